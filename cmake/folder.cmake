@@ -1,0 +1,62 @@
+# everseal_folder(NAME LINKS LIBRARY...): the folder src/NAME as
+#   NAME        a static library of its *.cc files,
+#   NAME_test   its x_test.cc files, one ctest test,
+#   NAME_bench  its x_bench.cc files,
+#   x_fuzz      one program for each x_fuzz.cc (with EVERSEAL_FUZZ), run briefly by ctest.
+function(everseal_folder NAME)
+  cmake_parse_arguments(FOLDER "" "" "LINKS" ${ARGN})
+  set(DIRECTORY ${CMAKE_SOURCE_DIR}/src/${NAME})
+  file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${DIRECTORY}/*.cc)
+  set(TESTS ${SOURCES})
+  set(BENCHES ${SOURCES})
+  set(FUZZERS ${SOURCES})
+  list(FILTER TESTS INCLUDE REGEX "_test\\.cc$")
+  list(FILTER BENCHES INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER FUZZERS INCLUDE REGEX "_fuzz\\.cc$")
+  list(FILTER SOURCES EXCLUDE REGEX "(_test|_bench|_fuzz|/main)\\.cc$")
+  if(NOT SOURCES)
+    add_library(${NAME} INTERFACE)
+    target_link_libraries(${NAME} INTERFACE ${FOLDER_LINKS})
+    return()
+  endif()
+
+  add_library(${NAME} STATIC ${SOURCES})
+  target_link_libraries(${NAME} PUBLIC ${FOLDER_LINKS})
+
+  if(EVERSEAL_FUZZ)
+    foreach(FUZZER ${FUZZERS})
+      get_filename_component(TARGET ${FUZZER} NAME_WE)
+      add_executable(${TARGET} ${FUZZER})
+      target_link_libraries(${TARGET} PRIVATE ${NAME})
+      target_link_options(${TARGET} PRIVATE -fsanitize=fuzzer)
+      set(SEEDS ${CMAKE_SOURCE_DIR}/tests/data/fuzz/${TARGET})
+      if(NOT EXISTS ${SEEDS})
+        set(SEEDS "")
+      endif()
+      file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/corpus/${TARGET})
+      add_test(NAME fuzz.${TARGET}
+               COMMAND ${TARGET} -max_total_time=${EVERSEAL_FUZZ_SECONDS} -timeout=10
+                       -rss_limit_mb=4096 ${CMAKE_BINARY_DIR}/corpus/${TARGET} ${SEEDS})
+    endforeach()
+    return()
+  endif()
+
+  if(TESTS)
+    add_executable(${NAME}_test ${TESTS})
+    target_link_libraries(${NAME}_test PRIVATE ${NAME} GTest::gmock_main)
+    add_test(NAME unit.${NAME} COMMAND ${NAME}_test --gtest_brief=1)
+    set_tests_properties(unit.${NAME} PROPERTIES
+      ENVIRONMENT "EVERSEAL_SOURCE=${CMAKE_SOURCE_DIR}")
+  endif()
+  if(BENCHES)
+    add_executable(${NAME}_bench EXCLUDE_FROM_ALL ${BENCHES})
+    target_link_libraries(${NAME}_bench PRIVATE ${NAME} benchmark::benchmark_main)
+    add_dependencies(benchmarks ${NAME}_bench)
+  endif()
+endfunction()
+
+if(NOT EVERSEAL_FUZZ)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+endif()
+add_custom_target(benchmarks)

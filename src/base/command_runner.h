@@ -1,0 +1,39 @@
+// Other programs: started without a shell, with a deadline, their output caught.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace everseal::base {
+
+struct Command {
+  std::vector<std::string> arguments;  // [0] is the program, found in a fixed PATH if it has no '/'
+  Seconds timeout{60};
+};
+
+struct CommandOutput {
+  int exit_status = 0;  // 128 + signal if a signal ended it
+  std::string output;   // standard output and error, interleaved, at most 1 MiB
+};
+
+// Interface for running a program to its end.
+class CommandRunner {
+ public:
+  virtual ~CommandRunner() = default;
+  // Errors: not_found (no such program), transient (the deadline passed; the program was killed).
+  // A non-zero exit status is not an error here.
+  virtual Result<CommandOutput> run(const Command& command) = 0;
+};
+
+// Runs with a scrubbed environment (PATH, LANG=C.UTF-8) and no input.
+CommandRunner& real_command_runner();
+
+}  // namespace everseal::base
+
+namespace everseal {
+using base::CommandRunner;
+}  // namespace everseal

@@ -1,0 +1,94 @@
+#include "base/encoding.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+
+namespace everseal::base {
+namespace {
+
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr std::array<std::int8_t, 256> reverse_alphabet() {
+  std::array<std::int8_t, 256> table{};
+  table.fill(-1);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
+    table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
+  return table;
+}
+
+constexpr auto kReverse = reverse_alphabet();
+
+// The length of the UTF-8 sequence that starts `text`, 0 if it is not a valid one (RFC 3629 §4).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  if (length == 2 && first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
+  if (length == 3 && first == 0xE0 && byte(1) < 0xA0) return 0;
+  if (length == 3 && first == 0xED && byte(1) > 0x9F) return 0;
+  if (length == 4 && first == 0xF0 && byte(1) < 0x90) return 0;
+  if (length == 4 && first == 0xF4 && byte(1) > 0x8F) return 0;
+  return length;
+}
+
+}  // namespace
+
+std::string base64url(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() * 4 + 2) / 3);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const unsigned char byte : bytes) {
+    bits = bits << 8 | byte;
+    for (count += 8; count >= 6; count -= 6) text += kAlphabet[bits >> (count - 6) & 63];
+  }
+  if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
+  return text;
+}
+
+Result<std::string> decode_base64url(std::string_view text) {
+  if (text.size() % 4 == 1) return invalid("base64url of an impossible length");
+  std::string bytes;
+  bytes.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int value = kReverse[static_cast<unsigned char>(text[i])];
+    if (value < 0) return invalid(fmt::format("not base64url at byte {}", i + 1));
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) bytes += static_cast<char>(bits >> (count -= 8));
+  }
+  return bytes;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+std::string printable(std::string_view text, std::size_t limit) {
+  std::string shown;
+  while (!text.empty()) {
+    if (shown.size() >= limit) return shown + "…";
+    const std::size_t length = utf8_length(text);
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (length == 0 || first < 0x20 || first == 0x7F) {
+      shown += fmt::format("\\x{:02x}", first);
+      text.remove_prefix(1);
+    } else {
+      shown += text.substr(0, length);
+      text.remove_prefix(length);
+    }
+  }
+  return shown;
+}
+
+}  // namespace everseal::base

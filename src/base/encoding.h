@@ -1,0 +1,24 @@
+// Bytes as text: base64url, base64, hexadecimal, and text that is safe to show.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace everseal::base {
+
+// RFC 4648 §5, without padding, as JOSE uses it (RFC 7515 §2).
+std::string base64url(std::string_view bytes);
+
+// Errors: invalid (a byte outside the alphabet, padding, an impossible length).
+Result<std::string> decode_base64url(std::string_view text);
+
+// Lower-case hexadecimal.
+std::string hex(std::string_view bytes);
+
+// `text` on one line with control bytes and invalid UTF-8 as \xNN, cut at `limit` bytes with "…":
+// for messages that quote what others sent.
+std::string printable(std::string_view text, std::size_t limit = 400);
+
+}  // namespace everseal::base

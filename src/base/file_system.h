@@ -1,0 +1,101 @@
+// Files as we use them: read whole, created once, synced, renamed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace everseal::base {
+
+enum class FileKind { regular, directory, symlink, other };
+
+struct FileStatus {
+  FileKind kind = FileKind::other;
+  mode_t mode = 0;  // permission bits only, 07777
+  uid_t owner = 0;
+  gid_t group = 0;
+  std::uint64_t size = 0;  // bytes
+};
+
+// The largest file that read() returns, in bytes. Larger ones are an error, not a truncation.
+inline constexpr std::uint64_t kMaxFileBytes = 64 << 20;
+
+// Interface for reading files. Every failure names the attempt and the path; a missing file is
+// ErrorKind::not_found.
+class FileReader {
+ public:
+  virtual ~FileReader() = default;
+
+  // The whole of a regular file; symlinks are followed, devices and pipes refused (never waited on).
+  virtual Result<std::string> read(const std::string& path) const = 0;
+
+  // What the path itself is; a symlink is not followed.
+  virtual Result<FileStatus> status(const std::string& path) const = 0;
+
+  // The absolute path without symlinks, as realpath(3).
+  virtual Result<std::string> real_path(const std::string& path) const = 0;
+
+  // The text of a symlink.
+  virtual Result<std::string> read_link(const std::string& path) const = 0;
+
+  // The names in a directory without "." and "..", sorted bytewise.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
+};
+
+// Interface for changing files. Nothing is durable before sync() of the file and of the directory
+// that names it.
+class FileSystem : public FileReader {
+ public:
+  // Makes a new file with exactly this mode; an existing path (also a symlink) is an error.
+  virtual Result<> create(const std::string& path, std::string_view bytes, mode_t mode) = 0;
+
+  // Makes the content of a file, or the names in a directory, durable (fsync).
+  virtual Result<> sync(const std::string& path) = 0;
+
+  // Makes one directory with exactly this mode; an existing directory is not an error.
+  virtual Result<> make_directory(const std::string& path, mode_t mode) = 0;
+
+  // Atomic; replaces a file or symlink at `to`.
+  virtual Result<> rename(const std::string& from, const std::string& to) = 0;
+
+  virtual Result<> make_symlink(const std::string& target, const std::string& path) = 0;
+
+  // Removes a file, a symlink or an empty directory. A missing path is ErrorKind::not_found.
+  virtual Result<> remove(const std::string& path) = 0;
+
+  // Gives `to` the owner, group, mode and extended attributes of `from`.
+  virtual Result<> copy_attributes(const std::string& from, const std::string& to) = 0;
+};
+
+// The machine's files; lives for the whole process.
+FileSystem& real_file_system();
+
+bool exists(const FileReader& files, const std::string& path);
+
+// "/a/b" of "/a/b/c"; "." of "c"; "/" of "/c".
+std::string directory_of(std::string_view path);
+std::string join_path(std::string_view directory, std::string_view name);
+
+// Makes a directory and those above it that are missing, and syncs each that gained a name.
+Result<> make_directories(FileSystem& files, const std::string& path, mode_t mode);
+
+// Removes a file or a directory with all that is in it; a missing path is not an error.
+Result<> remove_tree(FileSystem& files, const std::string& path);
+
+// Replaces or makes a file durably: a dot-named temporary file beside it, fsync, rename, fsync of
+// the directory. A failed fsync leaves the old file as it was.
+Result<> write_durably(FileSystem& files, const std::string& path, std::string_view bytes,
+                       mode_t mode);
+
+}  // namespace everseal::base
+
+namespace everseal {
+using base::FileReader;
+using base::FileSystem;
+}  // namespace everseal

@@ -29,12 +29,14 @@ std::string to_rfc3339(Time time) {
   time_t seconds = time.time_since_epoch().count();
   tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {
-  const auto refuse = [&] { return invalid(fmt::format("not an RFC 3339 time: '{}'", text.substr(0, 40))); };
+  const auto refuse = [&] {
+    return invalid(fmt::format("not an RFC 3339 time: '{}'", text.substr(0, 40)));
+  };
   const std::string copy(text.substr(0, 64));
   tm parts{};
   const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
@@ -47,7 +49,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
   if ((*rest == 'Z' || *rest == 'z') && rest[1] == '\0') return local;
   int hours = 0, minutes = 0, length = 0;
   if ((*rest != '+' && *rest != '-') ||
-      std::sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 || rest[1 + length] != '\0')
+      std::sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 ||
+      rest[1 + length] != '\0')
     return refuse();
   const Seconds offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
   return *rest == '+' ? local - offset : local + offset;
@@ -55,7 +58,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
 
 Result<Time> parse_http_date(std::string_view text) {
   const std::string copy(text.substr(0, 64));
-  for (const char* form : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+  for (const char* form :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
     tm parts{};
     if (const char* end = strptime(copy.c_str(), form, &parts); end && *end == '\0')
       return from_utc(parts);

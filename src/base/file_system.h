@@ -32,7 +32,8 @@ class FileReader {
  public:
   virtual ~FileReader() = default;
 
-  // The whole of a regular file; symlinks are followed, devices and pipes refused (never waited on).
+  // The whole of a regular file; symlinks are followed, devices and pipes refused (never waited
+  // on).
   virtual Result<std::string> read(const std::string& path) const = 0;
 
   // What the path itself is; a symlink is not followed.

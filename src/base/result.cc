@@ -9,11 +9,16 @@ namespace everseal::base {
 
 std::string_view to_string(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::invalid: return "invalid";
-    case ErrorKind::not_found: return "not_found";
-    case ErrorKind::transient: return "transient";
-    case ErrorKind::rejected: return "rejected";
-    case ErrorKind::internal: return "internal";
+    case ErrorKind::invalid:
+      return "invalid";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::transient:
+      return "transient";
+    case ErrorKind::rejected:
+      return "rejected";
+    case ErrorKind::internal:
+      return "internal";
   }
   return "internal";
 }
@@ -42,15 +47,18 @@ std::unexpected<Error> system_error(std::string_view attempt, int code) {
   std::string message = fmt::format("{}: {}", attempt, std::generic_category().message(code));
   switch (code) {
     case ENOENT:
-    case ENOTDIR: return not_found(std::move(message));
+    case ENOTDIR:
+      return not_found(std::move(message));
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
     case ENFILE:
     case ENOMEM:
     case EAGAIN:
-    case ETIMEDOUT: return transient(std::move(message));
-    default: return internal(std::move(message));
+    case ETIMEDOUT:
+      return transient(std::move(message));
+    default:
+      return internal(std::move(message));
   }
 }
 

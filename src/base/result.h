@@ -58,10 +58,10 @@ using base::Result;
 }  // namespace everseal
 
 // The value of a Result, or return its failure from the function around it.
-#define TRY(...)                                                                       \
-  __extension__({                                                                      \
-    auto try_result = (__VA_ARGS__);                                                   \
-    if (!try_result) [[unlikely]]                                                      \
-      return std::unexpected(std::move(try_result).error());                           \
-    *std::move(try_result);                                                            \
+#define TRY(...)                                             \
+  __extension__({                                            \
+    auto try_result = (__VA_ARGS__);                         \
+    if (!try_result) [[unlikely]]                            \
+      return std::unexpected(std::move(try_result).error()); \
+    *std::move(try_result);                                  \
   })

@@ -1,0 +1,93 @@
+#include "base/domain_name.h"
+
+#include <fmt/format.h>
+#include <idn2.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/encoding.h"
+
+namespace everseal::base {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter_digit_hyphen(char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-'; }
+
+std::unexpected<Error> refuse(std::string_view name, std::size_t position, std::string_view why) {
+  return invalid(fmt::format("'{}' is not a domain name: {} at byte {}", printable(name, 80), why,
+                             position + 1));
+}
+
+Result<> check_label(std::string_view name, std::size_t begin, std::size_t end) {
+  if (begin == end) return refuse(name, begin, "empty label");
+  if (end - begin > 63) return refuse(name, begin + 63, "label longer than 63 bytes");
+  for (std::size_t i = begin; i < end; ++i)
+    if (!is_letter_digit_hyphen(name[i]))
+      return refuse(name, i, fmt::format("unexpected '{}'", printable(name.substr(i, 1))));
+  if (name[begin] == '-') return refuse(name, begin, "label begins with '-'");
+  if (name[end - 1] == '-') return refuse(name, end - 1, "label ends with '-'");
+  return {};
+}
+
+// Checks the labels of an ASCII name; `begin` is where they start (after "*.").
+Result<> check_labels(std::string_view name, std::size_t begin) {
+  std::size_t labels = 0, last = begin;
+  for (std::size_t at = begin; at <= name.size(); ++labels) {
+    const std::size_t dot = std::min(name.find('.', at), name.size());
+    TRY(check_label(name, at, dot));
+    last = at;
+    at = dot + 1;
+  }
+  if (labels < 2) return refuse(name, name.size(), "only one label, expected a dot");
+  if (std::ranges::all_of(name.substr(last), is_digit))
+    return refuse(name, last, "last label is a number (an IP address?)");
+  return {};
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
+}
+
+// ASCII that no U-label or its separators can hide: refused before libidn2 may map it away.
+Result<> check_ascii_bytes(std::string_view name, std::size_t begin) {
+  for (std::size_t i = begin; i < name.size(); ++i)
+    if (is_ascii(name.substr(i, 1)) && !is_letter_digit_hyphen(name[i] | 0x20) && name[i] != '.')
+      return refuse(name, i, fmt::format("unexpected '{}'", printable(name.substr(i, 1))));
+  return {};
+}
+
+Result<std::string> to_a_labels(std::string_view name, std::size_t begin) {
+  TRY(check_ascii_bytes(name, begin));
+  const std::size_t first =
+      std::ranges::find_if(name, [](char c) { return (c & 0x80) != 0; }) - name.begin();
+  char* raw = nullptr;
+  const int code =
+      idn2_to_ascii_8z(std::string(name).c_str(), &raw, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  const std::unique_ptr<char, decltype(&idn2_free)> ascii(raw, idn2_free);
+  if (code != IDN2_OK) return refuse(name, first, idn2_strerror(code));
+  return std::string(ascii.get());
+}
+
+}  // namespace
+
+Result<std::string> parse_domain_name(std::string_view text) {
+  if (text.empty()) return invalid("'' is not a domain name: it is empty");
+  const std::size_t begin = text.starts_with("*.") ? 2 : 0;
+  std::string name(text);
+  if (!is_ascii(text)) name = TRY(to_a_labels(text, begin));
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  });
+  if (name.size() > 253) return refuse(text, 253, "longer than 253 bytes");
+  TRY(check_labels(name, begin));
+  return name;
+}
+
+bool covers(std::string_view pattern, std::string_view name) {
+  if (!pattern.starts_with("*.")) return pattern == name;
+  const std::size_t dot = name.find('.');
+  return dot != std::string_view::npos && dot > 0 && pattern.substr(1) == name.substr(dot);
+}
+
+}  // namespace everseal::base

@@ -1,0 +1,104 @@
+// Talking to one CA as one account: the directory, nonces, signatures, and the account itself.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "acme/resources.h"
+#include "acme/signer.h"
+#include "base/clock.h"
+#include "http/transport.h"
+
+namespace everseal::acme {
+
+struct AccountOptions {
+  std::string known_url;              // the account's URL if it is known: nothing is asked
+  bool key_was_used = false;          // look for the key's account before making one
+  std::vector<std::string> contacts;  // e-mail addresses
+  bool terms_agreed = false;
+  std::optional<crypto::ExternalAccount> external_account;
+};
+
+// A request signed by the account.
+struct SignedRequest {
+  std::string url;
+  std::string payload;  // JSON; empty: a POST-as-GET (RFC 8555 §6.3)
+};
+
+// How a signed request ended: any HTTP response, or why there is none (transient).
+struct Reply {
+  std::uint64_t id;
+  Result<http::Response> result;
+};
+
+// One account at one CA. Signs requests, keeps the pool of nonces, and repeats a request whose
+// nonce the CA refused, with the nonce of the refusal, at most three times (RFC 8555 §6.5). Any
+// number of requests may be in flight. All references must outlive it; one thread.
+class Client {
+ public:
+  // Only https. Nothing is sent before it is needed.
+  Client(http::Transport& transport, Signer& signer, const Clock& clock, std::string directory_url);
+
+  // The CA's directory, fetched once; redirects within its origin are followed, at most three.
+  // Errors: transient, rejected (no directory there), invalid (the URL).
+  Result<const Directory*> directory();
+
+  // The account to sign for from now on. With a known URL the CA is not asked: if it has forgotten
+  // the account, requests are refused as "accountDoesNotExist". Else the account of this key,
+  // which the CA makes if there is none (RFC 8555 §7.3). Errors: rejected (terms of service not
+  // agreed, naming their URL; an external account needed; the CA's refusals), transient.
+  Result<Account> open_account(const AccountOptions& options);
+
+  const Account& account() const { return account_; }
+  const std::string& origin() const { return origin_; }
+  const Clock& clock() const { return clock_; }
+  Result<std::string> thumbprint() { return signer_.thumbprint(); }
+
+  // Queues a signed request; `id` is the caller's and names the reply.
+  void send(std::uint64_t id, SignedRequest request);
+
+  // Moves messages until a reply came or `deadline` passed.
+  std::vector<Reply> wait(Instant deadline);
+
+  // Sends one request and waits for its reply; only while nothing else is in flight.
+  Result<http::Response> call(SignedRequest request);
+
+ private:
+  struct Pending {
+    std::uint64_t id;
+    SignedRequest request;
+    int tries = 0;
+  };
+
+  Result<http::Response> fetch(std::string url);
+  Result<std::string> account_payload(const AccountOptions& options, bool only_existing);
+  Result<Account> new_account(const AccountOptions& options, bool only_existing);
+  void dispatch();
+  void dispatch_one(Pending pending, std::string nonce);
+  void ask_for_nonces();
+  void complete(http::Completion completion);
+  void complete_nonce(const Result<http::Response>& result);
+  void keep_nonce(const http::Response& response);
+  void fail_waiting(const Error& error);
+
+  http::Transport& transport_;
+  Signer& signer_;
+  const Clock& clock_;
+  const std::string directory_url_;
+
+  std::string origin_;
+  std::optional<Directory> directory_;
+  Account account_;
+  std::vector<std::string> nonces_;             // the freshest last
+  std::deque<Pending> waiting_;                 // for a nonce
+  std::map<std::uint64_t, Pending> in_flight_;  // by the transport's id
+  std::vector<Reply> replies_;                  // not yet handed out
+  std::uint64_t next_id_ = 1;
+  std::size_t nonce_requests_ = 0;  // in flight
+};
+
+}  // namespace everseal::acme

@@ -1,0 +1,90 @@
+// The resources of RFC 8555 §7.1 as plain values, and how they are read from what a CA sends.
+//
+// All of it is hostile until read: JSON of at most 1 MiB and a nesting of at most 16, URLs only
+// https and of the directory's origin, tokens only base64url. Unknown members are ignored. Every
+// parse returns rejected, naming the member that is wrong.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace everseal::acme {
+
+// RFC 8555 §7.1.1.
+struct Directory {
+  std::string new_nonce, new_account, new_order;  // URLs
+  std::string revoke_cert, key_change;            // URLs; empty if the CA has none
+  std::string renewal_info;                       // URL (RFC 9773); empty if the CA has none
+  std::string terms_of_service, website;          // URLs to show, of any origin; printable
+  bool external_account_required = false;
+};
+// `url` is where it came from; its origin binds all URLs of the CA.
+Result<Directory> parse_directory(std::string_view json, std::string_view url);
+
+// RFC 8555 §6.7 and RFC 7807: why a CA refused.
+struct Problem {
+  std::string type;    // without "urn:ietf:params:acme:error:"; empty if it has none
+  std::string detail;  // as sent: hostile; show it through describe()
+  int status = 0;
+  std::string name;  // of a subproblem: the domain name it is about
+  std::vector<Problem> subproblems;
+
+  // "unauthorized: Invalid response from …" on one line, safe to print.
+  std::string describe() const;
+
+  // The error that asks for the right reaction: transient for what may pass by itself (dns,
+  // connection, rateLimited, serverInternal, badNonce, orderNotReady), rejected for the rest.
+  Error error() const;
+};
+// Never fails: what cannot be read as a problem becomes one that quotes it.
+Problem parse_problem(std::string_view json, int http_status);
+
+// RFC 8555 §7.1.2.
+struct Account {
+  std::string url;     // the key id
+  std::string orders;  // URL of the list; empty if unknown
+  std::string status;  // "valid", "deactivated", "revoked"; empty if not asked
+};
+Result<Account> parse_account(std::string_view json, std::string_view origin);
+
+enum class OrderStatus { pending, ready, processing, valid, invalid };
+
+// RFC 8555 §7.1.3.
+struct Order {
+  OrderStatus status = OrderStatus::pending;
+  std::vector<std::string> names;           // lower-case, sorted
+  std::vector<std::string> authorizations;  // URLs
+  std::string finalize;                     // URL
+  std::string certificate;                  // URL; there if the status is valid
+  std::optional<Problem> error;
+};
+Result<Order> parse_order(std::string_view json, std::string_view origin);
+
+// One page of RFC 8555 §7.1.2.1: URLs of orders.
+Result<std::vector<std::string>> parse_order_list(std::string_view json, std::string_view origin);
+
+enum class AuthorizationStatus { pending, valid, invalid, deactivated, expired, revoked };
+
+// RFC 8555 §8.
+struct Challenge {
+  std::string type;  // "http-01", …
+  std::string url;
+  std::string token;  // ^[A-Za-z0-9_-]{22,128}$
+  std::optional<Problem> error;
+};
+
+// RFC 8555 §7.1.4.
+struct Authorization {
+  AuthorizationStatus status = AuthorizationStatus::pending;
+  std::string name;
+  bool wildcard = false;
+  std::vector<Challenge> challenges;  // of the types we know how to read
+};
+Result<Authorization> parse_authorization(std::string_view json, std::string_view origin);
+
+}  // namespace everseal::acme

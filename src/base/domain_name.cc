@@ -8,6 +8,8 @@
 
 #include "base/encoding.h"
 
+using namespace std::string_literals;
+
 namespace everseal::base {
 namespace {
 
@@ -49,24 +51,25 @@ bool is_ascii(std::string_view text) {
   return std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
 }
 
-// ASCII that no U-label or its separators can hide: refused before libidn2 may map it away.
-Result<> check_ascii_bytes(std::string_view name, std::size_t begin) {
-  for (std::size_t i = begin; i < name.size(); ++i)
-    if (is_ascii(name.substr(i, 1)) && !is_letter_digit_hyphen(name[i] | 0x20) && name[i] != '.')
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+// ASCII must be right before libidn2 may map it away.
+Result<> check_ascii_bytes(std::string_view name) {
+  for (std::size_t i = 0; i < name.size(); ++i)
+    if (is_ascii(name.substr(i, 1)) && !is_letter_digit_hyphen(to_lower(name[i])) && name[i] != '.')
       return refuse(name, i, fmt::format("unexpected '{}'", printable(name.substr(i, 1))));
   return {};
 }
 
-Result<std::string> to_a_labels(std::string_view name, std::size_t begin) {
-  TRY(check_ascii_bytes(name, begin));
-  const std::size_t first =
-      std::ranges::find_if(name, [](char c) { return (c & 0x80) != 0; }) - name.begin();
+Result<std::string> to_a_labels(std::string_view name) {
+  TRY(check_ascii_bytes(name));
   char* raw = nullptr;
   const int code =
       idn2_to_ascii_8z(std::string(name).c_str(), &raw, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
   const std::unique_ptr<char, decltype(&idn2_free)> ascii(raw, idn2_free);
-  if (code != IDN2_OK) return refuse(name, first, idn2_strerror(code));
-  return std::string(ascii.get());
+  if (code == IDN2_OK) return std::string(ascii.get());
+  const auto first = std::ranges::find_if(name, [](char c) { return (c & 0x80) != 0; });
+  return refuse(name, static_cast<std::size_t>(first - name.begin()), idn2_strerror(code));
 }
 
 }  // namespace
@@ -75,10 +78,8 @@ Result<std::string> parse_domain_name(std::string_view text) {
   if (text.empty()) return invalid("'' is not a domain name: it is empty");
   const std::size_t begin = text.starts_with("*.") ? 2 : 0;
   std::string name(text);
-  if (!is_ascii(text)) name = TRY(to_a_labels(text, begin));
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  });
+  if (!is_ascii(text)) name = "*."s.substr(0, begin) + TRY(to_a_labels(text.substr(begin)));
+  std::ranges::transform(name, name.begin(), to_lower);
   if (name.size() > 253) return refuse(text, 253, "longer than 253 bytes");
   TRY(check_labels(name, begin));
   return name;

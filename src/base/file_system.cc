@@ -42,6 +42,10 @@ Result<> write_all(int fd, std::string_view bytes, const std::string& path) {
   return {};
 }
 
+struct CloseDirectory {
+  void operator()(DIR* stream) const { ::closedir(stream); }
+};
+
 class RealFileSystem : public FileSystem {
  public:
   Result<std::string> read(const std::string& path) const override {
@@ -77,8 +81,7 @@ class RealFileSystem : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) const override {
-    const std::unique_ptr<DIR, decltype(&::closedir)> stream(::opendir(directory.c_str()),
-                                                             ::closedir);
+    const std::unique_ptr<DIR, CloseDirectory> stream(::opendir(directory.c_str()));
     if (!stream) return system_error(fmt::format("list {}", directory), errno);
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream.get())) {

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/command_runner.h"
+#include "base/encoding.h"
+#include "base/fake_file_system.h"
+#include "base/file_system.h"
+
+namespace everseal::base {
+namespace {
+
+Result<int> doubled(Result<int> value) { return TRY(std::move(value)) * 2; }
+
+TEST(Try, GivesTheValueOrReturnsTheFailure) {
+  EXPECT_EQ(doubled(21), 42);
+  const auto failed = within("answer", doubled(transient("no time")));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "answer: no time");
+  EXPECT_EQ(failed.error().kind, ErrorKind::transient);
+}
+
+TEST(Base64url, MatchesRfc4648) {
+  EXPECT_EQ(base64url("f"), "Zg");
+  EXPECT_EQ(base64url("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(base64url("\xff\xef"), "_-8");
+  EXPECT_EQ(decode_base64url("_-8"), "\xff\xef");
+  EXPECT_EQ(decode_base64url("a+b").error().message, "not base64url at byte 2");
+  EXPECT_FALSE(decode_base64url("abcde"));
+}
+
+TEST(Printable, EscapesControlsAndCuts) {
+  EXPECT_EQ(printable("a\x1b[31m\r\nb"), "a\\x1b[31m\\x0d\\x0ab");
+  EXPECT_EQ(printable("grün \xe9"), "grün \\xe9");
+  EXPECT_EQ(printable("abcdef", 3), "abc…");
+}
+
+TEST(Time, GoesThroughRfc3339) {
+  const Time time = *parse_rfc3339("2026-11-21T04:05:06.789+01:30");
+  EXPECT_EQ(to_rfc3339(time), "2026-11-21T02:35:06Z");
+  EXPECT_FALSE(parse_rfc3339("2026-11-21T04:05:06"));
+  EXPECT_FALSE(parse_rfc3339("yesterday"));
+}
+
+TEST(Time, ReadsTheThreeHttpDates) {
+  const Time time = *parse_rfc3339("1994-11-06T08:49:37Z");
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), time);
+  EXPECT_EQ(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), time);
+  EXPECT_EQ(parse_http_date("Sun Nov  6 08:49:37 1994"), time);
+  EXPECT_FALSE(parse_http_date("120"));
+}
+
+TEST(CommandRunner, CatchesOutputAndStatus) {
+  const auto output = real_command_runner().run({{"sh", "-c", "echo out; echo err >&2; exit 3"}});
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->exit_status, 3);
+  EXPECT_EQ(output->output, "out\nerr\n");
+}
+
+TEST(CommandRunner, KillsAtTheDeadline) {
+  const auto output = real_command_runner().run({{"sleep", "60"}, Seconds(1)});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/sleep did not end within 1 s and was killed");
+}
+
+TEST(CommandRunner, NamesAMissingProgram) {
+  const auto output = real_command_runner().run({{"no-such-program"}});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().kind, ErrorKind::not_found);
+}
+
+class RealFiles : public testing::Test {
+ protected:
+  RealFiles()
+      : directory_(std::filesystem::temp_directory_path() /
+                   ("everseal-base-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(directory_);
+  }
+  ~RealFiles() override { std::filesystem::remove_all(directory_); }
+  std::string path(const std::string& name) const { return directory_ / name; }
+  FileSystem& files_ = real_file_system();
+
+ private:
+  std::filesystem::path directory_;
+};
+
+TEST_F(RealFiles, CreateOnlyWhatIsNew) {
+  ASSERT_TRUE(files_.create(path("a"), "bytes", 0640));
+  EXPECT_EQ(files_.read(path("a")), "bytes");
+  EXPECT_EQ(files_.status(path("a"))->mode, 0640u);
+  EXPECT_FALSE(files_.create(path("a"), "other", 0640));
+  ASSERT_TRUE(files_.make_symlink("nowhere", path("link")));
+  EXPECT_FALSE(files_.create(path("link"), "other", 0640));
+}
+
+TEST_F(RealFiles, RefuseToReadWhatIsNoFile) {
+  EXPECT_EQ(files_.read(path("missing")).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(files_.read(path("")).error().kind, ErrorKind::invalid);
+}
+
+TEST_F(RealFiles, AreReplacedDurably) {
+  ASSERT_TRUE(write_durably(files_, path("f"), "one", 0600));
+  ASSERT_TRUE(write_durably(files_, path("f"), "two", 0600));
+  EXPECT_EQ(files_.read(path("f")), "two");
+  EXPECT_EQ(files_.list(path("")), std::vector<std::string>{"f"});
+}
+
+TEST_F(RealFiles, AreMadeAndRemovedAsTrees) {
+  ASSERT_TRUE(make_directories(files_, path("a/b/c"), 0700));
+  ASSERT_TRUE(files_.create(path("a/b/c/f"), "", 0600));
+  ASSERT_TRUE(remove_tree(files_, path("a")));
+  EXPECT_FALSE(exists(files_, path("a")));
+  EXPECT_TRUE(remove_tree(files_, path("a")));
+}
+
+TEST(FakeFileSystem, LosesWhatWasNotSynced) {
+  FakeFileSystem files;
+  files.put("/d/old", "old");
+  ASSERT_TRUE(files.create("/d/new", "new", 0600));
+  ASSERT_TRUE(files.sync("/d/new"));
+  FileSystem& all = files;
+  files.cut_power();
+  EXPECT_FALSE(exists(all, "/d/new"));  // its directory was not synced
+  ASSERT_TRUE(files.create("/d/new", "new", 0600));
+  ASSERT_TRUE(files.sync("/d"));
+  files.cut_power();
+  EXPECT_EQ(files.read("/d/new"), "");  // its bytes were not
+  ASSERT_TRUE(write_durably(files, "/d/old", "changed", 0600));
+  files.cut_power();
+  EXPECT_EQ(files.read("/d/old"), "changed");
+}
+
+TEST(FakeFileSystem, FollowsSymlinks) {
+  FakeFileSystem files;
+  files.put("/a/versions/1/key", "k");
+  ASSERT_TRUE(files.make_directory("/live", 0755));
+  ASSERT_TRUE(files.make_symlink("../a/versions/1", "/live/x"));
+  EXPECT_EQ(files.read("/live/x/key"), "k");
+  EXPECT_EQ(files.real_path("/live/x"), "/a/versions/1");
+}
+
+TEST(FakeFileSystem, FailsFromTheGivenOperationOn) {
+  FakeFileSystem files;
+  files.fail_from(2, ENOSPC);
+  EXPECT_TRUE(files.create("/a", "", 0600));
+  EXPECT_EQ(files.sync("/a").error().message, "sync /a: No space left on device");
+  files.heal();
+  EXPECT_TRUE(files.sync("/a"));
+}
+
+}  // namespace
+}  // namespace everseal::base

@@ -1,0 +1,71 @@
+// The edits that put sites on HTTPS, decided on the model, made on the bytes.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nginx/model.h"
+#include "nginx/patch.h"
+#include "nginx/site.h"
+#include "nginx/version.h"
+
+namespace everseal::nginx {
+
+// How far a site is taken.
+enum class SiteMode {
+  challenge,  // answer http-01 (RFC 8555 §8.3) for its names
+  tls,        // that, and serve the bundle
+};
+
+enum class Redirect {
+  automatic,  // on for sites that had no TLS, off for others
+  on,
+  off,
+};
+
+struct SiteRequest {
+  const Site* site = nullptr;
+  SiteMode mode = SiteMode::challenge;
+  std::string bundle_path;  // one PEM file with key and chain
+  Redirect redirect = Redirect::automatic;
+  std::optional<std::string> hsts;  // value of Strict-Transport-Security
+  bool replace_existing = false;    // also servers that already have a certificate
+};
+
+struct EditOptions {
+  std::string own_directory;  // of our snippets: "/etc/nginx/everseal"
+  std::string thumbprint;     // of the account key, base64url (RFC 8555 §8.1)
+  Version nginx{1, 22, 1};
+  Version openssl{3, 0, 0};
+  int redirect_status = 301;  // or 308
+  bool harden = true;         // write tls.conf and include it in http{}, in mode tls
+};
+
+// What a person should know about one site's edit.
+struct Note {
+  std::string site;   // its name; empty if it concerns the whole server
+  std::string where;  // "FILE:LINE"
+  std::string text;
+};
+
+struct EditPlan {
+  std::vector<FileEdit> edits;       // only files that change
+  std::vector<Note> notes;           // done, but worth saying
+  std::vector<Note> refusals;        // not done: the rule, and what a person would do by hand
+  std::vector<std::string> no_http;  // names that nginx answers on no plain port 80, or where a
+                                     // script runs first: http-01 needs another responder
+  bool refused(const Site& site) const;
+};
+
+// The whole edit for all requests, computed on the text that `model` was loaded from. A refused
+// site is left as it is and does not stop the others. Planning on an edited configuration gives no
+// edits. `files` reads our own snippets. Errors: those of reading.
+Result<EditPlan> plan_tls(const Model& model, std::span<const SiteRequest> requests,
+                          const EditOptions& options, const FileReader& files);
+
+// The new text of each edited file by its real path, as OverlayReader takes it.
+std::map<std::string, std::string> texts_after(const EditPlan& plan);
+
+}  // namespace everseal::nginx

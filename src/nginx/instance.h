@@ -1,0 +1,64 @@
+// The nginx that runs on this machine: asked, tested, reloaded; never started or restarted.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/command_runner.h"
+#include "base/file_system.h"
+#include "nginx/version.h"
+
+namespace everseal::nginx {
+
+// Where to look; empty fields are found out.
+struct InstanceOptions {
+  std::string binary = "nginx";
+  std::string config_path;  // empty: the compiled-in --conf-path
+};
+
+// One nginx installation with one configuration. `runner` and `reader` must outlive it.
+class Instance {
+ public:
+  // Runs `nginx -V`. Errors: not_found (no such program), invalid (not nginx's answer).
+  static Result<Instance> find(CommandRunner& runner, const FileReader& reader,
+                               const InstanceOptions& options);
+
+  const std::string& binary() const { return binary_; }
+  const std::string& config_path() const { return config_path_; }
+  const Version& version() const { return version_; }
+  const Version& openssl() const { return openssl_; }  // the one it runs with; 0.0.0 without TLS
+  const std::string& pid_path() const { return pid_path_; }  // compiled-in; `pid` overrides it
+
+  // Runs `nginx -t`. Errors: invalid, with nginx's own words and FILE:LINE.
+  Result<> test() const;
+
+  // The pid of the running master, from the `pid` directive or the compiled-in path, checked to be
+  // an nginx master that lives. Errors: not_found "nginx is not running (pid file …)", invalid if
+  // the process is not nginx.
+  Result<pid_t> master() const;
+
+  // Sends SIGHUP to the master. Errors: those of master().
+  Result<> reload() const;
+
+  // The pids of the master's workers, sorted. Errors: those of master().
+  Result<std::vector<pid_t>> workers() const;
+
+ private:
+  Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
+
+  CommandRunner* runner_;
+  const FileReader* reader_;
+  std::string binary_;
+  std::string config_path_;
+  std::string pid_path_;
+  std::string prefix_;
+  Version version_{};
+  Version openssl_{};
+};
+
+// The outcome of `nginx -t`, as test() gives it: nothing, or the lines that say what is wrong.
+Result<> read_test_output(int exit_status, std::string_view output);
+
+}  // namespace everseal::nginx

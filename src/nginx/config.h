@@ -38,8 +38,8 @@ struct Directive {
 class Config {
  public:
   // Reads `main_path` (absolute) and what it includes: paths relative to the main file's directory,
-  // wildcards as glob(3) sorted bytewise (nginx.org, "include"). Errors: invalid for syntax, a
-  // cycle or a missing file, with "FILE:LINE: " of the statement at fault.
+  // wildcards as glob(3) sorted bytewise (nginx.org, "include"). Errors: invalid for syntax and
+  // cycles, those of reading for files, with "FILE:LINE: " of the statement at fault.
   static Result<Config> load(const FileReader& reader, const std::string& main_path);
 
   const std::string& main_path() const { return files_.front()->path; }

@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "nginx/config.h"
@@ -57,8 +59,13 @@ struct Socket {
   bool http2 = false;
   bool quic = false;
   bool proxy_protocol = false;
-  std::vector<const Server*> servers;
+  std::vector<const Server*> servers{};
   const Server* default_server = nullptr;
+
+  // What nginx hashes: of equal names the first counts ("conflicting server name … ignored").
+  std::unordered_map<std::string, const Server*> exact_names{};
+  std::vector<std::pair<const ServerName*, const Server*>> wildcard_names{};
+  std::vector<const Server*> regex_servers{};
 
   bool is_tls() const { return ssl || quic; }
 };

@@ -19,12 +19,12 @@ struct CertificatePair {
 
 // The servers joined by names they share: they get one certificate.
 struct Site {
-  std::string name;                    // the first of names
-  std::vector<std::string> names;      // lower-case A-labels that ACME can issue, in order
-  std::vector<const Server*> servers;  // in order
-  bool has_tls = false;                // some server of it listens with TLS
-  std::vector<CertificatePair> pairs;  // of its TLS servers, each once, in order
-  std::string where;                   // "FILE:LINE" of its first server
+  std::string name;                      // the first of names
+  std::vector<std::string> names{};      // lower-case A-labels that ACME can issue, in order
+  std::vector<const Server*> servers{};  // in order
+  bool has_tls = false;                  // some server of it listens with TLS
+  std::vector<CertificatePair> pairs{};  // of its TLS servers, each once, in order
+  std::string where;                     // "FILE:LINE" of its first server
 };
 
 // A name in the configuration for which no certificate will be asked, and why.

@@ -279,9 +279,7 @@ Result<> Parser::finish(Statement& statement, Stop stop, std::size_t depth) {
     return {};
   }
   std::size_t open = at_++;
-  std::string_view written =
-      text_.substr(statement.words.front().span.begin, statement.words.front().span.size());
-  if (written.ends_with("_by_lua_block")) {
+  if (statement.name().ends_with("_by_lua_block")) {
     statement.ending = Ending::raw_body;
     TRY(read_lua_body(open));
   } else {

@@ -1,0 +1,20 @@
+#include "nginx/patch.h"
+
+#include <algorithm>
+
+namespace everseal::nginx {
+
+std::string apply(std::string_view text, std::vector<Patch> patches) {
+  std::ranges::stable_sort(patches, {}, &Patch::offset);
+  std::string result;
+  std::size_t at = 0;
+  for (const Patch& patch : patches) {
+    result += text.substr(at, patch.offset - at);
+    result += patch.insertion;
+    at = patch.offset + patch.length;
+  }
+  result += text.substr(at);
+  return result;
+}
+
+}  // namespace everseal::nginx

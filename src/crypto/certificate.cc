@@ -1,0 +1,295 @@
+#include "crypto/certificate.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/encoding.h"
+#include "crypto/jws.h"
+#include "crypto/openssl.h"
+
+namespace everseal::crypto {
+namespace {
+
+constexpr std::size_t kMostChainBytes = 256 << 10;
+constexpr std::size_t kMostCertificates = 10;
+constexpr auto kLongestLife = std::chrono::years(10);
+
+constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+constexpr std::string_view kWhiteSpace = " \t\r\n";
+
+using NamesPointer = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
+
+NamesPointer alternative_names(const X509* certificate) {
+  return NamesPointer(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+}
+
+std::string_view text_of(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+std::string name_text(const X509_NAME* name) {
+  BioPointer bio = writer();
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+  return base::printable(written(bio));
+}
+
+Time time_of(const ASN1_TIME* text) {
+  std::tm parts{};
+  ASN1_TIME_to_tm(text, &parts);
+  return Time(base::Seconds(timegm(&parts)));
+}
+
+// One "-----BEGIN CERTIFICATE-----" … "-----END CERTIFICATE-----" off the front of `pem`.
+Result<Certificate> take_certificate(std::string_view& pem) {
+  if (pem.find("PRIVATE KEY-----") != pem.npos) {
+    return base::invalid("a private key among the certificates");
+  }
+  const std::size_t end = pem.find(kEnd);
+  if (!pem.starts_with(kBegin) || end == pem.npos) {
+    return base::invalid(
+        fmt::format("not a certificate in PEM: {}", base::printable(pem.substr(0, 40))));
+  }
+  const std::string_view block = pem.substr(0, end + kEnd.size());
+  pem.remove_prefix(block.size());
+  BioPointer bio = reader(block);
+  X509* certificate = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr);
+  ERR_clear_error();
+  if (!certificate) return base::invalid("a certificate that cannot be decoded");
+  return Certificate::adopt(certificate);
+}
+
+void skip_white_space(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(kWhiteSpace), text.size()));
+}
+
+Result<std::vector<Certificate>> read_certificates(std::string_view pem) {
+  if (pem.size() > kMostChainBytes) return base::invalid("the chain is larger than 256 KiB");
+  std::vector<Certificate> certificates;
+  for (skip_white_space(pem); !pem.empty(); skip_white_space(pem)) {
+    if (certificates.size() == kMostCertificates) {
+      return base::invalid("more than 10 certificates in a chain");
+    }
+    certificates.push_back(TRY(base::within(fmt::format("certificate {}", certificates.size() + 1),
+                                            take_certificate(pem))));
+  }
+  if (certificates.empty()) return base::invalid("no certificate");
+  return certificates;
+}
+
+bool issued_another(const Certificate& one, const std::vector<Certificate>& all) {
+  return std::ranges::any_of(
+      all, [&](const Certificate& other) { return other.der() != one.der() && one.issued(other); });
+}
+
+// Moves the certificate that is next in the chain to position `to`; false if there is none.
+bool bring_next(std::vector<Certificate>& certificates, std::size_t to) {
+  const auto next = std::find_if(certificates.begin() + static_cast<std::ptrdiff_t>(to),
+                                 certificates.end(), [&](const Certificate& one) {
+                                   return to == 0 ? !issued_another(one, certificates)
+                                                  : one.issued(certificates[to - 1]);
+                                 });
+  if (next == certificates.end()) return false;
+  std::swap(certificates[to], *next);
+  return true;
+}
+
+std::string sorted_list(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+Result<> check_names(const Certificate& leaf, const std::vector<std::string>& expected) {
+  if (leaf.has_other_names()) {
+    return base::rejected("the certificate names something that is not a domain");
+  }
+  const std::string got = sorted_list(leaf.dns_names());
+  const std::string wanted = sorted_list(expected);
+  if (got == wanted) return {};
+  return base::rejected(
+      fmt::format("the certificate is for {}, not for {}", base::printable(got), wanted));
+}
+
+Result<> check_dates(const Certificate& one, Time now) {
+  const Time begin = one.not_before(), end = one.not_after();
+  if (end <= begin) return base::rejected("the certificate ends before it begins");
+  if (end - begin > kLongestLife) {
+    return base::rejected(
+        fmt::format("the certificate is for more than ten years, until {}", base::to_rfc3339(end)));
+  }
+  if (end <= now) {
+    return base::rejected(fmt::format("the certificate expired at {}", base::to_rfc3339(end)));
+  }
+  if (begin > now) {
+    return base::transient(
+        fmt::format("the certificate is not valid before {}", base::to_rfc3339(begin)));
+  }
+  return {};
+}
+
+Result<> check_links(const CertificateChain& chain, Time now) {
+  const auto& certificates = chain.certificates();
+  if (certificates.size() == 1 && !chain.leaf().self_signed()) {
+    return base::rejected(
+        fmt::format("the certificate of the issuer, {}, is missing", chain.leaf().issuer()));
+  }
+  for (const Certificate& issuer : std::views::drop(certificates, 1)) {
+    if (issuer.not_after() <= now) {
+      return base::rejected(fmt::format("the certificate of the issuer, {}, expired at {}",
+                                        issuer.subject(), base::to_rfc3339(issuer.not_after())));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Certificate Certificate::adopt(x509_st* certificate) {
+  return Certificate(std::shared_ptr<x509_st>(certificate, X509_free));
+}
+
+Result<Certificate> Certificate::from_pem(std::string_view pem) {
+  auto certificates = TRY(read_certificates(pem));
+  if (certificates.size() != 1) return base::invalid("more than one certificate");
+  return certificates.front();
+}
+
+Result<Certificate> Certificate::from_der(std::string_view der) {
+  const unsigned char* data = to_unsigned(der);
+  X509* certificate = der.size() > kMostChainBytes
+                          ? nullptr
+                          : d2i_X509(nullptr, &data, static_cast<long>(der.size()));
+  ERR_clear_error();
+  if (!certificate) return base::invalid("a certificate that cannot be decoded");
+  Certificate result = adopt(certificate);
+  if (data != to_unsigned(der) + der.size()) return base::invalid("bytes after the certificate");
+  return result;
+}
+
+std::string Certificate::der() const { return to_der(i2d_X509, certificate_.get()); }
+
+std::string Certificate::pem() const {
+  BioPointer bio = writer();
+  PEM_write_bio_X509(bio.get(), certificate_.get());
+  return written(bio);
+}
+
+std::vector<std::string> Certificate::dns_names() const {
+  std::vector<std::string> result;
+  const NamesPointer names = alternative_names(certificate_.get());
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type == GEN_DNS) result.push_back(lower(text_of(name->d.dNSName)));
+  }
+  return result;
+}
+
+bool Certificate::has_other_names() const {
+  const NamesPointer names = alternative_names(certificate_.get());
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
+    if (sk_GENERAL_NAME_value(names.get(), i)->type != GEN_DNS) return true;
+  }
+  return false;
+}
+
+Time Certificate::not_before() const { return time_of(X509_get0_notBefore(certificate_.get())); }
+
+Time Certificate::not_after() const { return time_of(X509_get0_notAfter(certificate_.get())); }
+
+std::string Certificate::serial() const {
+  return base::hex(text_of(X509_get0_serialNumber(certificate_.get())));
+}
+
+std::string Certificate::subject() const {
+  return name_text(X509_get_subject_name(certificate_.get()));
+}
+
+std::string Certificate::issuer() const {
+  return name_text(X509_get_issuer_name(certificate_.get()));
+}
+
+std::string Certificate::issuer_common_name() const {
+  const X509_NAME* name = X509_get_issuer_name(certificate_.get());
+  int last = -1;
+  for (int i = -1; (i = X509_NAME_get_index_by_NID(name, NID_commonName, i)) >= 0;) last = i;
+  if (last < 0) return {};
+  unsigned char* data = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&data, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
+  if (size < 0) return {};
+  std::string text(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
+  OPENSSL_free(data);
+  return base::printable(text);
+}
+
+std::string Certificate::public_key_der() const {
+  return to_der(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate_.get()));
+}
+
+std::string Certificate::fingerprint() const { return base::hex(sha256(der())); }
+
+bool Certificate::self_signed() const { return issued(*this); }
+
+bool Certificate::issued(const Certificate& other) const {
+  const bool names_match = X509_NAME_cmp(X509_get_subject_name(certificate_.get()),
+                                         X509_get_issuer_name(other.certificate_.get())) == 0;
+  const bool signature_holds =
+      names_match &&
+      X509_verify(other.certificate_.get(), X509_get0_pubkey(certificate_.get())) == 1;
+  ERR_clear_error();
+  return signature_holds;
+}
+
+bool key_matches(const Certificate& certificate, const PrivateKey& key) {
+  return certificate.public_key_der() == key.public_key_der();
+}
+
+Result<CertificateChain> CertificateChain::from_pem(std::string_view pem) {
+  auto certificates = TRY(read_certificates(pem));
+  for (std::size_t i = 0; i < certificates.size(); i++) {
+    if (bring_next(certificates, i)) continue;
+    if (i == 0) return base::invalid("the certificates issued each other: none is the leaf");
+    return base::invalid(fmt::format("{} did not issue {}", certificates[i].subject(),
+                                     certificates[i - 1].subject()));
+  }
+  return CertificateChain(std::move(certificates));
+}
+
+std::string CertificateChain::to_pem() const { return leaf().pem() + intermediates_pem(); }
+
+std::string CertificateChain::intermediates_pem() const {
+  std::string pem;
+  for (const Certificate& one : std::views::drop(certificates_, 1)) pem += one.pem();
+  return pem;
+}
+
+Result<CertificateChain> verify_chain(std::string_view pem, const ExpectedCertificate& expected) {
+  auto chain = TRY(CertificateChain::from_pem(pem));
+  if (chain.leaf().public_key_der() != expected.public_key_der) {
+    return base::rejected("the certificate is for another key than the one requested");
+  }
+  TRY(check_names(chain.leaf(), expected.names));
+  TRY(check_links(chain, expected.now));
+  TRY(check_dates(chain.leaf(), expected.now));
+  return chain;
+}
+
+}  // namespace everseal::crypto

@@ -1,0 +1,60 @@
+// What the files of this folder share of OpenSSL: owners, buffers, errors. Not for other folders.
+#pragma once
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace everseal::crypto {
+
+template <auto free>
+struct Freer {
+  template <class T>
+  void operator()(T* object) const {
+    free(object);
+  }
+};
+
+using BioPointer = std::unique_ptr<BIO, Freer<BIO_free>>;
+using KeyPointer = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using KeyContextPointer = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
+using DigestContextPointer = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+
+inline const unsigned char* to_unsigned(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+// A BIO that reads `bytes`, which must outlive it.
+inline BioPointer reader(std::string_view bytes) {
+  return BioPointer(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
+}
+
+inline BioPointer writer() { return BioPointer(BIO_new(BIO_s_mem())); }
+
+inline std::string written(const BioPointer& bio) {
+  char* data = nullptr;
+  long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+// The DER of an object by its i2d function.
+template <class T, class Encode>
+std::string to_der(Encode encode, T* object) {
+  unsigned char* data = nullptr;
+  int size = encode(object, &data);
+  if (size < 0) return {};
+  std::string der(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
+  OPENSSL_free(data);
+  return der;
+}
+
+// "ATTEMPT: the latest reason in OpenSSL's queue", which is emptied.
+std::unexpected<base::Error> openssl_error(std::string_view attempt);
+
+}  // namespace everseal::crypto

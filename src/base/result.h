@@ -57,11 +57,13 @@ using base::ErrorKind;
 using base::Result;
 }  // namespace everseal
 
-// The value of a Result, or return its failure from the function around it.
-#define TRY(...)                                             \
-  __extension__({                                            \
-    auto try_result = (__VA_ARGS__);                         \
-    if (!try_result) [[unlikely]]                            \
-      return std::unexpected(std::move(try_result).error()); \
-    *std::move(try_result);                                  \
+// The value of a Result, or return its failure from the function around it. May be nested.
+#define TRY(...) EVERSEAL_TRY_COUNTED(__COUNTER__, __VA_ARGS__)
+#define EVERSEAL_TRY_COUNTED(count, ...) EVERSEAL_TRY_NAMED(count, __VA_ARGS__)
+#define EVERSEAL_TRY_NAMED(count, ...)                        \
+  __extension__({                                             \
+    auto try_##count = (__VA_ARGS__);                         \
+    if (!try_##count) [[unlikely]]                            \
+      return std::unexpected(std::move(try_##count).error()); \
+    *std::move(try_##count);                                  \
   })

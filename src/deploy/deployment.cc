@@ -1,0 +1,189 @@
+#include "deploy/deployment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/diff.h"
+#include "nginx/stage.h"
+
+namespace everseal::deploy {
+namespace {
+
+using Text = std::optional<std::string>;
+
+Result<Text> read_if_there(const FileReader& files, const std::string& path) {
+  auto text = files.read(path);
+  if (text) return Text(*std::move(text));
+  if (text.error().kind == ErrorKind::not_found) return Text();
+  return std::unexpected(std::move(text).error());
+}
+
+// Beside the file, so that the rename stays on one file system; hidden from `include *`.
+std::string temporary_path(const std::string& path) {
+  return base::join_path(base::directory_of(path),
+                         fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
+}
+
+Result<> replace(FileSystem& files, const std::string& path, const std::string& text) {
+  const std::string temporary = temporary_path(path);
+  TRY(base::remove_tree(files, temporary));
+  TRY(files.create(temporary, text, 0600));
+  TRY(files.copy_attributes(path, temporary));
+  TRY(files.sync(temporary));
+  TRY(files.rename(temporary, path));
+  return files.sync(base::directory_of(path));
+}
+
+Result<> make(const Context& context, const std::string& path, const std::string& text) {
+  TRY(base::make_directories(context.files, base::directory_of(path), 0755));
+  return base::write_durably(context.files, path, text, 0644);
+}
+
+Result<> remove(const Context& context, const std::string& path) {
+  const std::string directory = base::directory_of(path);
+  TRY(base::remove_tree(context.files, path));
+  TRY(context.files.sync(directory));
+  if (directory == context.own_directory && TRY(context.files.list(directory)).empty())
+    return context.files.remove(directory);
+  return {};
+}
+
+Result<> write(const Context& context, const std::string& path, const Text& text) {
+  if (!text) return remove(context, path);
+  return base::exists(context.files, path) ? replace(context.files, path, *text)
+                                           : make(context, path, *text);
+}
+
+bool is_ours(const Context& context, const ChangedFile& file) {
+  return base::directory_of(file.path) == context.own_directory;
+}
+
+// Snippets of ours come before those who include them and go after them, so that nginx can start
+// from every state in between.
+void order(const Context& context, std::vector<ChangedFile>& steps) {
+  const auto rank = [&](const ChangedFile& file) {
+    return !is_ours(context, file) ? 1 : file.after ? 0 : 2;
+  };
+  std::ranges::stable_sort(steps, {}, rank);
+}
+
+Result<> test(const Context& context, const std::vector<ChangedFile>& steps) {
+  nginx::StagedFiles staged{{}, context.own_directory, context.stage_directory};
+  for (const ChangedFile& step : steps)
+    if (step.after) staged.texts[step.path] = *step.after;
+  TRY(base::remove_tree(context.files, context.stage_directory));
+  TRY(base::make_directories(context.files, context.stage_directory, 0700));
+  auto result = nginx::staged_test(context.instance, context.files, staged);
+  TRY(base::remove_tree(context.files, context.stage_directory));
+  return result;
+}
+
+Result<> reload_if_running(const nginx::Instance& instance) {
+  if (const auto master = instance.master(); !master) return {};
+  return instance.reload();
+}
+
+// `current` with the change before → after taken back.
+Result<Text> take_back(const ChangedFile& file, const Text& current) {
+  if (current == file.after || current == file.before) return file.before;
+  if (!current || !file.before || !file.after)
+    return base::rejected(fmt::format("{}: was changed since; left as it is", file.path));
+  return within(file.path, base::merge_lines(*file.after, *file.before, *current));
+}
+
+}  // namespace
+
+Result<> Deployment::journal(const std::vector<ChangedFile>& steps) {
+  if (!change_) change_ = TRY(context_.catalog.begin_change(context_.clock.now(), summary_));
+  return context_.catalog.add_changed_files(*change_, steps);
+}
+
+Result<> Deployment::put(const std::vector<ChangedFile>& files) {
+  std::vector<ChangedFile> next = files;
+  for (const ChangedFile& known : files_)
+    if (std::ranges::find(files, known.path, &ChangedFile::path) == files.end())
+      next.push_back({known.path, known.before, known.before});
+
+  std::vector<ChangedFile> steps;  // from what stands to what is wanted
+  for (const ChangedFile& file : next) {
+    const auto known = std::ranges::find(files_, file.path, &ChangedFile::path);
+    const Text& expected = known == files_.end() ? file.before : known->after;
+    if (TRY(read_if_there(context_.files, file.path)) != expected)
+      return base::rejected(fmt::format(
+          "{}: was changed by somebody else meanwhile; theirs was kept. Run everseal again",
+          file.path));
+    if (file.after != expected) steps.push_back(file);
+  }
+  if (steps.empty()) return {};
+  order(context_, steps);
+  TRY(test(context_, steps));
+  TRY(journal(steps));
+  files_ = std::move(next);
+  for (const ChangedFile& step : steps) TRY(write(context_, step.path, step.after));
+  return {};
+}
+
+Result<> Deployment::restore() {
+  if (!change_) return {};
+  std::vector<ChangedFile> back = files_;
+  for (ChangedFile& file : back) file.after = file.before;
+  order(context_, back);
+  for (const ChangedFile& file : back) {
+    const auto mine = std::ranges::find(files_, file.path, &ChangedFile::path);
+    const Text current = TRY(read_if_there(context_.files, file.path));
+    const Text original = TRY(take_back(*mine, current));
+    if (original != current) TRY(write(context_, file.path, original));
+  }
+  TRY(reload_if_running(context_.instance));
+  return context_.catalog.set_change_state(*change_, store::ChangeState::restored);
+}
+
+Result<> Deployment::commit(store::ChangeState state) {
+  if (!change_) return {};
+  std::erase_if(files_, [](const ChangedFile& file) { return file.before == file.after; });
+  return context_.catalog.end_change(*change_,
+                                     files_.empty() ? store::ChangeState::restored : state, files_);
+}
+
+Result<std::string> recover(const Context& context) {
+  const auto change = TRY(context.catalog.last_change(store::ChangeState::applying));
+  if (!change) return std::string();
+  std::vector<ChangedFile> back;
+  for (const ChangedFile& step : change->files) {
+    TRY(base::remove_tree(context.files, temporary_path(step.path)));
+    const Text current = TRY(read_if_there(context.files, step.path));
+    const auto same = [&](const ChangedFile& other) { return other.path == step.path; };
+    // A file with several steps is at one of them; only if it is at none has somebody else been at
+    // it.
+    const auto is_known = [&](const ChangedFile& other) {
+      return same(other) && (current == other.after || current == other.before);
+    };
+    if (std::ranges::any_of(back, same)) continue;
+    const bool known = std::ranges::any_of(change->files, is_known);
+    const Text original = known ? step.before : TRY(take_back(step, current));
+    back.push_back({step.path, current, original});
+  }
+  order(context, back);
+  for (const ChangedFile& file : back)
+    if (file.before != file.after) TRY(write(context, file.path, file.after));
+  TRY(base::remove_tree(context.files, context.stage_directory));
+  TRY(reload_if_running(context.instance));
+  TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
+  return fmt::format("took back change {} ({}), which an earlier run left unfinished", change->id,
+                     change->summary);
+}
+
+Result<std::vector<ChangedFile>> plan_undo(const FileReader& files,
+                                           const store::ChangeRecord& change) {
+  std::vector<ChangedFile> back;
+  for (const ChangedFile& file : change.files) {
+    const Text current = TRY(read_if_there(files, file.path));
+    const Text original = TRY(take_back(file, current));
+    if (original != current) back.push_back({file.path, current, original});
+  }
+  return back;
+}
+
+}  // namespace everseal::deploy

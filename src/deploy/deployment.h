@@ -1,0 +1,69 @@
+// One transaction on a running nginx: journal, stage, test, switch, reload, or back.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "nginx/instance.h"
+#include "store/catalog.h"
+
+namespace everseal::deploy {
+
+// What a deployment works with; all of it must outlive it.
+struct Context {
+  FileSystem& files;
+  store::Catalog& catalog;
+  const nginx::Instance& instance;
+  const Clock& clock;
+  std::string own_directory;    // of our snippets in nginx's configuration
+  std::string stage_directory;  // private, ours; made and emptied as needed
+};
+
+using store::ChangedFile;
+
+// One change to the nginx configuration. It is journaled in the catalog before the first byte is
+// changed; a run that is killed is taken back by recover(). Destroying it leaves things as they
+// are.
+class Deployment {
+ public:
+  Deployment(const Context& context, std::string summary)
+      : context_(context), summary_(std::move(summary)) {}
+
+  // Makes the configuration the originals with `files` in place, `before` being the original of
+  // each; what an earlier put() changed and this one does not mention goes back. Tested with
+  // `nginx -t` first, then replaced file by file, each atomically with its mode, owner, attributes
+  // and symlinks kept. Not reloaded. Errors: invalid (nginx's words), rejected (somebody else
+  // changed a file meanwhile: theirs is kept); nothing was changed then.
+  Result<> put(const std::vector<ChangedFile>& files);
+
+  // Everything back to the originals, nginx reloaded if it runs, the change marked `restored`.
+  Result<> restore();
+
+  // Ends the change: it stands, and undo() can take it back.
+  Result<> commit(store::ChangeState state = store::ChangeState::applied);
+
+  bool has_changes() const { return !files_.empty(); }
+
+ private:
+  Result<> journal(const std::vector<ChangedFile>& steps);
+
+  const Context& context_;
+  const std::string summary_;
+  std::optional<std::int64_t> change_;
+  std::vector<ChangedFile> files_;  // as they stand: original and what we put there
+};
+
+// Takes back what a killed run left half done. Returns what was done, for the person; empty if
+// there was nothing. Errors: rejected, naming the file and line that the administrator has changed
+// since in the same place; that file is left alone.
+Result<std::string> recover(const Context& context);
+
+// The files that would take back `change` now: three-way, so that later edits elsewhere in a file
+// stay. Errors: rejected, naming file and line where the administrator has edited the same lines.
+Result<std::vector<ChangedFile>> plan_undo(const FileReader& files,
+                                           const store::ChangeRecord& change);
+
+}  // namespace everseal::deploy

@@ -1,0 +1,90 @@
+#include "deploy/proof.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <thread>
+
+#include "base/encoding.h"
+#include "scan/probe.h"
+
+namespace everseal::deploy {
+namespace {
+
+constexpr base::Milliseconds kTimeout{2000};  // of one look
+constexpr base::Milliseconds kPause{20};      // between two rounds of looks
+constexpr std::string_view kToken = "everseal-looks-whether-this-path-is-answered";
+
+scan::Target target(const nginx::Endpoint& endpoint) {
+  return {endpoint.address, static_cast<std::uint16_t>(endpoint.port), endpoint.proxy_protocol};
+}
+
+std::string seen_at(const nginx::Endpoint& endpoint) {
+  return fmt::format("{} at {}", endpoint.name, scan::to_string(target(endpoint)));
+}
+
+Result<> look(const ServesLeaf& expected) {
+  const nginx::Endpoint& endpoint = expected.endpoint;
+  const auto leaf = TRY(scan::handshake(target(endpoint), endpoint.name, kTimeout));
+  if (leaf.fingerprint() == expected.fingerprint) return {};
+  return base::transient(fmt::format("{}: serves another certificate ({}, until {})",
+                                     seen_at(endpoint), leaf.issuer(),
+                                     base::to_rfc3339(leaf.not_after())));
+}
+
+Result<> look(const Redirects& expected) {
+  const nginx::Endpoint& endpoint = expected.endpoint;
+  const auto answer = TRY(scan::get(target(endpoint), endpoint.name, "/", kTimeout));
+  if ((answer.status == 301 || answer.status == 308) &&
+      answer.location == fmt::format("https://{}/", endpoint.name))
+    return {};
+  return base::transient(fmt::format("{}: does not redirect to https (status {}, location '{}')",
+                                     seen_at(endpoint), answer.status,
+                                     base::printable(answer.location)));
+}
+
+Result<> look(const AnswersChallenge& expected) {
+  const nginx::Endpoint& endpoint = expected.endpoint;
+  const auto answer =
+      TRY(scan::get(target(endpoint), endpoint.name,
+                    fmt::format("/.well-known/acme-challenge/{}", kToken), kTimeout));
+  if (answer.status == 200 && answer.body == fmt::format("{}.{}", kToken, expected.thumbprint))
+    return {};
+  return base::transient(
+      fmt::format("{}: /.well-known/acme-challenge/ is answered by something else (status {})",
+                  seen_at(endpoint), answer.status));
+}
+
+Result<> look(const Expectation& expectation) {
+  return std::visit([](const auto& expected) { return look(expected); }, expectation);
+}
+
+const std::string& name_of(const Expectation& expectation) {
+  return std::visit(
+      [](const auto& expected) -> const std::string& { return expected.endpoint.name; },
+      expectation);
+}
+
+}  // namespace
+
+std::vector<Disproof> prove(std::span<const Expectation> expectations,
+                            base::Milliseconds patience) {
+  const Instant deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<const Expectation*> open;
+  for (const Expectation& expectation : expectations) open.push_back(&expectation);
+  while (true) {
+    std::vector<Disproof> unseen;
+    std::vector<const Expectation*> still_open;
+    for (const Expectation* expectation : open) {
+      if (auto seen = look(*expectation); !seen) {
+        unseen.push_back({name_of(*expectation), std::move(seen).error()});
+        still_open.push_back(expectation);
+      }
+    }
+    open = std::move(still_open);
+    if (open.empty() || std::chrono::steady_clock::now() >= deadline) return unseen;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+}  // namespace everseal::deploy

@@ -1,0 +1,42 @@
+// Proof that the running nginx does what was intended: seen from outside, not believed.
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "nginx/verify.h"
+
+namespace everseal::deploy {
+
+// A handshake for the endpoint's name shows this leaf.
+struct ServesLeaf {
+  nginx::Endpoint endpoint;
+  std::string fingerprint;  // SHA-256 of the DER, hexadecimal
+};
+
+// Plain HTTP for the endpoint's name redirects to https on the same name.
+struct Redirects {
+  nginx::Endpoint endpoint;
+};
+
+// Plain HTTP for the endpoint's name answers any http-01 token (RFC 8555 §8.3).
+struct AnswersChallenge {
+  nginx::Endpoint endpoint;
+  std::string thumbprint;  // of the account key, base64url
+};
+
+using Expectation = std::variant<ServesLeaf, Redirects, AnswersChallenge>;
+
+struct Disproof {
+  std::string name;  // the endpoint's
+  Error error;       // what was seen instead, and where
+};
+
+// Looks until everything expected is seen or `patience` has passed: after a reload old workers may
+// answer for a moment. Returns what was not seen.
+std::vector<Disproof> prove(std::span<const Expectation> expectations, base::Milliseconds patience);
+
+}  // namespace everseal::deploy

@@ -1,0 +1,220 @@
+#include "scan/probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include "base/encoding.h"
+#include "base/file_descriptor.h"
+
+namespace everseal::scan {
+namespace {
+
+using base::FileDescriptor;
+
+constexpr std::size_t kMaxAnswer = 64 << 10;
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+};
+
+Result<SocketAddress> socket_address(const Target& target) {
+  SocketAddress address;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  v4.sin_port = v6.sin6_port = htons(target.port);
+  if (inet_pton(AF_INET, target.address.c_str(), &v4.sin_addr) == 1) {
+    std::memcpy(&address.storage, &v4, address.length = sizeof v4);
+  } else if (inet_pton(AF_INET6, target.address.c_str(), &v6.sin6_addr) == 1) {
+    std::memcpy(&address.storage, &v6, address.length = sizeof v6);
+  } else {
+    return base::invalid(fmt::format("'{}' is not a numeric address", target.address));
+  }
+  return address;
+}
+
+// A connection whose every step ends by one deadline.
+class Connection {
+ public:
+  static Result<Connection> open(const Target& target, base::Milliseconds timeout) {
+    const SocketAddress address = TRY(socket_address(target));
+    const std::string attempt = fmt::format("connect to {}", to_string(target));
+    FileDescriptor socket(
+        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket) return base::system_error(attempt, errno);
+    Connection connection(std::move(socket), std::chrono::steady_clock::now() + timeout, attempt);
+    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address.storage));
+    if (::connect(connection.fd(), generic, address.length) != 0 && errno != EINPROGRESS)
+      return connection.failure(errno);
+    TRY(connection.wait(POLLOUT));
+    int code = 0;
+    socklen_t size = sizeof code;
+    ::getsockopt(connection.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
+    if (code != 0) return connection.failure(code);
+    if (target.proxy_protocol) TRY(connection.send("PROXY UNKNOWN\r\n"));
+    return connection;
+  }
+
+  int fd() const { return socket_.get(); }
+
+  Result<> wait(short events) {
+    while (true) {
+      const auto left =
+          std::chrono::ceil<base::Milliseconds>(deadline_ - std::chrono::steady_clock::now());
+      if (left <= base::Milliseconds(0))
+        return base::transient(fmt::format("{}: no answer in time", attempt_));
+      pollfd poll{fd(), events, 0};
+      if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
+    }
+  }
+
+  Result<> send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+      if (sent < 0)
+        TRY(wait(POLLOUT));
+      else
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return {};
+  }
+
+  // Until the other side closes, or kMaxAnswer bytes.
+  Result<std::string> receive() {
+    std::string bytes;
+    char buffer[4096];
+    while (bytes.size() < kMaxAnswer) {
+      const ssize_t got = ::recv(fd(), buffer, sizeof buffer, 0);
+      if (got == 0) break;
+      if (got < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+      if (got < 0)
+        TRY(wait(POLLIN));
+      else
+        bytes.append(buffer, static_cast<std::size_t>(got));
+    }
+    return bytes;
+  }
+
+  std::unexpected<Error> failure(int code) const {
+    return base::transient(base::system_error(attempt_, code).error().message);
+  }
+  const std::string& attempt() const { return attempt_; }
+
+ private:
+  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
+      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
+
+  FileDescriptor socket_;
+  Instant deadline_;
+  std::string attempt_;
+};
+
+struct FreeSsl {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+struct FreeContext {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+
+// One for the process: it trusts nobody and asks for everything that a server may still speak.
+SSL_CTX* client_context() {
+  static const std::unique_ptr<SSL_CTX, FreeContext> context(SSL_CTX_new(TLS_client_method()));
+  return context.get();
+}
+
+std::string openssl_reason() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  const char* reason = ERR_reason_error_string(code);
+  return reason ? reason : "the connection was closed";
+}
+
+Result<> drive_handshake(SSL* ssl, Connection& connection) {
+  while (true) {
+    const int done = SSL_connect(ssl);
+    if (done == 1) return {};
+    switch (SSL_get_error(ssl, done)) {
+      case SSL_ERROR_WANT_READ:
+        TRY(connection.wait(POLLIN));
+        break;
+      case SSL_ERROR_WANT_WRITE:
+        TRY(connection.wait(POLLOUT));
+        break;
+      default:
+        return base::transient(
+            fmt::format("{}: TLS handshake: {}", connection.attempt(), openssl_reason()));
+    }
+  }
+}
+
+Result<Answer> parse_answer(std::string_view bytes, const std::string& attempt) {
+  const std::size_t end = std::min(bytes.find("\r\n\r\n"), bytes.size());
+  std::string_view head = bytes.substr(0, end);
+  Answer answer;
+  if (!head.starts_with("HTTP/1.") || head.size() < 12 ||
+      std::from_chars(head.data() + 9, head.data() + 12, answer.status).ec != std::errc())
+    return base::rejected(
+        fmt::format("{}: not an HTTP answer: '{}'", attempt, base::printable(head, 60)));
+  answer.body = bytes.substr(std::min(end + 4, bytes.size()));
+  while (!head.empty()) {
+    const std::size_t line_end = std::min(head.find("\r\n"), head.size());
+    std::string_view line = head.substr(0, line_end);
+    head.remove_prefix(std::min(line_end + 2, head.size()));
+    constexpr std::string_view kLocation = "location:";
+    if (line.size() < kLocation.size() ||
+        ::strncasecmp(line.data(), kLocation.data(), kLocation.size()) != 0)
+      continue;
+    line.remove_prefix(kLocation.size());
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    answer.location = line;
+  }
+  return answer;
+}
+
+}  // namespace
+
+std::string to_string(const Target& target) {
+  return target.address.contains(':') ? fmt::format("[{}]:{}", target.address, target.port)
+                                      : fmt::format("{}:{}", target.address, target.port);
+}
+
+Result<crypto::Certificate> handshake(const Target& target, const std::string& server_name,
+                                      base::Milliseconds timeout) {
+  Connection connection = TRY(Connection::open(target, timeout));
+  const std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(client_context()));
+  if (!ssl) return base::internal("TLS: " + openssl_reason());
+  SSL_set_fd(ssl.get(), connection.fd());
+  // What SSL_set_tlsext_host_name() stands for, without its cast.
+  SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+           const_cast<char*>(server_name.c_str()));
+  TRY(drive_handshake(ssl.get(), connection));
+  X509* leaf = SSL_get1_peer_certificate(ssl.get());
+  if (!leaf) return base::transient(fmt::format("{}: no certificate", connection.attempt()));
+  return crypto::Certificate::adopt(leaf);
+}
+
+Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
+                   base::Milliseconds timeout) {
+  Connection connection = TRY(Connection::open(target, timeout));
+  TRY(connection.send(fmt::format(
+      "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: everseal\r\nConnection: close\r\n\r\n", path,
+      host)));
+  return parse_answer(TRY(connection.receive()), connection.attempt());
+}
+
+}  // namespace everseal::scan

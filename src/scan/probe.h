@@ -1,0 +1,39 @@
+// Looking at a running server as a visitor does: one handshake, one request.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "crypto/certificate.h"
+
+namespace everseal::scan {
+
+// Where to connect, and what to say first.
+struct Target {
+  std::string address;  // IPv4 or IPv6, numeric
+  std::uint16_t port = 0;
+  bool proxy_protocol = false;  // send a PROXY header first (haproxy, proxy-protocol.txt, v1)
+};
+
+// "[::1]:443".
+std::string to_string(const Target& target);
+
+// The leaf that the server presents for `server_name` (SNI), whether or not it would be trusted.
+// Errors: transient (connection, time, the server's alert).
+Result<crypto::Certificate> handshake(const Target& target, const std::string& server_name,
+                                      base::Milliseconds timeout);
+
+struct Answer {
+  int status = 0;
+  std::string location;  // of a redirect
+  std::string body;      // the first 64 KiB
+};
+
+// A plain GET of `path` (with a Host header) on its own connection. Errors: transient
+// (connection, time), rejected (not HTTP).
+Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
+                   base::Milliseconds timeout);
+
+}  // namespace everseal::scan

@@ -1,0 +1,345 @@
+#include "store/catalog.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace everseal::store {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE accounts (
+  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE certificates (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, server TEXT NOT NULL,
+  key_type TEXT NOT NULL, method TEXT NOT NULL, webroots TEXT NOT NULL, preferred_chain TEXT NOT NULL,
+  in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
+  next_attempt INTEGER NOT NULL
+);
+CREATE INDEX certificates_by_renewal ON certificates (renew_at);
+CREATE TABLE versions (
+  certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
+  order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, PRIMARY KEY (certificate_id, number)
+) WITHOUT ROWID;
+CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL
+);
+CREATE TABLE change_files (
+  id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, path TEXT NOT NULL, before BLOB,
+  after BLOB
+);
+CREATE INDEX change_files_by_change ON change_files (change_id);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL
+);
+)sql";
+
+constexpr std::string_view kCertificateColumns =
+    "SELECT id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, "
+    "version, "
+    "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
+    "next_attempt "
+    "FROM certificates ";
+
+std::int64_t to_integer(Time time) { return time.time_since_epoch().count(); }
+Time to_time(std::int64_t seconds) { return Time(base::Seconds(seconds)); }
+
+std::string to_json(const std::vector<std::string>& texts) {
+  return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<std::string> from_json(const std::string& text) {
+  std::vector<std::string> texts;
+  const auto array = nlohmann::json::parse(text, nullptr, false);
+  if (!array.is_array()) return texts;
+  for (const auto& element : array)
+    if (const auto* value = element.get_ptr<const std::string*>()) texts.push_back(*value);
+  return texts;
+}
+
+// An enum and its words, in the order of the enum.
+template <std::size_t N>
+using Words = std::array<std::string_view, N>;
+constexpr Words<3> kMethods = {"nginx", "webroot", "standalone"};
+constexpr Words<4> kVersionStates = {"pending", "ready", "live", "old"};
+constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
+
+template <class Enum, std::size_t N>
+Result<Enum> from_word(const Words<N>& words, std::string_view text) {
+  for (std::size_t i = 0; i < N; ++i)
+    if (words[i] == text) return static_cast<Enum>(i);
+  return base::invalid(fmt::format("catalog: unknown word '{}'", text));
+}
+
+std::string_view to_string(VersionState state) {
+  return kVersionStates[static_cast<std::size_t>(state)];
+}
+
+}  // namespace
+
+std::string_view to_string(Method method) { return kMethods[static_cast<std::size_t>(method)]; }
+Result<Method> parse_method(std::string_view text) { return from_word<Method>(kMethods, text); }
+std::string_view to_string(ChangeState state) {
+  return kChangeStates[static_cast<std::size_t>(state)];
+}
+
+Result<Catalog> Catalog::open(const std::string& path) {
+  Catalog catalog(TRY(Database::open(path)));
+  // A commit is durable when it returns: the commit protocol rests on it.
+  TRY(catalog.database_.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+  TRY(within(fmt::format("open {}", path), catalog.migrate()));
+  return catalog;
+}
+
+Result<> Catalog::migrate() {
+  Statement version = TRY(database_.prepare("PRAGMA user_version"));
+  TRY(version.step());
+  const std::int64_t found = version.integer(0);
+  if (found == kSchemaVersion) return {};
+  if (found > kSchemaVersion)
+    return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
+                                     found, kSchemaVersion));
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(database_.execute(kSchema));
+  TRY(database_.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
+  return transaction.commit();
+}
+
+Result<std::optional<AccountRecord>> Catalog::account(const std::string& server) {
+  Statement rows = TRY(
+      database_.prepare("SELECT url, contacts, terms_agreed_at FROM accounts WHERE server = ?"));
+  rows.bind(1, server);
+  if (!TRY(rows.step())) return std::nullopt;
+  AccountRecord account{server, rows.text(0), from_json(rows.text(1)), std::nullopt};
+  if (rows.integer(2) > 0) account.terms_agreed_at = to_time(rows.integer(2));
+  return account;
+}
+
+Result<> Catalog::save_account(const AccountRecord& account) {
+  Statement insert = TRY(database_.prepare("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)"));
+  insert.bind(1, account.server).bind(2, account.url).bind(3, to_json(account.contacts));
+  insert.bind(4, account.terms_agreed_at ? to_integer(*account.terms_agreed_at) : 0);
+  return insert.run();
+}
+
+Result<std::vector<CertificateRecord>> Catalog::certificates() {
+  return read_certificates(
+      TRY(database_.prepare(fmt::format("{} ORDER BY name", kCertificateColumns))));
+}
+
+Result<std::optional<CertificateRecord>> Catalog::certificate(const std::string& name) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE name = ?", kCertificateColumns)));
+  rows.bind(1, name);
+  auto found = TRY(read_certificates(std::move(rows)));
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
+  Statement rows =
+      TRY(database_.prepare(fmt::format("{} WHERE renew_at <= ? OR id IN (SELECT certificate_id "
+                                        "FROM versions WHERE state IN ('pending', 'ready')) "
+                                        "ORDER BY not_after",
+                                        kCertificateColumns)));
+  rows.bind(1, to_integer(now));
+  return read_certificates(std::move(rows));
+}
+
+Result<Catalog::Count> Catalog::count() {
+  Statement rows = TRY(database_.prepare("SELECT count(*), min(renew_at) FROM certificates"));
+  TRY(rows.step());
+  Count count{rows.integer(0), std::nullopt};
+  if (count.certificates > 0) count.next_renewal = to_time(rows.integer(1));
+  return count;
+}
+
+Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows) {
+  std::vector<CertificateRecord> found;
+  while (TRY(rows.step())) {
+    CertificateRecord& record = found.emplace_back();
+    record.id = rows.integer(0);
+    record.name = rows.text(1);
+    record.names = from_json(rows.text(2));
+    record.server = rows.text(3);
+    record.key_type = rows.text(4);
+    record.method = TRY(parse_method(rows.text(5)));
+    record.webroots = from_json(rows.text(6));
+    record.preferred_chain = rows.text(7);
+    record.in_nginx = rows.integer(8) != 0;
+    record.version = static_cast<int>(rows.integer(9));
+    record.not_before = to_time(rows.integer(10));
+    record.not_after = to_time(rows.integer(11));
+    record.renew_at = to_time(rows.integer(12));
+    record.fingerprint = rows.text(13);
+    record.failures = static_cast<int>(rows.integer(14));
+    record.last_error = rows.text(15);
+    record.last_attempt = to_time(rows.integer(16));
+    record.next_attempt = to_time(rows.integer(17));
+  }
+  return found;
+}
+
+Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  for (CertificateRecord& certificate : certificates) TRY(save_certificate(certificate));
+  return transaction.commit();
+}
+
+Result<> Catalog::save_certificate(CertificateRecord& record) {
+  Statement insert =
+      TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  if (record.id != 0) insert.bind(1, record.id);
+  insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
+  insert.bind(5, record.key_type)
+      .bind(6, to_string(record.method))
+      .bind(7, to_json(record.webroots));
+  insert.bind(8, record.preferred_chain).bind(9, std::int64_t{record.in_nginx});
+  insert.bind(10, std::int64_t{record.version}).bind(11, to_integer(record.not_before));
+  insert.bind(12, to_integer(record.not_after)).bind(13, to_integer(record.renew_at));
+  insert.bind(14, record.fingerprint).bind(15, std::int64_t{record.failures});
+  insert.bind(16, record.last_error).bind(17, to_integer(record.last_attempt));
+  insert.bind(18, to_integer(record.next_attempt));
+  TRY(insert.run());
+  if (record.id == 0) record.id = database_.last_id();
+  return {};
+}
+
+Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_id,
+                                                      VersionState state) {
+  Statement rows = TRY(database_.prepare(
+      "SELECT number, order_url, not_before, not_after, fingerprint FROM versions "
+      "WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1"));
+  rows.bind(1, certificate_id).bind(2, to_string(state));
+  if (!TRY(rows.step())) return std::nullopt;
+  return VersionRecord{certificate_id, static_cast<int>(rows.integer(0)), state,
+                       rows.text(1),   to_time(rows.integer(2)),          to_time(rows.integer(3)),
+                       rows.text(4)};
+}
+
+Result<int> Catalog::last_version(std::int64_t certificate_id) {
+  Statement rows =
+      TRY(database_.prepare("SELECT max(number) FROM versions WHERE certificate_id = ?"));
+  rows.bind(1, certificate_id);
+  TRY(rows.step());
+  return static_cast<int>(rows.integer(0));
+}
+
+Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  for (const VersionRecord& version : versions) TRY(save_version(version));
+  return transaction.commit();
+}
+
+Result<> Catalog::save_version(const VersionRecord& version) {
+  Statement insert =
+      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  insert.bind(1, version.certificate_id).bind(2, std::int64_t{version.number});
+  insert.bind(3, to_string(version.state)).bind(4, version.order_url);
+  insert.bind(5, to_integer(version.not_before)).bind(6, to_integer(version.not_after));
+  insert.bind(7, version.fingerprint);
+  return insert.run();
+}
+
+Result<> Catalog::remove_version(std::int64_t certificate_id, int number) {
+  Statement remove =
+      TRY(database_.prepare("DELETE FROM versions WHERE certificate_id = ? AND number = ?"));
+  return remove.bind(1, certificate_id).bind(2, std::int64_t{number}).run();
+}
+
+Result<> Catalog::make_live(std::span<CertificateRecord> certificates,
+                            std::span<const VersionRecord> versions) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  Statement retire = TRY(database_.prepare(
+      "UPDATE versions SET state = 'old' WHERE certificate_id = ? AND state = 'live'"));
+  for (const VersionRecord& version : versions) {
+    TRY(retire.bind(1, version.certificate_id).run());
+    TRY(save_version(version));
+  }
+  for (CertificateRecord& certificate : certificates) TRY(save_certificate(certificate));
+  return transaction.commit();
+}
+
+Result<std::int64_t> Catalog::begin_change(Time at, const std::string& summary) {
+  Statement insert =
+      TRY(database_.prepare("INSERT INTO changes (at, state, summary) VALUES (?, ?, ?)"));
+  insert.bind(1, to_integer(at)).bind(2, to_string(ChangeState::applying)).bind(3, summary);
+  TRY(insert.run());
+  return database_.last_id();
+}
+
+Result<> Catalog::append_files(std::int64_t change, std::span<const ChangedFile> files) {
+  Statement insert = TRY(database_.prepare(
+      "INSERT INTO change_files (change_id, path, before, after) VALUES (?, ?, ?, ?)"));
+  for (const ChangedFile& file : files) {
+    insert.bind(1, change).bind(2, file.path).bind_blob(3, file.before).bind_blob(4, file.after);
+    TRY(insert.run());
+  }
+  return {};
+}
+
+Result<> Catalog::add_changed_files(std::int64_t change, std::span<const ChangedFile> files) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(append_files(change, files));
+  return transaction.commit();
+}
+
+Result<> Catalog::end_change(std::int64_t change, ChangeState state,
+                             std::span<const ChangedFile> files) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  Statement forget = TRY(database_.prepare("DELETE FROM change_files WHERE change_id = ?"));
+  TRY(forget.bind(1, change).run());
+  TRY(append_files(change, files));
+  Statement update = TRY(database_.prepare("UPDATE changes SET state = ? WHERE id = ?"));
+  TRY(update.bind(1, to_string(state)).bind(2, change).run());
+  return transaction.commit();
+}
+
+Result<> Catalog::set_change_state(std::int64_t change, ChangeState state) {
+  Statement update = TRY(database_.prepare("UPDATE changes SET state = ? WHERE id = ?"));
+  return update.bind(1, to_string(state)).bind(2, change).run();
+}
+
+Result<std::optional<ChangeRecord>> Catalog::change(std::int64_t id) {
+  Statement rows =
+      TRY(database_.prepare("SELECT id, at, state, summary FROM changes WHERE id = ?"));
+  rows.bind(1, id);
+  return read_change(std::move(rows));
+}
+
+Result<std::optional<ChangeRecord>> Catalog::last_change(ChangeState state) {
+  Statement rows = TRY(database_.prepare(
+      "SELECT id, at, state, summary FROM changes WHERE state = ? ORDER BY id DESC LIMIT 1"));
+  rows.bind(1, to_string(state));
+  return read_change(std::move(rows));
+}
+
+Result<std::optional<ChangeRecord>> Catalog::read_change(Statement rows) {
+  if (!TRY(rows.step())) return std::nullopt;
+  ChangeRecord change{rows.integer(0),
+                      to_time(rows.integer(1)),
+                      TRY(from_word<ChangeState>(kChangeStates, rows.text(2))),
+                      rows.text(3),
+                      {}};
+  Statement files = TRY(database_.prepare(
+      "SELECT path, before, after FROM change_files WHERE change_id = ? ORDER BY id"));
+  files.bind(1, change.id);
+  while (TRY(files.step())) change.files.push_back({files.text(0), files.blob(1), files.blob(2)});
+  return change;
+}
+
+Result<> Catalog::add_event(const EventRecord& event) {
+  Statement insert =
+      TRY(database_.prepare("INSERT INTO events (at, subject, text) VALUES (?, ?, ?)"));
+  return insert.bind(1, to_integer(event.at)).bind(2, event.subject).bind(3, event.text).run();
+}
+
+}  // namespace everseal::store

@@ -1,0 +1,154 @@
+// What we own and what happened, durably: accounts, certificates, versions, orders, changes,
+// events. The schema is described in docs/formats.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "store/sqlite.h"
+
+namespace everseal::store {
+
+struct AccountRecord {
+  std::string server;  // the CA's directory URL
+  std::string url;     // the account's; empty until the CA has named it
+  std::vector<std::string> contacts;
+  std::optional<Time> terms_agreed_at;
+};
+
+// How a certificate's names are proven to the CA.
+enum class Method { nginx, webroot, standalone };
+std::string_view to_string(Method method);
+Result<Method> parse_method(std::string_view text);
+
+// A certificate that we keep: what was asked for, what is served, and how the attempts went.
+struct CertificateRecord {
+  std::int64_t id = 0;             // 0: not yet in the catalog
+  std::string name;                // unique; names its directory
+  std::vector<std::string> names;  // DNS names, the first is `name`
+  std::string server;              // the CA's directory URL
+  std::string key_type;            // crypto::to_string(KeyType)
+  Method method = Method::nginx;
+  std::vector<std::string> webroots;  // one for each of names, if method is webroot
+  std::string preferred_chain;
+  bool in_nginx = false;  // a server of nginx was given it by us
+
+  int version = 0;  // the newest that was proven to be served (or, outside nginx, switched to)
+  Time not_before{}, not_after{};
+  Time renew_at{};
+  std::string fingerprint;  // SHA-256 of the leaf's DER, hexadecimal
+
+  int failures = 0;  // in a row
+  std::string last_error;
+  Time last_attempt{};
+  Time next_attempt{};  // not before this moment, unless a person asks
+};
+
+enum class VersionState {
+  pending,  // has a key; an order may be under way
+  ready,    // complete on disk, not yet proven to be served
+  live,
+  old,
+};
+
+struct VersionRecord {
+  std::int64_t certificate_id = 0;
+  int number = 0;
+  VersionState state = VersionState::pending;
+  std::string order_url;  // of a pending version; empty until the CA has named it
+  Time not_before{}, not_after{};
+  std::string fingerprint;
+};
+
+// One file of a change to the nginx configuration.
+struct ChangedFile {
+  std::string path;
+  std::optional<std::string> before;  // nullopt: there was none
+  std::optional<std::string> after;   // nullopt: there is none
+};
+
+enum class ChangeState {
+  applying,  // a run is at it, or was killed at it
+  applied,
+  restored,  // taken back in the same run
+  undone,    // taken back by `everseal undo`, or the taking back itself
+};
+std::string_view to_string(ChangeState state);
+
+struct ChangeRecord {
+  std::int64_t id = 0;
+  Time at{};
+  ChangeState state = ChangeState::applying;
+  std::string summary;
+  // In the order in which they were put in place. A file of a change that is being applied may be
+  // listed once for each step that gave it another text.
+  std::vector<ChangedFile> files;
+};
+
+struct EventRecord {
+  Time at{};
+  std::string subject;
+  std::string text;
+};
+
+// The database. Every call is one durable transaction unless said otherwise. One thread.
+class Catalog {
+ public:
+  // Makes the database if there is none. Errors: transient, internal; invalid if it was written by
+  // a newer Everseal.
+  static Result<Catalog> open(const std::string& path);
+
+  Result<std::optional<AccountRecord>> account(const std::string& server);
+  Result<> save_account(const AccountRecord& account);
+
+  Result<std::vector<CertificateRecord>> certificates();
+  Result<std::optional<CertificateRecord>> certificate(const std::string& name);
+  // Those whose renewal time has come or that wait to be installed, the first to expire first.
+  Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
+  struct Count {
+    std::int64_t certificates = 0;
+    std::optional<Time> next_renewal;
+  };
+  Result<Count> count();
+  // Inserts those without an id, which they are given; updates the others.
+  Result<> save_certificates(std::span<CertificateRecord> certificates);
+
+  // The newest version that is in this state.
+  Result<std::optional<VersionRecord>> version(std::int64_t certificate_id, VersionState state);
+  // The highest number ever used; 0 if there is none.
+  Result<int> last_version(std::int64_t certificate_id);
+  Result<> save_versions(std::span<const VersionRecord> versions);
+  Result<> remove_version(std::int64_t certificate_id, int number);
+  // The new version is live, what was live is old, and the certificate says so.
+  Result<> make_live(std::span<CertificateRecord> certificates,
+                     std::span<const VersionRecord> versions);
+
+  Result<std::int64_t> begin_change(Time at, const std::string& summary);
+  // Appends files to a change, durable when it returns.
+  Result<> add_changed_files(std::int64_t change, std::span<const ChangedFile> files);
+  // Replaces a change's files by these and sets its state.
+  Result<> end_change(std::int64_t change, ChangeState state, std::span<const ChangedFile> files);
+  Result<> set_change_state(std::int64_t change, ChangeState state);
+  Result<std::optional<ChangeRecord>> change(std::int64_t id);
+  Result<std::optional<ChangeRecord>> last_change(ChangeState state);
+
+  Result<> add_event(const EventRecord& event);
+
+ private:
+  explicit Catalog(Database database) : database_(std::move(database)) {}
+  Result<> migrate();
+  Result<std::optional<ChangeRecord>> read_change(Statement statement);
+  Result<std::vector<CertificateRecord>> read_certificates(Statement statement);
+  Result<> save_certificate(CertificateRecord& certificate);
+  Result<> save_version(const VersionRecord& version);
+  Result<> append_files(std::int64_t change, std::span<const ChangedFile> files);
+
+  Database database_;
+};
+
+}  // namespace everseal::store

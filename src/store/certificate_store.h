@@ -1,0 +1,59 @@
+// Certificates on disk: immutable versions and the one switch (docs/formats.md).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/file_system.h"
+#include "crypto/certificate.h"
+
+namespace everseal::store {
+
+// The tree
+//   certs/NAME/versions/N.new/privkey.pem    a version that waits for its certificate
+//   certs/NAME/versions/N/{bundle,fullchain,chain,cert,privkey}.pem
+//   live/NAME -> ../certs/NAME/versions/N
+// under the state directory. A version becomes visible whole, by one rename; live is switched by
+// one rename. Names come from base::parse_domain_name. `files` must outlive it.
+class CertificateStore {
+ public:
+  CertificateStore(FileSystem& files, std::string state_directory)
+      : files_(files), state_(std::move(state_directory)) {}
+
+  // What nginx is told to read: key and full chain in one file.
+  std::string bundle_path(const std::string& name) const;
+
+  // Keeps the key of a version to come; durable when it returns.
+  Result<> begin(const std::string& name, int version, std::string_view key_pem);
+
+  // The key of a version, complete or not. Errors: not_found.
+  Result<std::string> key(const std::string& name, int version) const;
+
+  // Gives a version its chain and makes it complete; durable when it returns. Again is no error.
+  Result<> complete(const std::string& name, int version, const crypto::CertificateChain& chain);
+
+  // Forgets a version that was not completed; one that is not there is no error.
+  Result<> discard(const std::string& name, int version);
+
+  // Makes a complete version the live one; durable when it returns.
+  Result<> switch_live(const std::string& name, int version);
+
+  // The version that live refers to; nullopt if there is none.
+  Result<std::optional<int>> live(const std::string& name) const;
+
+  // The chain of a complete version. Errors: not_found, invalid.
+  Result<crypto::CertificateChain> chain(const std::string& name, int version) const;
+
+  bool is_complete(const std::string& name, int version) const;
+
+ private:
+  std::string versions_path(const std::string& name) const;
+  std::string version_path(const std::string& name, int version) const;
+  std::string pending_path(const std::string& name, int version) const;
+
+  FileSystem& files_;
+  const std::string state_;
+};
+
+}  // namespace everseal::store

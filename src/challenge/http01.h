@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "http/server.h"
@@ -39,8 +38,15 @@ class WebrootResponder : public Responder {
   void retract(const std::string& token) override;
 
  private:
+  Result<> publish_checked(const std::string& token, const std::string& key_authorization);
+
+  static constexpr char kWellKnown[] = ".well-known", kAcmeChallenge[] = "acme-challenge";
+
   std::string webroot_;
-  std::vector<std::string> made_directories_;  // relative to the webroot, outermost first
+  // The directories that were missing: removed with the last challenge.
+  struct {
+    bool well_known = false, acme_challenge = false;
+  } made_;
 };
 
 // Answers on port 80 itself, where no other server does.

@@ -1,0 +1,56 @@
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+
+namespace everseal::http {
+namespace {
+
+std::string exchange(std::uint16_t port, const std::string& request) {
+  base::FileDescriptor fd(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  std::string answer(4096, '\0');
+  const ssize_t got = ::recv(fd.get(), answer.data(), answer.size(), MSG_WAITALL);
+  answer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return answer;
+}
+
+TEST(Server, AnswersWhatItWasGiven) {
+  auto server = Server::listen(0);
+  ASSERT_TRUE(server) << server.error().message;
+  (*server)->put("/a", "hello");
+  EXPECT_EQ(exchange((*server)->port(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
+            "Connection: close\r\n\r\nhello");
+  (*server)->remove("/a");
+  EXPECT_TRUE(exchange((*server)->port(), "GET /a HTTP/1.1\r\n\r\n")
+                  .starts_with("HTTP/1.1 404 Not Found\r\n"));
+  EXPECT_TRUE(exchange((*server)->port(), "BREW / HTCPCP/1.0\r\n\r\n")
+                  .starts_with("HTTP/1.1 404 Not Found\r\n"));
+}
+
+TEST(Server, HangsUpOnEndlessRequests) {
+  auto server = Server::listen(0);
+  ASSERT_TRUE(server);
+  EXPECT_EQ(exchange((*server)->port(), "GET /" + std::string(9000, 'x')), "");
+}
+
+TEST(Server, NamesTheAddressThatIsTaken) {
+  auto first = Server::listen(0);
+  ASSERT_TRUE(first);
+  auto second = Server::listen((*first)->port());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message,
+            "listen on 0.0.0.0:" + std::to_string((*first)->port()) + ": Address already in use");
+  EXPECT_EQ(second.error().kind, ErrorKind::transient);
+}
+
+}  // namespace
+}  // namespace everseal::http

@@ -1,0 +1,308 @@
+#include "app/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "app/settings_file.h"
+#include "base/domain_name.h"
+
+namespace everseal::app {
+namespace {
+
+constexpr const char* kDescription =
+    R"(Everseal puts every site of an nginx server on HTTPS and keeps it there.
+
+Start here:
+  everseal secure --all --dry-run     show what would change; ask the CA nothing
+  everseal secure --all               show it, ask, then do it
+  everseal renew                      renew what is due; for a daily timer
+  everseal status                     what there is and until when
+  everseal undo                       take the last change to nginx back
+
+Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settings file is wrong;
+3 some sites done, some failed.
+)";
+
+constexpr const char* kSecureHelp = R"(Puts the named sites, or all of them, on HTTPS.
+
+The sites are the server names of the nginx configuration. The plan is shown first, with a diff of
+every nginx file; after your yes the certificates are asked of the CA, nginx is told, and each site
+is proven by a handshake. What cannot be proven goes back. `everseal undo` takes all of it back.
+)";
+
+constexpr const char* kIssueHelp = R"(Gets a certificate without touching nginx.
+
+  everseal issue -d example.com:/var/www/html -d www.example.com:/var/www/html
+  everseal issue -d example.com             (answers on port 80 itself: nothing else may)
+
+The files are live/NAME/{bundle,fullchain,chain,cert,privkey}.pem in the state directory, NAME being
+the first name. `everseal renew` keeps it.
+)";
+
+// What was given on the command line; laid over the settings file.
+struct Given {
+  std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
+      nginx_config;
+  std::string eab_kid, eab_key, redirect;
+  std::vector<std::string> emails, names, domains;
+  std::int64_t change = 0;
+  long hsts = -1;
+  bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
+       all = false;
+  bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
+};
+
+using Failure = std::unexpected<Usage>;
+
+Failure wrong(const std::string& text) {
+  return Failure({2, fmt::format("everseal: {}\nSee everseal --help.\n", text)});
+}
+
+template <class T>
+Result<T> checked(Result<T> result, std::string_view option) {
+  return within(option, std::move(result));
+}
+
+void add_common(CLI::App& command, Given& given) {
+  const char* group = "Everywhere";
+  command.add_flag("--json", given.json, "One JSON document on standard output, nothing else")
+      ->group(group);
+  command.add_flag("--quiet", given.quiet, "Say only what failed")->group(group);
+  command.add_option("--config", given.config, fmt::format("Settings [{}]", kSettingsFile))
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_option("--state", given.state,
+                  "Where certificates and the catalog are [/var/lib/everseal]")
+      ->type_name("DIR")
+      ->group(group);
+}
+
+void add_nginx(CLI::App& command, Given& given) {
+  const char* group = "nginx";
+  command.add_option("--nginx-binary", given.nginx_binary, "The nginx that runs [nginx]")
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_option("--nginx-config", given.nginx_config,
+                  "Its main configuration file [as compiled in]")
+      ->type_name("FILE")
+      ->group(group);
+}
+
+void add_ca(CLI::App& command, Given& given) {
+  const char* group = "CA";
+  command.add_option("--server", given.server, "The CA's directory [Let's Encrypt]")
+      ->type_name("URL")
+      ->group(group);
+  command
+      .add_flag("--staging", given.staging, "Let's Encrypt's staging server, for trying things out")
+      ->group(group);
+  command.add_option("--ca-bundle", given.ca_bundle, "Trust for the CA's own HTTPS [the system's]")
+      ->type_name("PEM")
+      ->group(group);
+  command.add_option("--email", given.emails, "A contact for the account; may be repeated")
+      ->type_name("ADDRESS")
+      ->group(group);
+  command.add_option("--eab-kid", given.eab_kid, "External account: its key id")
+      ->type_name("ID")
+      ->group(group);
+  command.add_option("--eab-hmac-key", given.eab_key, "External account: its MAC key, base64url")
+      ->type_name("KEY")
+      ->group(group);
+  command
+      .add_option("--key-type", given.key_type,
+                  "ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096 [ecdsa-p256]")
+      ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--preferred-chain", given.preferred_chain,
+                  "Of several chains the one whose topmost certificate was issued by NAME")
+      ->type_name("NAME")
+      ->group(group);
+}
+
+void add_yes(CLI::App& command, Given& given, const char* text) {
+  command.add_flag("-y,--yes", given.yes, text);
+}
+
+Result<> lay_over(const Given& given, jobs::Settings& settings) {
+  const auto set = [](std::string& setting, const std::string& value) {
+    if (!value.empty()) setting = value;
+  };
+  set(settings.state, given.state);
+  set(settings.ca_bundle, given.ca_bundle);
+  set(settings.preferred_chain, given.preferred_chain);
+  set(settings.nginx_binary, given.nginx_binary);
+  set(settings.nginx_config, given.nginx_config);
+  if (given.staging && !given.server.empty())
+    return base::invalid("--staging and --server exclude each other");
+  set(settings.server, given.staging ? jobs::kLetsEncryptStaging : given.server);
+  if (!given.emails.empty()) settings.contacts = given.emails;
+  if (given.eab_kid.empty() != given.eab_key.empty())
+    return base::invalid("--eab-kid and --eab-hmac-key go together");
+  if (!given.eab_kid.empty()) settings.external_account = {given.eab_kid, given.eab_key};
+  if (!given.key_type.empty())
+    settings.key_type = TRY(within("--key-type", crypto::parse_key_type(given.key_type)));
+  if (given.redirect_on && given.redirect_off)
+    return base::invalid("--redirect and --no-redirect exclude each other");
+  if (given.redirect_on) settings.redirect = nginx::Redirect::on;
+  if (given.redirect_off) settings.redirect = nginx::Redirect::off;
+  if (given.hsts >= 0) settings.hsts = given.hsts;
+  settings.assume_yes = given.yes;
+  for (std::string* path : {&settings.state, &settings.nginx_config})
+    if (!path->empty() && !path->starts_with('/'))
+      *path = fmt::format("{}/{}", std::filesystem::current_path().string(), *path);
+  return {};
+}
+
+Result<std::vector<std::string>> domain_names(const std::vector<std::string>& texts) {
+  std::vector<std::string> names;
+  for (const std::string& text : texts) names.push_back(TRY(base::parse_domain_name(text)));
+  return names;
+}
+
+Result<Command> secure_command(const Given& given) {
+  if (given.all && !given.names.empty())
+    return base::invalid("secure: give names or --all, not both");
+  return jobs::SecureOptions{TRY(domain_names(given.names)), given.dry_run, given.force};
+}
+
+Result<Command> issue_command(const Given& given) {
+  jobs::IssueOptions options;
+  options.separate = given.separate;
+  options.force = given.force;
+  for (const std::string& domain : given.domains) {
+    const std::size_t colon = std::min(domain.find(':'), domain.size());
+    jobs::IssueName name{TRY(base::parse_domain_name(domain.substr(0, colon))),
+                         domain.substr(std::min(colon + 1, domain.size()))};
+    if (colon < domain.size() && name.webroot.empty())
+      return base::invalid(fmt::format("-d {}: the webroot after ':' is empty", domain));
+    if (given.standalone && !name.webroot.empty())
+      return base::invalid("--standalone and a webroot exclude each other");
+    if (name.name.starts_with("*."))
+      return base::invalid(fmt::format(
+          "-d {}: a wildcard can only be proven by DNS, which this version does not do", domain));
+    if (std::ranges::find(options.names, name.name, &jobs::IssueName::name) != options.names.end())
+      return base::invalid(fmt::format("-d {}: the name is given twice", domain));
+    if (!name.webroot.empty()) name.webroot = std::filesystem::absolute(name.webroot).string();
+    options.names.push_back(std::move(name));
+  }
+  return options;
+}
+
+Result<Command> renew_command(const Given& given) {
+  return jobs::RenewOptions{TRY(domain_names(given.names)),
+                            given.force ? renew::Urgency::now : renew::Urgency::when_due,
+                            given.dry_run};
+}
+
+Result<Command> status_command(const Given& given) {
+  if (given.names.empty()) return StatusCommand{};
+  return StatusCommand{TRY(base::parse_domain_name(given.names.front()))};
+}
+
+}  // namespace
+
+std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const* argv,
+                                                     const FileReader& files) {
+  Given given;
+  CLI::App app(kDescription, "everseal");
+  app.set_version_flag("--version", "everseal " EVERSEAL_VERSION);
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+
+  CLI::App& secure = *app.add_subcommand("secure", "Put sites on HTTPS: the main job");
+  secure.description(kSecureHelp);
+  secure.add_option("NAME", given.names, "Sites that have one of these names");
+  secure.add_flag("--all", given.all, "All sites; the same as giving no name");
+  secure.add_flag("--dry-run", given.dry_run, "Stop after the preview; ask the CA nothing");
+  add_yes(secure, given, "Ask nothing; the CA's terms of service count as agreed");
+  secure.add_flag("--force", given.force, "New certificates also where the present ones are good");
+  secure.add_flag("--redirect", given.redirect_on,
+                  "Redirect http to https for all chosen sites [those that had no HTTPS]");
+  secure.add_flag("--no-redirect", given.redirect_off, "Redirect nothing");
+  secure
+      .add_option("--hsts", given.hsts,
+                  "Send Strict-Transport-Security for so many seconds [2 years]; browsers will "
+                  "refuse plain HTTP that long")
+      ->type_name("SECONDS")
+      ->expected(0, 1)
+      ->default_val(-1)
+      ->default_str("")
+      ->check(CLI::NonNegativeNumber);
+  add_ca(secure, given);
+  add_nginx(secure, given);
+  add_common(secure, given);
+
+  CLI::App& issue = *app.add_subcommand("issue", "Get a certificate without touching nginx");
+  issue.description(kIssueHelp);
+  issue
+      .add_option("-d,--domain", given.domains,
+                  "A name, with the directory that its web server shows")
+      ->type_name("NAME[:WEBROOT]")
+      ->required();
+  issue.add_flag("--separate", given.separate, "One certificate for each name");
+  issue.add_flag("--standalone", given.standalone,
+                 "Answer on port 80 ourselves [where no webroot is given]");
+  issue.add_flag("--force", given.force, "Also if the present certificate is good");
+  add_yes(issue, given, "The CA's terms of service count as agreed");
+  add_ca(issue, given);
+  add_common(issue, given);
+
+  CLI::App& renew =
+      *app.add_subcommand("renew", "Renew what is due and nothing else; safe to run at any time");
+  renew.add_option("NAME", given.names, "Certificates that have one of these names [all]");
+  renew.add_flag("--force", given.force, "Also if they are not due");
+  renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
+  add_ca(renew, given);
+  add_nginx(renew, given);
+  add_common(renew, given);
+
+  CLI::App& status =
+      *app.add_subcommand("status", "Every certificate: names, expiry, next renewal, last result");
+  status.add_option("NAME", given.names, "Only the one that has this name")->expected(0, 1);
+  add_common(status, given);
+
+  CLI::App& undo = *app.add_subcommand("undo", "Take a change to nginx back, byte for byte");
+  undo.add_option("CHANGE", given.change, "Its number [the last one that stands]");
+  add_yes(undo, given, "Ask nothing");
+  add_nginx(undo, given);
+  add_common(undo, given);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    return Failure({0, chosen.empty() ? app.help() : chosen.front()->help()});
+  } catch (const CLI::CallForVersion&) {
+    return Failure({0, "everseal " EVERSEAL_VERSION "\n"});
+  } catch (const CLI::ParseError& error) {
+    return wrong(error.what());
+  }
+  if (app.get_subcommands().empty()) return Failure({argc > 1 ? 2 : 0, app.help()});
+
+  CommandLine line;
+  const auto presence = given.config.empty() ? Presence::optional : Presence::required;
+  auto settings =
+      load_settings(files, given.config.empty() ? kSettingsFile : given.config, presence);
+  if (!settings) return wrong(settings.error().message);
+  line.settings = *std::move(settings);
+  if (secure.parsed() && secure.count("--hsts") > 0 && given.hsts < 0) given.hsts = 63'072'000;
+  if (const auto laid = lay_over(given, line.settings); !laid) return wrong(laid.error().message);
+  line.json = given.json;
+  line.quiet = given.quiet;
+
+  Result<Command> command =
+      UndoCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
+  if (secure.parsed()) command = secure_command(given);
+  if (issue.parsed()) command = issue_command(given);
+  if (renew.parsed()) command = renew_command(given);
+  if (status.parsed()) command = status_command(given);
+  if (!command) return wrong(command.error().message);
+  line.command = *std::move(command);
+  return line;
+}
+
+}  // namespace everseal::app

@@ -1,0 +1,46 @@
+// The command line, read into values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/file_system.h"
+#include "jobs/issue.h"
+#include "jobs/renew.h"
+#include "jobs/secure.h"
+#include "jobs/settings.h"
+
+namespace everseal::app {
+
+struct StatusCommand {
+  std::string name;  // of a certificate; empty: all
+};
+
+struct UndoCommand {
+  std::optional<std::int64_t> change;  // none: the last
+};
+
+using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
+                             StatusCommand, UndoCommand>;
+
+struct CommandLine {
+  Command command;
+  jobs::Settings settings;  // from the file and the command line
+  bool json = false;
+  bool quiet = false;
+};
+
+// What to print instead of running: help (status 0), or what is wrong with the command line or the
+// settings file (status 2).
+struct Usage {
+  int exit_status = 0;
+  std::string text;
+};
+
+// Reads the arguments and the settings file that they name.
+std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const* argv,
+                                                     const FileReader& files);
+
+}  // namespace everseal::app

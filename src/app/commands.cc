@@ -1,0 +1,226 @@
+#include "app/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "jobs/undo.h"
+
+namespace everseal::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kDone = 0, kFailed = 1, kPartly = 3;
+
+// What one command has to say: a document for programs, lines for people.
+struct Output {
+  int exit_status = kDone;
+  Json document;
+  std::string text;
+};
+
+int exit_status(std::size_t good, std::size_t failed) {
+  return failed == 0 ? kDone : good == 0 ? kFailed : kPartly;
+}
+
+Json time_or_null(Time time) {
+  return time == Time{} ? Json(nullptr) : Json(base::to_rfc3339(time));
+}
+
+Json to_json(const jobs::SiteReport& site) {
+  return {{"name", site.name},
+          {"names", site.names},
+          {"outcome", to_string(site.outcome)},
+          {"detail", site.detail},
+          {"expires", site.expires ? Json(base::to_rfc3339(*site.expires)) : Json(nullptr)}};
+}
+
+Result<Output> execute(const jobs::SecureOptions& options, const jobs::Environment& environment) {
+  const jobs::SecureReport report = TRY(jobs::secure(environment, options));
+  Output output;
+  output.document = {{"dry_run", options.dry_run},
+                     {"sites", Json::array()},
+                     {"skipped", Json::array()},
+                     {"diff", report.diff}};
+  std::size_t failed = 0, changed = 0;
+  for (const jobs::SiteReport& site : report.sites) {
+    output.document["sites"].push_back(to_json(site));
+    failed += site.outcome == jobs::SiteOutcome::failed;
+    changed += site.outcome == jobs::SiteOutcome::secured;
+  }
+  for (const nginx::SkippedName& skipped : report.skipped)
+    output.document["skipped"].push_back({{"name", base::printable(skipped.name)},
+                                          {"reason", skipped.reason},
+                                          {"file", skipped.file},
+                                          {"line", skipped.line}});
+  output.exit_status = exit_status(report.sites.size() - failed, failed);
+  if (options.dry_run)
+    output.text = "Nothing was changed and the CA was asked nothing: this was a dry run.\n";
+  else if (changed == 0 && failed == 0)
+    output.text = "Nothing to do: every site is as it should be.\n";
+  else
+    output.text =
+        fmt::format("{} of {} sites secured.{}\n", changed, changed + failed,
+                    changed > 0 ? " `everseal undo` takes the change to nginx back." : "");
+  return output;
+}
+
+Result<Output> execute(const jobs::IssueOptions& options, const jobs::Environment& environment) {
+  const jobs::IssueSummary summary = TRY(jobs::issue(environment, options));
+  Output output;
+  Json certificates = Json::array();
+  const auto add = [&](const store::CertificateRecord& certificate, const char* outcome,
+                       const std::string& detail) {
+    const std::string directory =
+        fmt::format("{}/live/{}", environment.settings.state, certificate.name);
+    certificates.push_back({{"name", certificate.name},
+                            {"names", certificate.names},
+                            {"outcome", outcome},
+                            {"detail", detail},
+                            {"directory", directory},
+                            {"expires", time_or_null(certificate.not_after)}});
+    if (*outcome != 'f')
+      output.text += fmt::format("{}  {}, valid until {}\n", directory, outcome,
+                                 base::to_rfc3339(certificate.not_after));
+  };
+  for (const auto& certificate : summary.issued) add(certificate, "issued", "");
+  for (const auto& certificate : summary.unchanged) add(certificate, "unchanged", "not due");
+  for (const auto& failed : summary.failed) add(failed.certificate, "failed", failed.error.message);
+  output.exit_status =
+      exit_status(summary.issued.size() + summary.unchanged.size(), summary.failed.size());
+  output.document = {{"certificates", std::move(certificates)}};
+  return output;
+}
+
+Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
+  const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  Output output;
+  Json failed = Json::array();
+  for (const jobs::RenewalFailure& failure : summary.failed)
+    failed.push_back({{"name", failure.name},
+                      {"kind", to_string(failure.error.kind)},
+                      {"message", failure.error.message}});
+  output.document = {{"dry_run", options.dry_run},
+                     {"renewed", summary.renewed},
+                     {"planned", summary.planned},
+                     {"failed", failed},
+                     {"certificates", summary.certificates},
+                     {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
+  output.exit_status = exit_status(summary.renewed.size(), summary.failed.size());
+  for (const std::string& name : summary.planned)
+    output.text += fmt::format("{}: would be renewed\n", name);
+  if (summary.renewed.empty() && summary.planned.empty() && summary.failed.empty())
+    output.text = fmt::format(
+        "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
+        summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
+                             : "");
+  return output;
+}
+
+Json to_json(const store::CertificateRecord& certificate) {
+  return {{"name", certificate.name},
+          {"names", certificate.names},
+          {"server", certificate.server},
+          {"key_type", certificate.key_type},
+          {"method", to_string(certificate.method)},
+          {"version", certificate.version},
+          {"not_before", time_or_null(certificate.not_before)},
+          {"expires", time_or_null(certificate.not_after)},
+          {"next_renewal", time_or_null(certificate.renew_at)},
+          {"fingerprint", certificate.fingerprint},
+          {"in_nginx", certificate.in_nginx},
+          {"failures", certificate.failures},
+          {"last_error", certificate.last_error},
+          {"last_attempt", time_or_null(certificate.last_attempt)},
+          {"next_attempt", time_or_null(certificate.next_attempt)}};
+}
+
+std::string describe(const store::CertificateRecord& certificate,
+                     const jobs::Environment& environment) {
+  if (certificate.version == 0)
+    return fmt::format("{}\n  not issued yet: {}\n", certificate.name,
+                       certificate.last_error.empty() ? "begun" : certificate.last_error);
+  const Time now = environment.clock.now();
+  const auto days =
+      std::chrono::duration_cast<std::chrono::days>(certificate.not_after - now).count();
+  std::string text = fmt::format(
+      "{}\n  names     {}\n  expires   {} (in {} days)\n  renewal   {}\n  key       {}, {} days "
+      "old\n  served    {}\n",
+      certificate.name, fmt::join(certificate.names, ", "), base::to_rfc3339(certificate.not_after),
+      days, base::to_rfc3339(certificate.renew_at), certificate.key_type,
+      std::chrono::duration_cast<std::chrono::days>(now - certificate.not_before).count(),
+      certificate.in_nginx ? "by nginx" : "not by nginx");
+  if (certificate.failures > 0)
+    text += fmt::format("  failed    {} times, last {}: {}\n", certificate.failures,
+                        base::to_rfc3339(certificate.last_attempt), certificate.last_error);
+  return text;
+}
+
+Result<Output> execute(const StatusCommand& command, const jobs::Environment& environment) {
+  auto state = TRY(jobs::State::open_to_read(environment));
+  std::vector<store::CertificateRecord> certificates;
+  if (state) certificates = TRY(state->catalog().certificates());
+  if (!command.name.empty()) {
+    std::erase_if(certificates, [&](const store::CertificateRecord& certificate) {
+      return std::ranges::find(certificate.names, command.name) == certificate.names.end();
+    });
+    if (certificates.empty())
+      return base::not_found(fmt::format("no certificate has the name {}", command.name));
+  }
+  Output output;
+  output.document = {{"certificates", Json::array()}};
+  for (const store::CertificateRecord& certificate : certificates) {
+    output.document["certificates"].push_back(to_json(certificate));
+    output.text += describe(certificate, environment);
+  }
+  if (certificates.empty())
+    output.text = "No certificates yet. Start with: everseal secure --all --dry-run\n";
+  return output;
+}
+
+Result<Output> execute(const UndoCommand& command, const jobs::Environment& environment) {
+  const jobs::UndoSummary summary = TRY(jobs::undo(environment, command.change));
+  Output output;
+  output.document = {{"change", summary.change ? Json(*summary.change) : Json(nullptr)},
+                     {"files", summary.files}};
+  output.text = summary.change
+                    ? fmt::format("Change {} was taken back: {} files are as they were.\n",
+                                  *summary.change, summary.files.size())
+                    : "Nothing to undo.\n";
+  return output;
+}
+
+const char* name_of(const Command& command) {
+  constexpr const char* kNames[] = {"secure", "issue", "renew", "status", "undo"};
+  return kNames[command.index()];
+}
+
+void print(const Json& document) {
+  fmt::print("{}\n", document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
+int run(const CommandLine& line, jobs::Environment& environment) {
+  Result<Output> output =
+      std::visit([&](const auto& command) { return execute(command, environment); }, line.command);
+  Json document = {{"version", 1}, {"command", name_of(line.command)}};
+  if (!output) {
+    document["error"] = {{"kind", to_string(output.error().kind)},
+                         {"message", output.error().message}};
+    if (line.json) print(document);
+    fmt::print(stderr, "everseal: {}\n", output.error().message);
+    return kFailed;
+  }
+  document.update(output->document);
+  if (line.json)
+    print(document);
+  else if (!line.quiet)
+    fmt::print("{}", output->text);
+  return output->exit_status;
+}
+
+}  // namespace everseal::app

@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "app/progress_printer.h"
+#include "jobs/issuer.h"
+
+namespace everseal::app {
+namespace {
+
+void request_stop(int) { jobs::stop_requested = true; }
+
+// The first signal ends the job tidily; the second ends the process.
+void catch_signals() {
+  struct sigaction stop{};
+  stop.sa_handler = request_stop;
+  stop.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &stop, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char** argv) {
+  ::umask(0077);
+  FileSystem& files = base::real_file_system();
+  const auto line = parse_command_line(argc, argv, files);
+  if (!line) {
+    fmt::print(line.error().exit_status == 0 ? stdout : stderr, "{}", line.error().text);
+    return line.error().exit_status;
+  }
+  catch_signals();
+  PrinterOptions printing;
+  printing.output = line->json ? stderr : stdout;
+  printing.is_terminal = ::isatty(::fileno(printing.output)) != 0;
+  printing.quiet = line->quiet;
+  printing.show_preview = !line->json;
+  ProgressPrinter printer(printing);
+  jobs::Environment environment{files, base::real_command_runner(), base::real_clock(), printer,
+                                line->settings};
+  return run(*line, environment);
+}
+
+}  // namespace
+}  // namespace everseal::app
+
+int main(int argc, char** argv) { return everseal::app::main(argc, argv); }

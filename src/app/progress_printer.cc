@@ -1,0 +1,110 @@
+#include "app/progress_printer.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace everseal::app {
+namespace {
+
+constexpr std::size_t kMostLines = 12;
+constexpr base::Milliseconds kRedrawAfter{50};
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+// "✓" only where the terminal shows it: the words beside it say the same.
+std::string line_of(std::string_view sign, std::string_view subject, std::string_view text) {
+  return fmt::format("{} {}: {}\n", sign, subject, text);
+}
+
+}  // namespace
+
+void ProgressPrinter::progress(std::string_view subject, std::string_view step) {
+  if (options_.quiet || !options_.is_terminal) return;
+  const auto live = std::ranges::find(live_, subject, &Live::subject);
+  if (live == live_.end())
+    live_.push_back({std::string(subject), std::string(step)});
+  else
+    live->step = step;
+  const Instant now = std::chrono::steady_clock::now();
+  if (now - last_drawn_ < kRedrawAfter) return;
+  last_drawn_ = now;
+  erase_live();
+  draw_live();
+}
+
+void ProgressPrinter::done(std::string_view subject, std::string_view what) {
+  forget(subject);
+  if (!options_.quiet) print(options_.output, line_of("ok    ", subject, what));
+}
+
+void ProgressPrinter::failed(std::string_view subject, std::string_view why) {
+  forget(subject);
+  print(stderr, line_of("failed", subject, why));
+}
+
+void ProgressPrinter::note(std::string_view text) {
+  if (!options_.quiet) print(options_.output, fmt::format("{}\n", text));
+}
+
+void ProgressPrinter::show(std::string_view text) {
+  if (!options_.quiet && options_.show_preview) print(options_.output, std::string(text));
+}
+
+bool ProgressPrinter::confirm(std::string_view question) {
+  erase_live();
+  if (::isatty(STDIN_FILENO) == 0) {
+    print(stderr,
+          fmt::format(
+              "{} Nobody can be asked here: run again with --yes, or with --dry-run to look.\n",
+              question));
+    return false;
+  }
+  fmt::print(stderr, "{} [y/N] ", question);
+  std::fflush(stderr);
+  std::array<char, 64> answer{};
+  if (!std::fgets(answer.data(), answer.size(), stdin)) return false;
+  return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+void ProgressPrinter::print(std::FILE* stream, const std::string& line) {
+  erase_live();
+  std::fputs(line.c_str(), stream);
+  std::fflush(stream);
+  draw_live();
+}
+
+void ProgressPrinter::forget(std::string_view subject) {
+  std::erase_if(live_, [&](const Live& live) { return live.subject == subject; });
+}
+
+void ProgressPrinter::erase_live() {
+  if (drawn_ == 0) return;
+  fmt::print(options_.output, "\x1b[{}A\x1b[J", drawn_);
+  std::fflush(options_.output);
+  drawn_ = 0;
+}
+
+void ProgressPrinter::draw_live() {
+  if (live_.empty()) return;
+  const std::size_t shown = std::min(live_.size(), kMostLines);
+  const std::size_t width = terminal_width() - 1;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string line = fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step);
+    fmt::print(options_.output, "{}\n", std::string_view(line).substr(0, width));
+  }
+  drawn_ = static_cast<int>(shown);
+  if (live_.size() > shown) {
+    fmt::print(options_.output, "  ...  and {} more\n", live_.size() - shown);
+    ++drawn_;
+  }
+  std::fflush(options_.output);
+}
+
+}  // namespace everseal::app

@@ -1,0 +1,155 @@
+#include "app/settings_file.h"
+
+#define TOML_EXCEPTIONS 0
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <functional>
+#include <map>
+
+namespace everseal::app {
+namespace {
+
+using jobs::Settings;
+using Setter = std::function<Result<>(Settings&, const toml::node&)>;
+
+std::string position(const std::string& path, const toml::source_region& source) {
+  return fmt::format("{}:{}:{}", path, source.begin.line, source.begin.column);
+}
+
+template <class T>
+Result<T> value(const toml::node& node, std::string_view kind) {
+  if (const auto found = node.value_exact<T>()) return *found;
+  return base::invalid(fmt::format("expected {}", kind));
+}
+Result<std::string> text(const toml::node& node) { return value<std::string>(node, "a string"); }
+
+Result<std::vector<std::string>> texts(const toml::node& node) {
+  const toml::array* array = node.as_array();
+  if (!array) return std::vector{TRY(text(node))};
+  std::vector<std::string> found;
+  for (const toml::node& element : *array) found.push_back(TRY(text(element)));
+  return found;
+}
+
+Setter store_text(std::string Settings::* member) {
+  return [member](Settings& settings, const toml::node& node) -> Result<> {
+    settings.*member = TRY(text(node));
+    return {};
+  };
+}
+
+crypto::ExternalAccount& external_account(Settings& settings) {
+  if (!settings.external_account) settings.external_account.emplace();
+  return *settings.external_account;
+}
+
+// Every key of the file, as "table.key".
+const std::map<std::string, Setter, std::less<>>& setters() {
+  static const std::map<std::string, Setter, std::less<>> all = {
+      {"state", store_text(&Settings::state)},
+      {"server", store_text(&Settings::server)},
+      {"ca_bundle", store_text(&Settings::ca_bundle)},
+      {"preferred_chain", store_text(&Settings::preferred_chain)},
+      {"nginx.binary", store_text(&Settings::nginx_binary)},
+      {"nginx.config", store_text(&Settings::nginx_config)},
+      {"email",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.contacts = TRY(texts(node));
+         return {};
+       }},
+      {"key_type",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.key_type = TRY(crypto::parse_key_type(TRY(text(node))));
+         return {};
+       }},
+      {"external_account.kid",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         external_account(settings).kid = TRY(text(node));
+         return {};
+       }},
+      {"external_account.hmac_key",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         external_account(settings).mac_key = TRY(text(node));
+         return {};
+       }},
+      {"nginx.redirect",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.redirect = TRY(parse_redirect(TRY(text(node))));
+         return {};
+       }},
+      {"nginx.redirect_status",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         const auto status = TRY(value<std::int64_t>(node, "301 or 308"));
+         if (status != 301 && status != 308) return base::invalid("expected 301 or 308");
+         settings.redirect_status = static_cast<int>(status);
+         return {};
+       }},
+      {"nginx.hsts",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         const auto seconds = TRY(value<std::int64_t>(node, "a number of seconds"));
+         if (seconds < 0) return base::invalid("expected a number of seconds");
+         settings.hsts = seconds;
+         return {};
+       }},
+      {"nginx.harden",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.harden = TRY(value<bool>(node, "true or false"));
+         return {};
+       }},
+  };
+  return all;
+}
+
+Result<> read_table(const toml::table& table, const std::string& prefix, const std::string& path,
+                    Settings& settings) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (node.is_table()) {
+      TRY(read_table(*node.as_table(), name + ".", path, settings));
+      continue;
+    }
+    const auto setter = setters().find(name);
+    if (setter == setters().end())
+      return base::invalid(
+          fmt::format("{}: unknown setting '{}'", position(path, key.source()), name));
+    TRY(within(fmt::format("{}: {}", position(path, node.source()), name),
+               setter->second(settings, node)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<nginx::Redirect> parse_redirect(std::string_view word) {
+  if (word == "automatic") return nginx::Redirect::automatic;
+  if (word == "on") return nginx::Redirect::on;
+  if (word == "off") return nginx::Redirect::off;
+  return base::invalid("expected \"automatic\", \"on\" or \"off\"");
+}
+
+Result<Settings> parse_settings(std::string_view content, const std::string& path) {
+  const toml::parse_result parsed = toml::parse(content, path);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return base::invalid(
+        fmt::format("{}: {}", position(path, error.source()), error.description()));
+  }
+  Settings settings;
+  TRY(read_table(parsed.table(), "", path, settings));
+  if (settings.external_account &&
+      (settings.external_account->kid.empty() || settings.external_account->mac_key.empty()))
+    return base::invalid(fmt::format("{}: external_account needs both kid and hmac_key", path));
+  return settings;
+}
+
+Result<Settings> load_settings(const FileReader& files, const std::string& path,
+                               Presence presence) {
+  const auto content = files.read(path);
+  if (!content && content.error().kind == ErrorKind::not_found && presence == Presence::optional)
+    return Settings{};
+  if (!content) return std::unexpected(content.error());
+  return parse_settings(*content, path);
+}
+
+}  // namespace everseal::app

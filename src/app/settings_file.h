@@ -1,0 +1,26 @@
+// everseal.toml.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/file_system.h"
+#include "jobs/settings.h"
+
+namespace everseal::app {
+
+inline constexpr const char* kSettingsFile = "/etc/everseal/everseal.toml";
+
+// The settings in `text` (docs/formats.md), defaults for the rest. Errors: invalid,
+// "PATH:LINE:COLUMN: what is wrong", also for a key that is not known.
+Result<jobs::Settings> parse_settings(std::string_view text, const std::string& path);
+
+// Reads the file; if it is missing: the defaults, unless a person named it (`required`).
+enum class Presence { optional, required };
+Result<jobs::Settings> load_settings(const FileReader& files, const std::string& path,
+                                     Presence presence);
+
+// Reads "on", "off", "automatic". Errors: invalid.
+Result<nginx::Redirect> parse_redirect(std::string_view text);
+
+}  // namespace everseal::app

@@ -1,0 +1,79 @@
+#include "jobs/activation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "renew/policy.h"
+
+namespace everseal::jobs {
+
+Result<> Activation::switch_links() {
+  for (const Issued& issued : versions_) {
+    const std::string& name = issued.certificate.name;
+    const auto live = state_.certificates().live(name);
+    Result<> switched = live ? state_.certificates().switch_live(name, issued.version.number)
+                             : std::unexpected(live.error());
+    if (!switched) {
+      give_up_all();
+      return within(name, std::move(switched));
+    }
+    before_[name] = live->value_or(0);
+  }
+  return {};
+}
+
+// A certificate that had no version before keeps the link: nothing refers to it.
+void Activation::switch_back(const Issued& issued) {
+  const std::string& name = issued.certificate.name;
+  const auto before = before_.find(name);
+  if (before == before_.end() || before->second == 0) return;
+  if (const auto back = state_.certificates().switch_live(name, before->second); !back)
+    environment_.reporter.failed(name, back.error().message);
+}
+
+void Activation::give_up(const std::string& name) {
+  const auto issued = std::ranges::find_if(
+      versions_, [&](const Issued& each) { return each.certificate.name == name; });
+  if (issued == versions_.end()) return;
+  switch_back(*issued);
+  versions_.erase(issued);
+}
+
+void Activation::give_up_all() {
+  for (const Issued& issued : versions_) switch_back(issued);
+  versions_.clear();
+}
+
+Result<> Activation::commit(Served served) {
+  std::vector<store::CertificateRecord> certificates;
+  std::vector<store::VersionRecord> versions;
+  for (Issued& issued : versions_) {
+    store::CertificateRecord& certificate = issued.certificate;
+    store::VersionRecord& version = issued.version;
+    version.state = store::VersionState::live;
+    certificate.version = version.number;
+    certificate.not_before = version.not_before;
+    certificate.not_after = version.not_after;
+    certificate.renew_at = renew::renewal_time(version.not_before, version.not_after);
+    certificate.fingerprint = version.fingerprint;
+    certificate.in_nginx = served == Served::by_nginx;
+    certificate.failures = 0;
+    certificate.last_error.clear();
+    certificate.last_attempt = environment_.clock.now();
+    certificate.next_attempt = {};
+    versions.push_back(version);
+    certificates.push_back(certificate);
+  }
+  return state_.catalog().make_live(certificates, versions);
+}
+
+void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
+            const nginx::Site& site, const std::string& fingerprint) {
+  for (const nginx::Endpoint& endpoint : nginx::endpoints(model, site)) {
+    if (endpoint.tls) expectations.push_back(deploy::ServesLeaf{endpoint, fingerprint});
+    if (endpoint.redirects) expectations.push_back(deploy::Redirects{endpoint});
+  }
+}
+
+}  // namespace everseal::jobs

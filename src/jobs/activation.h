@@ -1,0 +1,51 @@
+// From complete versions to what visitors get: the switch, the reload and the proof.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "deploy/proof.h"
+#include "jobs/issuer.h"
+#include "nginx/instance.h"
+#include "nginx/model.h"
+
+namespace everseal::jobs {
+
+// How long a reload may take to show, before it counts as failed.
+inline constexpr base::Milliseconds kProofPatience{10'000};
+
+// Who shows a certificate to visitors: an nginx on which it was proven, or something unknown.
+enum class Served { by_nginx, elsewhere };
+
+// Ready versions on their way to being live. What is not proven goes back to the version before.
+class Activation {
+ public:
+  Activation(const Environment& environment, State& state, std::vector<Issued> versions)
+      : environment_(environment), state_(state), versions_(std::move(versions)) {}
+
+  const std::vector<Issued>& versions() const { return versions_; }
+
+  // Switches the live links to the new versions. On an error all are switched back.
+  Result<> switch_links();
+
+  // Switches one certificate, or all that are left, back to what was live before, and gives it up.
+  void give_up(const std::string& name);
+  void give_up_all();
+
+  // Records what is left as live.
+  Result<> commit(Served served);
+
+ private:
+  void switch_back(const Issued& version);
+
+  const Environment& environment_;
+  State& state_;
+  std::vector<Issued> versions_;
+  std::map<std::string, int> before_;  // what was live, by name; 0: nothing
+};
+
+// What visitors must see of a site that serves `fingerprint` in `model`.
+void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
+            const nginx::Site& site, const std::string& fingerprint);
+
+}  // namespace everseal::jobs

@@ -1,0 +1,208 @@
+#include "jobs/renew.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/domain_name.h"
+#include "jobs/activation.h"
+#include "jobs/server.h"
+
+namespace everseal::jobs {
+namespace {
+
+using Certificates = std::vector<store::CertificateRecord>;
+
+// One run of the job.
+class RenewJob {
+ public:
+  RenewJob(const Environment& environment, const RenewOptions& options, State& state)
+      : environment_(environment), options_(options), state_(state) {}
+
+  Result<RenewSummary> run();
+
+ private:
+  Result<Certificates> candidates();
+  Result<std::vector<renew::Entry>> plan(const Certificates& certificates);
+  Result<> issue(Certificates certificates);
+  Result<> issue_at(const std::string& server, Certificates certificates);
+  Result<> install(std::vector<Issued> versions, store::Method method);
+  Result<> install_in_nginx(Activation& activation);
+  void drop(Activation& activation, const std::string& name, Error error);
+  void finish(const Activation& activation);
+
+  const Environment& environment_;
+  const RenewOptions& options_;
+  State& state_;
+  std::vector<Issued> ready_;
+  RenewSummary summary_;
+};
+
+Result<RenewSummary> RenewJob::run() {
+  const Certificates certificates = TRY(candidates());
+  Certificates to_issue;
+  for (const renew::Entry& entry : TRY(plan(certificates))) {
+    const std::string& name = entry.certificate->name;
+    if (entry.decision == renew::Decision::wait)
+      environment_.reporter.note(fmt::format("{}: waits until {} after: {}", name,
+                                             base::to_rfc3339(entry.certificate->next_attempt),
+                                             entry.certificate->last_error));
+    if (entry.decision == renew::Decision::unused)
+      environment_.reporter.note(fmt::format("{}: not renewed, nginx does not refer to it", name));
+    if (entry.decision != renew::Decision::issue && entry.decision != renew::Decision::install)
+      continue;
+    if (options_.dry_run)
+      summary_.planned.push_back(name);
+    else if (entry.decision == renew::Decision::issue)
+      to_issue.push_back(*entry.certificate);
+    else if (const auto ready =
+                 TRY(state_.catalog().version(entry.certificate->id, store::VersionState::ready)))
+      ready_.push_back({*entry.certificate, *ready});
+  }
+  TRY(issue(std::move(to_issue)));
+
+  std::map<store::Method, std::vector<Issued>> by_method;
+  for (Issued& issued : ready_) by_method[issued.certificate.method].push_back(std::move(issued));
+  for (auto& [method, versions] : by_method) TRY(install(std::move(versions), method));
+
+  const store::Catalog::Count count = TRY(state_.catalog().count());
+  summary_.certificates = count.certificates;
+  summary_.next_renewal = count.next_renewal;
+  return std::move(summary_);
+}
+
+Result<Certificates> RenewJob::candidates() {
+  if (options_.names.empty() && options_.urgency == renew::Urgency::when_due)
+    return state_.catalog().certificates_to_look_at(environment_.clock.now());
+  Certificates all = TRY(state_.catalog().certificates());
+  if (options_.names.empty()) return all;
+  Certificates chosen;
+  for (const std::string& text : options_.names) {
+    const std::string name = TRY(base::parse_domain_name(text));
+    const auto found = std::ranges::find_if(all, [&](const store::CertificateRecord& certificate) {
+      return std::ranges::find(certificate.names, name) != certificate.names.end();
+    });
+    if (found == all.end())
+      return base::invalid(
+          fmt::format("no certificate has the name {}; see everseal status", name));
+    if (std::ranges::find(chosen, found->name, &store::CertificateRecord::name) == chosen.end())
+      chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+Result<std::vector<renew::Entry>> RenewJob::plan(const Certificates& certificates) {
+  std::vector<renew::Candidate> candidates;
+  for (const store::CertificateRecord& certificate : certificates) {
+    renew::Candidate& candidate = candidates.emplace_back(renew::Candidate{&certificate});
+    candidate.has_ready_version =
+        TRY(state_.catalog().version(certificate.id, store::VersionState::ready)).has_value();
+    candidate.has_pending_version =
+        TRY(state_.catalog().version(certificate.id, store::VersionState::pending)).has_value();
+  }
+  return renew::plan(candidates, environment_.clock.now(), options_.urgency);
+}
+
+// By CA: one that cannot be reached does not stop the others.
+Result<> RenewJob::issue(Certificates certificates) {
+  std::map<std::string, Certificates> by_server;
+  for (store::CertificateRecord& certificate : certificates)
+    by_server[certificate.server].push_back(std::move(certificate));
+  for (auto& [server, group] : by_server) {
+    if (auto issued = issue_at(server, group); !issued)
+      for (const store::CertificateRecord& certificate : group) {
+        environment_.reporter.failed(certificate.name, issued.error().message);
+        summary_.failed.push_back({certificate.name, issued.error()});
+      }
+  }
+  return {};
+}
+
+Result<> RenewJob::issue_at(const std::string& server, Certificates certificates) {
+  Issuer issuer(environment_, state_, server);
+  TRY(issuer.open_account());
+  IssueReport report = TRY(issuer.issue(std::move(certificates)));
+  for (NotIssued& failed : report.failed)
+    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
+  std::ranges::move(report.issued, std::back_inserter(ready_));
+  return {};
+}
+
+Result<> RenewJob::install(std::vector<Issued> versions, store::Method method) {
+  const bool on_nginx = std::ranges::any_of(
+      versions, [](const Issued& issued) { return issued.certificate.in_nginx; });
+  Activation activation(environment_, state_, std::move(versions));
+  TRY(activation.switch_links());
+  if (!on_nginx && method != store::Method::nginx) {
+    TRY(activation.commit(Served::elsewhere));
+    finish(activation);
+    return {};
+  }
+  if (auto installed = install_in_nginx(activation); !installed) {
+    const std::vector<Issued> all = activation.versions();
+    for (const Issued& issued : all) drop(activation, issued.certificate.name, installed.error());
+    return {};
+  }
+  TRY(activation.commit(Served::by_nginx));
+  finish(activation);
+  return {};
+}
+
+// `nginx -t`, one reload for all, and the proof; who is not proven goes back.
+Result<> RenewJob::install_in_nginx(Activation& activation) {
+  const Server server = TRY(Server::find(environment_));
+  TRY(server.instance().master());
+  TRY(within("the nginx configuration as it stands", server.instance().test()));
+  const nginx::Model model = TRY(server.model());
+  const nginx::Sites sites = nginx::find_sites(model);
+  std::vector<deploy::Expectation> expectations;
+  for (const Issued& issued : activation.versions()) {
+    const std::string bundle = state_.certificates().bundle_path(issued.certificate.name);
+    for (const nginx::Site& site : sites.sites)
+      if (std::ranges::find(site.pairs, bundle, &nginx::CertificatePair::certificate) !=
+          site.pairs.end())
+        expect(expectations, model, site, issued.version.fingerprint);
+  }
+  TRY(server.instance().reload());
+  const auto disproofs = deploy::prove(expectations, kProofPatience);
+  for (const deploy::Disproof& disproof : disproofs)
+    for (const Issued& issued : std::vector<Issued>(activation.versions()))
+      if (std::ranges::find(issued.certificate.names, disproof.name) !=
+          issued.certificate.names.end())
+        drop(activation, issued.certificate.name, disproof.error);
+  if (!disproofs.empty()) TRY(server.instance().reload());
+  return {};
+}
+
+// The version stays ready: the next run tries to install it again, without asking the CA.
+void RenewJob::drop(Activation& activation, const std::string& name, Error error) {
+  activation.give_up(name);
+  error.message += "; the certificate is kept and will be installed by the next run";
+  environment_.reporter.failed(name, error.message);
+  summary_.failed.push_back({name, std::move(error)});
+}
+
+void RenewJob::finish(const Activation& activation) {
+  for (const Issued& issued : activation.versions()) {
+    environment_.reporter.done(
+        issued.certificate.name,
+        fmt::format("renewed, valid until {}", base::to_rfc3339(issued.version.not_after)));
+    summary_.renewed.push_back(issued.certificate.name);
+  }
+}
+
+}  // namespace
+
+Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
+  if (!base::exists(environment.files, environment.settings.state + "/catalog.db"))
+    return RenewSummary{};
+  State state = TRY(State::open(environment));
+  if (TRY(state.catalog().last_change(store::ChangeState::applying))) {
+    const Server server = TRY(Server::find(environment));
+    environment.reporter.note(TRY(deploy::recover(server.deployment(state))));
+  }
+  return RenewJob(environment, options, state).run();
+}
+
+}  // namespace everseal::jobs

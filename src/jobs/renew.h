@@ -1,0 +1,35 @@
+// Renewing what is due, and nothing else.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/issuer.h"
+#include "renew/policy.h"
+
+namespace everseal::jobs {
+
+struct RenewOptions {
+  std::vector<std::string> names;  // certificates that have one of them; empty: all
+  renew::Urgency urgency = renew::Urgency::when_due;
+  bool dry_run = false;  // say what would be done
+};
+
+struct RenewalFailure {
+  std::string name;
+  Error error;
+};
+
+struct RenewSummary {
+  std::vector<std::string> renewed;  // by certificate name
+  std::vector<std::string> planned;  // in a dry run
+  std::vector<RenewalFailure> failed;
+  std::int64_t certificates = 0;  // all that are kept
+  std::optional<Time> next_renewal;
+};
+
+// Safe to run at any time, any number of times. Errors: what stops all of it.
+Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
+
+}  // namespace everseal::jobs

@@ -1,0 +1,379 @@
+#include "jobs/secure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/diff.h"
+#include "jobs/activation.h"
+#include "jobs/server.h"
+#include "jobs/site_plan.h"
+#include "nginx/verify.h"
+
+namespace everseal::jobs {
+namespace {
+
+// Stands in the preview for what is known once the account key is made.
+constexpr std::string_view kNoThumbprint = "ACCOUNT_THUMBPRINT";
+
+std::string join(const std::vector<std::string>& texts) {
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+// One run of the job.
+class SecureJob {
+ public:
+  SecureJob(const Environment& environment, const SecureOptions& options)
+      : environment_(environment), options_(options), reporter_(environment.reporter) {}
+
+  Result<SecureReport> run();
+
+ private:
+  Result<> open_state();
+  Result<> look();
+  Result<std::string> thumbprint();
+  Result<nginx::EditPlan> plan_edits(nginx::SiteMode mode, const std::string& thumbprint);
+  Result<> preview();
+  bool nothing_to_do() const;
+
+  Result<> choose_methods(const nginx::EditPlan& challenge);
+  Result<> open_challenges(Issuer& issuer);
+  Result<> prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint);
+  Result<> issue();
+  Result<> install();
+  Result<std::vector<deploy::Disproof>> reload_and_prove(const nginx::EditPlan& plan);
+  Result<> put(const nginx::EditPlan& plan);
+
+  SitePlan* find(const std::string& name);
+  void fail(SitePlan& site, std::string why);
+  void keep_open(const std::vector<deploy::Disproof>& disproofs);
+  SecureReport report(SiteOutcome done);
+  std::string fingerprint(const SitePlan& site) const;
+
+  const Environment& environment_;
+  const SecureOptions& options_;
+  Reporter& reporter_;
+
+  std::optional<State> state_;
+  std::optional<Server> server_;
+  std::optional<nginx::Model> model_;  // of the configuration as it was found
+  nginx::Sites found_;
+  std::vector<nginx::Site> sites_;  // those chosen
+  std::vector<SitePlan> plans_;     // those that are still to be secured
+  std::vector<SiteReport> ended_;   // those that are not, and why
+  std::string diff_;
+  std::optional<deploy::Context> context_;
+  std::optional<deploy::Deployment> deployment_;
+  std::optional<Activation> activation_;
+};
+
+Result<SecureReport> SecureJob::run() {
+  TRY(open_state());
+  TRY(look());
+  TRY(preview());
+  if (options_.dry_run) return report(SiteOutcome::planned);
+  if (nothing_to_do()) return report(SiteOutcome::unchanged);
+  if (!environment_.settings.assume_yes && !reporter_.confirm("Go ahead?"))
+    return base::rejected("nothing was changed: there was no yes");
+
+  deployment_.emplace(
+      *context_,
+      fmt::format("secure {}",
+                  sites_.size() == 1 ? sites_[0].name : fmt::format("{} sites", sites_.size())));
+  Result<> done = issue();
+  if (done) done = install();
+  if (!done) {
+    if (activation_) activation_->give_up_all();
+    if (const auto restored = deployment_->restore(); !restored)
+      reporter_.failed("nginx", restored.error().message);
+    return std::unexpected(std::move(done).error());
+  }
+  return report(SiteOutcome::secured);
+}
+
+// A dry run makes nothing: without a state directory it goes on without one.
+Result<> SecureJob::open_state() {
+  server_.emplace(TRY(Server::find(environment_)));
+  if (options_.dry_run) {
+    if (auto there = TRY(State::open_to_read(environment_))) state_.emplace(*std::move(there));
+    return {};
+  }
+  TRY(server_->instance().master());
+  state_.emplace(TRY(State::open(environment_)));
+  context_.emplace(server_->deployment(*state_));
+  if (const std::string recovered = TRY(deploy::recover(*context_)); !recovered.empty())
+    reporter_.note(recovered);
+  return {};
+}
+
+Result<> SecureJob::look() {
+  TRY(within("the nginx configuration as it stands", server_->instance().test()));
+  model_.emplace(TRY(server_->model()));
+  found_ = nginx::find_sites(*model_);
+  sites_ = TRY(select_sites(found_, options_.names));
+  State* const state = state_ ? &*state_ : nullptr;
+  const Wish wish = options_.force ? Wish::new_certificates : Wish::what_is_needed;
+  for (SitePlan& plan : TRY(plan_sites(environment_, state, sites_, wish))) {
+    if (plan.need == Need::nothing)
+      ended_.push_back({plan.site->name, plan.site->names, SiteOutcome::kept, plan.why, {}});
+    else
+      plans_.push_back(std::move(plan));
+  }
+  return {};
+}
+
+Result<std::string> SecureJob::thumbprint() {
+  if (!state_) return std::string(kNoThumbprint);
+  privsep::Keeper keeper(environment_.files, state_->certificates(), environment_.settings.state,
+                         environment_.settings.server);
+  if (!keeper.has_account_key()) return std::string(kNoThumbprint);
+  TRY(keeper.open_account_key());
+  return keeper.thumbprint();
+}
+
+Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::string& thumbprint) {
+  std::vector<nginx::SiteRequest> requests;
+  for (const SitePlan& plan : plans_) {
+    nginx::SiteRequest& request = requests.emplace_back();
+    request.site = plan.site;
+    request.mode = mode;
+    request.bundle_path =
+        fmt::format("{}/live/{}/bundle.pem", environment_.settings.state, plan.certificate.name);
+    request.redirect = environment_.settings.redirect;
+    if (environment_.settings.hsts)
+      request.hsts = fmt::format("max-age={}", *environment_.settings.hsts);
+    request.replace_existing = true;
+  }
+  nginx::EditOptions options = server_->edit_options(thumbprint);
+  if (mode == nginx::SiteMode::challenge) options.harden = false;
+  return nginx::plan_tls(*model_, requests, options, environment_.files);
+}
+
+Result<> SecureJob::preview() {
+  const std::string print = TRY(thumbprint());
+  const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
+  std::string text;
+  for (const SitePlan& site : plans_) {
+    const bool refused = plan.refused(*site.site);
+    text += fmt::format(
+        "  {}  {}\n", join(site.site->names),
+        refused ? "cannot be changed, see below"
+        : site.need == Need::issue
+            ? fmt::format("certificate from the CA, {} ({})", site.certificate.key_type, site.why)
+            : site.why);
+  }
+  for (const SiteReport& kept : ended_)
+    text += fmt::format("  {}  {}\n", join(kept.names), kept.detail);
+  if (text.empty()) text = "  none\n";
+  text = "Sites\n" + text;
+  if (!found_.skipped.empty()) text += "Left out\n";
+  for (const nginx::SkippedName& skipped : found_.skipped)
+    text += fmt::format("  '{}' ({}:{}): {}\n", skipped.name, skipped.file, skipped.line,
+                        skipped.reason);
+  for (const nginx::Note& note : plan.refusals)
+    text += fmt::format("{}: {}\n", note.where, note.text);
+  for (const nginx::Note& note : plan.notes) text += fmt::format("{}: {}\n", note.where, note.text);
+  for (const nginx::FileEdit& edit : plan.edits)
+    diff_ += base::unified_diff(
+        edit.path, edit.before ? std::optional<std::string_view>(*edit.before) : std::nullopt,
+        edit.after);
+  if (!diff_.empty()) text += "Changes to nginx\n" + diff_;
+  const auto wanted = std::ranges::count(plans_, Need::issue, &SitePlan::need);
+  if (wanted > 0)
+    text += fmt::format("Certificates to ask of {}: {}\n", environment_.settings.server, wanted);
+  reporter_.show(text);
+
+  for (const nginx::Note& refusal : plan.refusals)
+    if (SitePlan* site = find(refusal.site))
+      fail(*site, fmt::format("{}: {}", refusal.where, refusal.text));
+  return {};
+}
+
+bool SecureJob::nothing_to_do() const {
+  return diff_.empty() &&
+         std::ranges::all_of(plans_, [](const SitePlan& plan) { return plan.need == Need::serve; });
+}
+
+Result<> SecureJob::choose_methods(const nginx::EditPlan& challenge) {
+  const bool port_80 = std::ranges::any_of(model_->sockets(), [](const nginx::Socket& socket) {
+    return socket.port == "80" && !socket.is_tls();
+  });
+  const std::set<std::string> no_http(challenge.no_http.begin(), challenge.no_http.end());
+  std::vector<std::pair<std::string, std::string>> failures;
+  for (SitePlan& plan : plans_) {
+    const auto name = std::ranges::find_if(
+        plan.site->names, [&](const std::string& each) { return no_http.contains(each); });
+    plan.certificate.method =
+        name == plan.site->names.end() ? store::Method::nginx : store::Method::standalone;
+    if (plan.need == Need::issue && plan.certificate.method == store::Method::standalone && port_80)
+      failures.emplace_back(plan.site->name,
+                            fmt::format("nginx listens on port 80 but its answer for {} cannot be "
+                                        "set: let a server of port 80 have this name",
+                                        *name));
+  }
+  for (const auto& [name, why] : failures) fail(*find(name), why);
+  return {};
+}
+
+// Makes nginx answer http-01 for all sites that need a certificate: one edit, one reload.
+Result<> SecureJob::open_challenges(Issuer& issuer) {
+  TRY(issuer.open_account());
+  const std::string print = TRY(issuer.thumbprint());
+  std::vector<SitePlan> others;
+  for (SitePlan& plan : plans_)
+    if (plan.need != Need::issue) others.push_back(plan);
+  std::erase_if(plans_, [](const SitePlan& plan) { return plan.need != Need::issue; });
+  const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
+  TRY(choose_methods(plan));
+  TRY(put(plan));
+  if (!plan.edits.empty()) TRY(server_->instance().reload());
+  TRY(prove_challenges(plan, print));
+  plans_.insert(plans_.end(), others.begin(), others.end());
+  return {};
+}
+
+Result<> SecureJob::prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint) {
+  const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
+  std::vector<deploy::Expectation> expectations;
+  for (const SitePlan& site : plans_)
+    if (site.certificate.method == store::Method::nginx)
+      for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
+        if (!endpoint.tls && endpoint.port == 80)
+          expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
+  keep_open(deploy::prove(expectations, kProofPatience));
+  return {};
+}
+
+Result<> SecureJob::issue() {
+  if (std::ranges::none_of(plans_, [](const SitePlan& plan) { return plan.need == Need::issue; }))
+    return {};
+  Issuer issuer(environment_, *state_, environment_.settings.server);
+  TRY(open_challenges(issuer));
+  std::vector<store::CertificateRecord> wanted;
+  for (SitePlan& plan : plans_) {
+    if (plan.need != Need::issue) continue;
+    const auto known = TRY(state_->catalog().certificate(plan.certificate.name));
+    const bool same = known && known->names == plan.certificate.names &&
+                      known->key_type == plan.certificate.key_type &&
+                      known->server == plan.certificate.server;
+    if (known && !same) TRY(state_->discard_pending(*known));
+    wanted.push_back(plan.certificate);
+  }
+  TRY(state_->catalog().save_certificates(wanted));
+  for (const store::CertificateRecord& certificate : wanted)
+    std::ranges::find(plans_, certificate.name, [](const SitePlan& plan) {
+      return plan.certificate.name;
+    })->certificate = certificate;
+  const IssueReport issued = TRY(issuer.issue(std::move(wanted)));
+  for (const NotIssued& failed : issued.failed)
+    ended_.push_back({failed.certificate.name,
+                      failed.certificate.names,
+                      SiteOutcome::failed,
+                      failed.error.message,
+                      {}});
+  std::erase_if(plans_, [&](const SitePlan& plan) {
+    return std::ranges::any_of(issued.failed, [&](const NotIssued& failed) {
+      return failed.certificate.name == plan.certificate.name;
+    });
+  });
+  return {};
+}
+
+SitePlan* SecureJob::find(const std::string& name) {
+  const auto plan =
+      std::ranges::find_if(plans_, [&](const SitePlan& each) { return each.site->name == name; });
+  return plan == plans_.end() ? nullptr : &*plan;
+}
+
+void SecureJob::fail(SitePlan& site, std::string why) {
+  reporter_.failed(site.site->name, why);
+  ended_.push_back({site.site->name, site.site->names, SiteOutcome::failed, std::move(why), {}});
+  std::erase_if(plans_, [&](const SitePlan& plan) { return &plan == &site; });
+}
+
+// Fails the sites of which something expected was not seen.
+void SecureJob::keep_open(const std::vector<deploy::Disproof>& disproofs) {
+  for (const deploy::Disproof& disproof : disproofs)
+    for (SitePlan& plan : plans_)
+      if (std::ranges::find(plan.site->names, disproof.name) != plan.site->names.end()) {
+        if (activation_) activation_->give_up(plan.certificate.name);
+        fail(plan, disproof.error.message);
+        break;
+      }
+}
+
+std::string SecureJob::fingerprint(const SitePlan& site) const {
+  for (const Issued& issued : activation_->versions())
+    if (issued.certificate.name == site.certificate.name) return issued.version.fingerprint;
+  return site.certificate.fingerprint;
+}
+
+Result<> SecureJob::put(const nginx::EditPlan& plan) {
+  TRY(nginx::verify_edit(*model_, TRY(server_->model_with(nginx::texts_after(plan))), sites_));
+  std::vector<deploy::ChangedFile> files;
+  for (const nginx::FileEdit& edit : plan.edits)
+    files.push_back({edit.path, edit.before, edit.after});
+  return deployment_->put(files);
+}
+
+Result<std::vector<deploy::Disproof>> SecureJob::reload_and_prove(const nginx::EditPlan& plan) {
+  TRY(put(plan));
+  TRY(server_->instance().reload());
+  const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
+  std::vector<deploy::Expectation> expectations;
+  for (const SitePlan& site : plans_) expect(expectations, after, *site.site, fingerprint(site));
+  return deploy::prove(expectations, kProofPatience);
+}
+
+// The certificates into nginx: one reload for all; again without the sites that were not proven.
+Result<> SecureJob::install() {
+  std::vector<Issued> versions;
+  for (const SitePlan& plan : plans_)
+    if (auto ready =
+            TRY(state_->catalog().version(plan.certificate.id, store::VersionState::ready)))
+      versions.push_back({plan.certificate, *ready});
+  activation_.emplace(environment_, *state_, std::move(versions));
+  TRY(activation_->switch_links());
+  const std::string print = TRY(thumbprint());
+  auto disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
+  if (!disproofs.empty()) {
+    keep_open(disproofs);
+    disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
+    if (!disproofs.empty()) return std::unexpected(std::move(disproofs.front().error));
+  }
+  TRY(activation_->commit(Served::by_nginx));
+  TRY(deployment_->commit());
+  TRY(note_what_nginx_serves(*state_, TRY(server_->model())));
+  for (const SitePlan& plan : plans_)
+    reporter_.done(plan.site->name, "on HTTPS, proven by handshake");
+  return {};
+}
+
+SecureReport SecureJob::report(SiteOutcome done) {
+  SecureReport report{std::move(ended_), found_.skipped, diff_};
+  for (const SitePlan& plan : plans_) {
+    SiteReport& site = report.sites.emplace_back();
+    site.name = plan.site->name;
+    site.names = plan.site->names;
+    site.outcome = done;
+    site.detail = plan.why;
+    if (plan.certificate.version > 0) site.expires = plan.certificate.not_after;
+  }
+  return report;
+}
+
+}  // namespace
+
+std::string_view to_string(SiteOutcome outcome) {
+  constexpr std::array<std::string_view, 5> kWords = {"planned", "secured", "unchanged", "kept",
+                                                      "failed"};
+  return kWords[static_cast<std::size_t>(outcome)];
+}
+
+Result<SecureReport> secure(const Environment& environment, const SecureOptions& options) {
+  return SecureJob(environment, options).run();
+}
+
+}  // namespace everseal::jobs

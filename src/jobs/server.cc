@@ -1,0 +1,61 @@
+#include "jobs/server.h"
+
+#include <set>
+
+namespace everseal::jobs {
+
+Result<Server> Server::find(const Environment& environment) {
+  nginx::InstanceOptions options;
+  options.binary = environment.settings.nginx_binary;
+  options.config_path = environment.settings.nginx_config;
+  return Server(environment,
+                TRY(nginx::Instance::find(environment.commands, environment.files, options)));
+}
+
+Result<nginx::Model> Server::model() const {
+  return nginx::Model::load(environment_.files, instance_.config_path());
+}
+
+Result<nginx::Model> Server::model_with(std::map<std::string, std::string> texts) const {
+  const nginx::OverlayReader overlay(environment_.files, std::move(texts));
+  return nginx::Model::load(overlay, instance_.config_path());
+}
+
+std::string Server::own_directory() const {
+  return base::join_path(base::directory_of(instance_.config_path()), "everseal");
+}
+
+nginx::EditOptions Server::edit_options(const std::string& thumbprint) const {
+  nginx::EditOptions options;
+  options.own_directory = own_directory();
+  options.thumbprint = thumbprint;
+  options.nginx = instance_.version();
+  options.openssl = instance_.openssl();
+  options.redirect_status = environment_.settings.redirect_status;
+  options.harden = environment_.settings.harden;
+  return options;
+}
+
+deploy::Context Server::deployment(State& state) const {
+  return {environment_.files, state.catalog(), instance_,
+          environment_.clock, own_directory(), environment_.settings.state + "/stage"};
+}
+
+Result<int> note_what_nginx_serves(State& state, const nginx::Model& model) {
+  std::set<std::string> served;
+  for (const nginx::Server& server : model.servers())
+    for (const nginx::CertificatePair& pair : nginx::certificate_pairs(model, server))
+      served.insert(pair.certificate);
+  std::vector<store::CertificateRecord> changed;
+  auto certificates = TRY(state.catalog().certificates());
+  for (store::CertificateRecord& certificate : certificates) {
+    const bool in_nginx = served.contains(state.certificates().bundle_path(certificate.name));
+    if (certificate.in_nginx == in_nginx) continue;
+    certificate.in_nginx = in_nginx;
+    changed.push_back(certificate);
+  }
+  TRY(state.catalog().save_certificates(changed));
+  return static_cast<int>(changed.size());
+}
+
+}  // namespace everseal::jobs

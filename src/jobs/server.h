@@ -1,0 +1,44 @@
+// The nginx of this machine as jobs use it.
+#pragma once
+
+#include <string>
+
+#include "deploy/deployment.h"
+#include "jobs/state.h"
+#include "nginx/edit.h"
+#include "nginx/instance.h"
+#include "nginx/model.h"
+#include "nginx/site.h"
+
+namespace everseal::jobs {
+
+// An nginx with its configuration as it is on disk. `environment` must outlive it.
+class Server {
+ public:
+  // Errors: those of nginx::Instance::find().
+  static Result<Server> find(const Environment& environment);
+
+  const nginx::Instance& instance() const { return instance_; }
+
+  // What the configuration means now, or with these texts in place of files (by real path).
+  Result<nginx::Model> model() const;
+  Result<nginx::Model> model_with(std::map<std::string, std::string> texts) const;
+
+  // "/etc/nginx/everseal".
+  std::string own_directory() const;
+
+  nginx::EditOptions edit_options(const std::string& thumbprint) const;
+  deploy::Context deployment(State& state) const;
+
+ private:
+  Server(const Environment& environment, nginx::Instance instance)
+      : environment_(environment), instance_(std::move(instance)) {}
+
+  const Environment& environment_;
+  nginx::Instance instance_;
+};
+
+// Brings the catalog's in_nginx up to what `model` refers to; returns how many changed.
+Result<int> note_what_nginx_serves(State& state, const nginx::Model& model);
+
+}  // namespace everseal::jobs

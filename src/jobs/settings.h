@@ -1,0 +1,42 @@
+// What an administrator can set, with the defaults.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/jws.h"
+#include "crypto/private_key.h"
+#include "nginx/edit.h"
+
+namespace everseal::jobs {
+
+inline constexpr const char* kLetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory";
+inline constexpr const char* kLetsEncryptStaging =
+    "https://acme-staging-v02.api.letsencrypt.org/directory";
+
+// From everseal.toml, each overridable on the command line.
+struct Settings {
+  std::string state = "/var/lib/everseal";
+
+  std::string server = kLetsEncrypt;  // directory URL
+  std::string ca_bundle;              // PEM path; empty: the system's
+  std::vector<std::string> contacts;  // e-mail addresses
+  std::optional<crypto::ExternalAccount> external_account;
+  std::string preferred_chain;  // common name of the topmost issuer; empty: the CA's default
+
+  std::optional<crypto::KeyType> key_type;  // none: as the certificate has it, ECDSA P-256 if new
+
+  std::string nginx_binary = "nginx";
+  std::string nginx_config;  // empty: the compiled-in path
+  nginx::Redirect redirect = nginx::Redirect::automatic;
+  int redirect_status = 301;
+  std::optional<long> hsts;  // seconds of Strict-Transport-Security's max-age; none: not sent
+  bool harden = true;
+
+  crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
+
+  bool assume_yes = false;  // ask nothing; the terms of service count as agreed
+};
+
+}  // namespace everseal::jobs

@@ -1,0 +1,162 @@
+#include "jobs/site_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/domain_name.h"
+#include "base/encoding.h"
+#include "crypto/certificate.h"
+#include "renew/policy.h"
+
+namespace everseal::jobs {
+namespace {
+
+std::set<std::string> as_set(const std::vector<std::string>& names) {
+  return {names.begin(), names.end()};
+}
+
+// The record whose bundle the site's servers already name, else the one of the site's name.
+Result<std::optional<store::CertificateRecord>> find_record(State& state, const nginx::Site& site) {
+  for (const nginx::CertificatePair& pair : site.pairs) {
+    const std::string directory = base::directory_of(pair.certificate);
+    const std::string name = directory.substr(directory.rfind('/') + 1);
+    if (pair.certificate == state.certificates().bundle_path(name))
+      if (auto record = TRY(state.catalog().certificate(name))) return record;
+  }
+  return state.catalog().certificate(site.name);
+}
+
+// Whether a certificate of the administrator's is one that needs no replacing: it covers all names,
+// comes from some CA, and has more than a third of its life left.
+bool is_good(const FileReader& files, const nginx::CertificatePair& pair, const nginx::Site& site,
+             Time now) {
+  const auto pem = files.read(pair.certificate);
+  const auto chain = pem ? crypto::CertificateChain::from_pem(*pem) : std::unexpected(pem.error());
+  if (!chain) return false;
+  const crypto::Certificate& leaf = chain->leaf();
+  if (leaf.self_signed() || leaf.not_before() > now ||
+      renew::renewal_time(leaf.not_before(), leaf.not_after()) <= now)
+    return false;
+  const auto covered = leaf.dns_names();
+  return std::ranges::all_of(site.names, [&](const std::string& name) {
+    return std::ranges::any_of(
+        covered, [&](const std::string& pattern) { return base::covers(pattern, name); });
+  });
+}
+
+std::string date(Time time) { return base::to_rfc3339(time).substr(0, 10); }
+
+class Planner {
+ public:
+  Planner(const Environment& environment, State* state, Wish wish)
+      : environment_(environment), state_(state), wish_(wish) {}
+
+  Result<SitePlan> plan(const nginx::Site& site) {
+    const auto record = state_ ? TRY(find_record(*state_, site)) : std::nullopt;
+    SitePlan plan{&site, wanted(site, record), Need::issue, "new"};
+    if (record) {
+      TRY(judge_ours(plan, *record));
+    } else if (wish_ == Wish::what_is_needed) {
+      judge_foreign(plan);
+    }
+    return plan;
+  }
+
+ private:
+  store::CertificateRecord wanted(const nginx::Site& site,
+                                  const std::optional<store::CertificateRecord>& record) {
+    const Settings& settings = environment_.settings;
+    store::CertificateRecord certificate = record.value_or(store::CertificateRecord{});
+    if (!record) certificate.name = site.name;
+    if (as_set(certificate.names) != as_set(site.names)) certificate.names = site.names;
+    certificate.server = settings.server;
+    if (!record || settings.key_type)
+      certificate.key_type = crypto::to_string(settings.new_key_type());
+    if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
+    return certificate;
+  }
+
+  Result<> judge_ours(SitePlan& plan, const store::CertificateRecord& record) {
+    const store::CertificateRecord& certificate = plan.certificate;
+    if (certificate.names != record.names) return why(plan, "names changed");
+    if (certificate.key_type != record.key_type) return why(plan, "another kind of key");
+    if (certificate.server != record.server) return why(plan, "another CA");
+    const bool ready =
+        TRY(state_->catalog().version(record.id, store::VersionState::ready)).has_value();
+    const bool pending =
+        TRY(state_->catalog().version(record.id, store::VersionState::pending)).has_value();
+    if (pending) return why(plan, "begun by an earlier run");
+    if (ready) {
+      plan.need = Need::install;
+      return why(plan, "issued by an earlier run");
+    }
+    if (record.version == 0 || !state_->certificates().is_complete(record.name, record.version) ||
+        state_->certificates().live(record.name) != record.version)
+      return why(plan, "new");
+    if (wish_ == Wish::new_certificates) return why(plan, "asked for");
+    if (record.renew_at <= environment_.clock.now())
+      return why(plan, "expires " + date(record.not_after));
+    plan.need = Need::serve;
+    return why(plan, "valid until " + date(record.not_after));
+  }
+
+  void judge_foreign(SitePlan& plan) const {
+    const auto& pairs = plan.site->pairs;
+    const auto good = [&](const nginx::CertificatePair& pair) {
+      return !pair.is_variable() &&
+             is_good(environment_.files, pair, *plan.site, environment_.clock.now());
+    };
+    if (pairs.empty() || !std::ranges::all_of(pairs, good)) return;
+    plan.need = Need::nothing;
+    plan.why = fmt::format("keeps its certificate {}, which is good; --force replaces it",
+                           pairs.front().certificate);
+  }
+
+  static Result<> why(SitePlan& plan, std::string reason) {
+    plan.why = std::move(reason);
+    return {};
+  }
+
+  const Environment& environment_;
+  State* state_;
+  Wish wish_;
+};
+
+}  // namespace
+
+Result<std::vector<SitePlan>> plan_sites(const Environment& environment, State* state,
+                                         std::span<const nginx::Site> sites, Wish wish) {
+  Planner planner(environment, state, wish);
+  std::vector<SitePlan> plans;
+  for (const nginx::Site& site : sites) plans.push_back(TRY(planner.plan(site)));
+  return plans;
+}
+
+Result<std::vector<nginx::Site>> select_sites(const nginx::Sites& sites,
+                                              std::span<const std::string> names) {
+  if (names.empty()) return sites.sites;
+  std::set<std::size_t> chosen;
+  for (const std::string& text : names) {
+    const std::string name = TRY(base::parse_domain_name(text));
+    const auto has_name = [&](const nginx::Site& site) {
+      return std::ranges::find(site.names, name) != site.names.end();
+    };
+    const auto site = std::ranges::find_if(sites.sites, has_name);
+    if (site != sites.sites.end()) {
+      chosen.insert(static_cast<std::size_t>(site - sites.sites.begin()));
+      continue;
+    }
+    const auto skipped = std::ranges::find(sites.skipped, name, &nginx::SkippedName::name);
+    if (skipped != sites.skipped.end())
+      return base::invalid(
+          fmt::format("{} ({}:{}): {}", name, skipped->file, skipped->line, skipped->reason));
+    return base::invalid(fmt::format("no site in the nginx configuration has the name {}", name));
+  }
+  std::vector<nginx::Site> selected;
+  for (const std::size_t index : chosen) selected.push_back(sites.sites[index]);
+  return selected;
+}
+
+}  // namespace everseal::jobs

@@ -1,0 +1,52 @@
+// The state directory, opened: one job at a time may change it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/command_runner.h"
+#include "base/file_descriptor.h"
+#include "base/file_system.h"
+#include "jobs/reporter.h"
+#include "jobs/settings.h"
+#include "store/catalog.h"
+#include "store/certificate_store.h"
+
+namespace everseal::jobs {
+
+// What every job works in; all of it must outlive the job.
+struct Environment {
+  FileSystem& files;
+  CommandRunner& commands;
+  const Clock& clock;
+  Reporter& reporter;
+  const Settings& settings;
+};
+
+// The catalog and the certificates.
+class State {
+ public:
+  // Makes the directory if it is missing and takes its lock until destruction. Errors: transient
+  // naming the process that holds the lock, or those of the file system.
+  static Result<State> open(const Environment& environment);
+
+  // For reading only: no lock; nullopt if there is no state yet.
+  static Result<std::optional<State>> open_to_read(const Environment& environment);
+
+  store::Catalog& catalog() { return *catalog_; }
+  store::CertificateStore& certificates() { return *certificates_; }
+
+  // Forgets a version that waits for its certificate, with its key and order; none is no error.
+  Result<> discard_pending(const store::CertificateRecord& certificate);
+
+ private:
+  State() = default;
+  static Result<State> open_files(const Environment& environment);
+
+  base::FileDescriptor lock_;
+  std::unique_ptr<store::Catalog> catalog_;
+  std::unique_ptr<store::CertificateStore> certificates_;
+};
+
+}  // namespace everseal::jobs

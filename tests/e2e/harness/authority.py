@@ -1,0 +1,171 @@
+"""The CA (Debian's pebble) and the DNS that it asks (pebble-challtestsrv)."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+
+from .sandbox import SCRATCH, wait_until
+
+DAY = 86400
+
+
+class Authority:
+    """A CA at `url` whose own HTTPS is trusted by `bundle`, and the machine's only DNS."""
+
+    url = "https://localhost:14000/dir"
+    management = "https://localhost:15000"
+    dns_management = "http://127.0.0.1:8055"
+
+    def __init__(self, *, nonce_reject=0, sleep_seconds=0, authz_reuse=0, chain_length=1,
+                 alternate_roots=0, eab=None, blocklist=(), validity_days=90):
+        self.directory = SCRATCH / "authority"
+        self.directory.mkdir(exist_ok=True)
+        self.bundle = self.directory / "https-ca.pem"
+        self.log_file = self.directory / "pebble.log"
+        self._processes = {}
+        self._environment = {
+            "PEBBLE_WFE_NONCEREJECT": str(nonce_reject),
+            "PEBBLE_AUTHZREUSE": str(authz_reuse),
+            "PEBBLE_CHAIN_LENGTH": str(chain_length),
+            "PEBBLE_ALTERNATE_ROOTS": str(alternate_roots),
+            **({"PEBBLE_VA_SLEEPTIME": str(sleep_seconds)} if sleep_seconds
+               else {"PEBBLE_VA_NOSLEEP": "1"}),
+        }
+        self._make_https_certificate()
+        (self.directory / "pebble.json").write_text(json.dumps({"pebble": {
+            "listenAddress": "127.0.0.1:14000",
+            "managementListenAddress": "127.0.0.1:15000",
+            "certificate": str(self.directory / "https.pem"),
+            "privateKey": str(self.directory / "https.key"),
+            "httpPort": 80,
+            "tlsPort": 443,
+            "externalAccountBindingRequired": bool(eab),
+            "externalAccountMACKeys": eab or {},
+            "domainBlocklist": list(blocklist),
+            "certificateValidityPeriod": validity_days * DAY,
+        }}))
+
+    def start(self):
+        self._start("dns", ["pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", "",
+                            "-defaultIPv4", "", "-defaultIPv6", "",
+                            "-dns01", "127.0.0.1:53", "-management", "127.0.0.1:8055"])
+        pathlib.Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        wait_until("DNS answers", lambda: self._answers(self.dns_management + "/"))
+        self.start_ca()
+        return self
+
+    def start_ca(self):
+        self._start("pebble", ["pebble", "-config", str(self.directory / "pebble.json"),
+                               "-dnsserver", "127.0.0.1:53"])
+        wait_until("pebble answers", lambda: self._answers(self.management + "/roots/0"))
+
+    def stop_ca(self):
+        """pebble keeps nothing: after start_ca() accounts, orders and roots are new."""
+        self._stop("pebble")
+
+    def stop(self):
+        for name in list(self._processes):
+            self._stop(name)
+
+    # What happened.
+
+    def log(self):
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    def requests(self):
+        """All requests of ACME clients since pebble started: ["GET /dir", "POST /order-plz", …]."""
+        return re.findall(r"((?:GET|HEAD|POST) /\S*) -> calling handler", self.log())
+
+    def order_count(self):
+        return len(re.findall(r'Added order "', self.log()))
+
+    def issued(self):
+        """How many certificates each set of names got: Counter of tuples of names."""
+        serials = re.findall(r"Issued certificate serial (\w+) ", self.log())
+        return collections.Counter(self._names_of(serial) for serial in serials)
+
+    def validations(self):
+        """How often the CA was asked to validate each name: Counter of names."""
+        return collections.Counter(re.findall(r'Tasks queue: .*?Value:"([^"]+)"', self.log()))
+
+    # What to trust.
+
+    def root(self, number=0):
+        """The root that ends chain `number`, as PEM."""
+        return self._fetch(f"{self.management}/roots/{number}").decode()
+
+    def root_file(self, number=0):
+        path = self.directory / f"root-{number}.pem"
+        path.write_text(self.root(number))
+        return path
+
+    # What the DNS says.
+
+    def resolve(self, name, ipv4=("127.0.0.1",), ipv6=("::1",)):
+        """Gives `name` these addresses and no others; a name never mentioned does not exist."""
+        for kind, addresses in (("a", ipv4), ("aaaa", ipv6)):
+            self._dns(f"clear-{kind}", {"host": name})
+            if addresses:
+                self._dns(f"add-{kind}", {"host": name, "addresses": list(addresses)})
+
+    def servfail(self, name):
+        self._dns("set-servfail", {"host": name})
+
+    def _dns(self, command, body):
+        self._fetch(f"{self.dns_management}/{command}", json.dumps(body).encode())
+
+    def _fetch(self, url, body=None):
+        context = ssl.create_default_context(cafile=self.bundle)
+        handler = urllib.request.HTTPSHandler(context=context)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
+        with opener.open(url, body, timeout=10) as response:
+            return response.read()
+
+    def _names_of(self, serial):
+        status = json.loads(self._fetch(f"{self.management}/cert-status-by-serial/{serial}"))
+        text = subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName"],
+                              input=status["Certificate"], text=True, check=True,
+                              capture_output=True).stdout
+        return tuple(sorted(re.findall(r"DNS:([^,\s]+)", text)))
+
+    def _start(self, name, command):
+        with open(self.directory / f"{name}.log", "wb") as log:
+            self._processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **self._environment})
+
+    def _stop(self, name):
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def _answers(self, url):
+        try:
+            self._fetch(url)
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _make_https_certificate(self):
+        if self.bundle.exists():
+            return
+
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], check=True, capture_output=True,
+                           cwd=self.directory)
+
+        new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        openssl("req", "-x509", *new_key, "-keyout", "https-ca.key", "-out", "https-ca.pem",
+                "-subj", "/CN=HTTPS of the test CA", "-days", "30")
+        openssl("req", *new_key, "-keyout", "https.key", "-out", "https.csr",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        openssl("x509", "-req", "-in", "https.csr", "-CA", "https-ca.pem", "-CAkey",
+                "https-ca.key", "-CAcreateserial", "-copy_extensions", "copy", "-days", "30",
+                "-out", "https.pem")

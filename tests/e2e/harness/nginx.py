@@ -1,0 +1,55 @@
+"""A real nginx on Debian's own paths, which the sandbox has made private."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+from .sandbox import wait_until
+
+CONFIGURATION = pathlib.Path("/etc/nginx")
+PID_FILE = pathlib.Path("/run/nginx.pid")
+ERROR_LOG = pathlib.Path("/var/log/nginx/error.log")
+
+
+class Nginx:
+    def start(self):
+        ERROR_LOG.parent.mkdir(exist_ok=True)
+        ERROR_LOG.write_text("")
+        subprocess.run(["nginx"], check=True, capture_output=True)
+        wait_until("nginx runs", self.pid)
+        return self
+
+    def stop(self):
+        """Ends it at once; nothing happens where none runs."""
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            wait_until("nginx is gone", lambda: not self.pid())
+
+    def cold_start(self):
+        """Stops it and starts it again, as a reboot would; raises with nginx's own words."""
+        self.stop()
+        result = subprocess.run(["nginx"], capture_output=True, text=True)
+        if result.returncode != 0:
+            raise AssertionError("nginx does not start cold:\n" + result.stderr)
+        wait_until("nginx runs", self.pid)
+
+    def test(self):
+        """The words of `nginx -t`, or "" where it passes."""
+        result = subprocess.run(["nginx", "-t"], capture_output=True, text=True)
+        return "" if result.returncode == 0 else result.stderr
+
+    def reload(self):
+        os.kill(self.pid(), signal.SIGHUP)
+
+    def pid(self):
+        try:
+            pid = int(PID_FILE.read_text())
+            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (OSError, ValueError):
+            return None
+        return None if state == "Z" else pid
+
+    def log(self):
+        return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

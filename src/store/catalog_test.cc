@@ -1,0 +1,122 @@
+#include "store/catalog.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace everseal::store {
+namespace {
+
+const Time kNow = *base::parse_rfc3339("2026-11-21T00:00:00Z");
+
+class CatalogTest : public testing::Test {
+ protected:
+  CatalogTest() : catalog_(*Catalog::open(":memory:")) {}
+
+  CertificateRecord saved(const std::string& name, Time renew_at) {
+    CertificateRecord record;
+    record.name = name;
+    record.names = {name, "www." + name};
+    record.server = "https://ca.example/directory";
+    record.key_type = "ecdsa-p256";
+    record.renew_at = renew_at;
+    EXPECT_TRUE(catalog_.save_certificates({&record, 1}));
+    return record;
+  }
+
+  Catalog catalog_;
+};
+
+TEST_F(CatalogTest, KeepsAnAccountForEachServer) {
+  EXPECT_EQ(catalog_.account("https://a/")->has_value(), false);
+  ASSERT_TRUE(catalog_.save_account({"https://a/", "https://a/acct/1", {"x@example.com"}, kNow}));
+  const auto account = *catalog_.account("https://a/");
+  ASSERT_TRUE(account);
+  EXPECT_EQ(account->url, "https://a/acct/1");
+  EXPECT_EQ(account->contacts, std::vector<std::string>{"x@example.com"});
+  EXPECT_EQ(account->terms_agreed_at, kNow);
+}
+
+TEST_F(CatalogTest, KeepsCertificates) {
+  CertificateRecord record = saved("a.example", kNow);
+  EXPECT_NE(record.id, 0);
+  record.method = Method::webroot;
+  record.webroots = {"/var/www", "/srv"};
+  record.last_error = "no\nluck";
+  record.failures = 3;
+  ASSERT_TRUE(catalog_.save_certificates({&record, 1}));
+  const auto read = **catalog_.certificate("a.example");
+  EXPECT_EQ(read.id, record.id);
+  EXPECT_EQ(read.names, record.names);
+  EXPECT_EQ(read.method, Method::webroot);
+  EXPECT_EQ(read.webroots, record.webroots);
+  EXPECT_EQ(read.last_error, "no\nluck");
+  EXPECT_EQ(read.failures, 3);
+  EXPECT_EQ(catalog_.certificate("b.example")->has_value(), false);
+}
+
+TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
+  saved("due.example", kNow);
+  saved("later.example", kNow + base::Seconds(1));
+  const auto unfinished = saved("unfinished.example", kNow + base::Seconds(9));
+  const VersionRecord version{unfinished.id, 1, VersionState::ready, "", {}, {}, ""};
+  ASSERT_TRUE(catalog_.save_versions({&version, 1}));
+  std::vector<std::string> names;
+  const auto found = *catalog_.certificates_to_look_at(kNow);
+  for (const CertificateRecord& record : found) names.push_back(record.name);
+  std::ranges::sort(names);
+  EXPECT_EQ(names, (std::vector<std::string>{"due.example", "unfinished.example"}));
+  EXPECT_EQ(catalog_.count()->certificates, 3);
+  EXPECT_EQ(catalog_.count()->next_renewal, kNow);
+}
+
+TEST_F(CatalogTest, LetsOneVersionBeLive) {
+  auto record = saved("a.example", kNow);
+  for (int number : {1, 2}) {
+    const VersionRecord version{record.id, number, VersionState::live, "", {}, {}, "f"};
+    record.version = number;
+    ASSERT_TRUE(catalog_.make_live({&record, 1}, {&version, 1}));
+  }
+  EXPECT_EQ((*catalog_.version(record.id, VersionState::live))->number, 2);
+  EXPECT_EQ((*catalog_.version(record.id, VersionState::old))->number, 1);
+  EXPECT_EQ(catalog_.last_version(record.id), 2);
+  EXPECT_EQ((*catalog_.certificate("a.example"))->version, 2);
+}
+
+TEST_F(CatalogTest, JournalsChanges) {
+  const auto id = *catalog_.begin_change(kNow, "secure a.example");
+  const std::vector<ChangedFile> files = {{"/etc/nginx/a", std::string("old\0bytes", 9), "new"},
+                                          {"/etc/nginx/b", std::nullopt, "made"},
+                                          {"/etc/nginx/c", "removed", std::nullopt}};
+  ASSERT_TRUE(catalog_.add_changed_files(id, files));
+  const auto applying = *catalog_.last_change(ChangeState::applying);
+  ASSERT_TRUE(applying);
+  EXPECT_EQ(applying->id, id);
+  ASSERT_EQ(applying->files.size(), 3u);
+  EXPECT_EQ(applying->files[0].before, std::string("old\0bytes", 9));
+  EXPECT_EQ(applying->files[1].before, std::nullopt);
+  EXPECT_EQ(applying->files[2].after, std::nullopt);
+  ASSERT_TRUE(catalog_.end_change(id, ChangeState::applied, {files.data(), 1}));
+  EXPECT_FALSE(*catalog_.last_change(ChangeState::applying));
+  EXPECT_EQ((*catalog_.change(id))->files.size(), 1u);
+}
+
+TEST(Catalog, RefusesWhatANewerEversealWrote) {
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("everseal-catalog-" + std::to_string(getpid()));
+  {
+    ASSERT_TRUE(Catalog::open(path));
+    auto database = *Database::open(path);
+    ASSERT_TRUE(database.execute("PRAGMA user_version=99"));
+  }
+  const auto opened = Catalog::open(path);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().message,
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 1)");
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
+}
+
+}  // namespace
+}  // namespace everseal::store

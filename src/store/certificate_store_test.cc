@@ -1,0 +1,147 @@
+#include "store/certificate_store.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "base/fake_file_system.h"
+#include "crypto/certificate_request.h"
+#include "crypto/fake_authority.h"
+
+namespace everseal::store {
+namespace {
+
+// A version's life, from its key to the switch, as a job lives it.
+class Life {
+ public:
+  Life()
+      : key_(*crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256)),
+        root_("Root"),
+        intermediate_("Intermediate", &root_) {}
+
+  Result<> run(FileSystem& files, int version) const {
+    CertificateStore store(files, "/state");
+    TRY(store.begin("a.example", version, key_.to_pem()));
+    TRY(store.complete("a.example", version, chain()));
+    return store.switch_live("a.example", version);
+  }
+
+  crypto::CertificateChain chain() const {
+    crypto::FakeLeaf leaf;
+    leaf.public_key_der = key_.public_key_der();
+    leaf.names = {"a.example"};
+    leaf.not_before = *base::parse_rfc3339("2026-01-01T00:00:00Z");
+    leaf.not_after = *base::parse_rfc3339("2026-04-01T00:00:00Z");
+    return *crypto::CertificateChain::from_pem(intermediate_.issue(leaf).pem() +
+                                               intermediate_.certificate().pem());
+  }
+  const crypto::PrivateKey& key() const { return key_; }
+
+ private:
+  crypto::PrivateKey key_;
+  crypto::FakeAuthority root_, intermediate_;
+};
+
+// What invariant I1 asks: live leads to a bundle whose key belongs to its leaf.
+void expect_sound(const FileSystem& files, const std::string& when) {
+  const auto bundle = files.read("/state/live/a.example/bundle.pem");
+  ASSERT_TRUE(bundle) << when << ": " << bundle.error().message;
+  const std::size_t end = bundle->find("-----BEGIN CERTIFICATE");
+  ASSERT_NE(end, std::string::npos) << when;
+  const auto key = crypto::PrivateKey::from_pem(bundle->substr(0, end));
+  const auto chain = crypto::CertificateChain::from_pem(bundle->substr(end));
+  ASSERT_TRUE(key && chain) << when;
+  EXPECT_TRUE(crypto::key_matches(chain->leaf(), *key)) << when;
+}
+
+TEST(CertificateStore, LaysOutAVersion) {
+  const Life life;
+  base::FakeFileSystem files;
+  ASSERT_TRUE(files.make_directory("/state", 0700));
+  ASSERT_TRUE(life.run(files, 1));
+  CertificateStore store(files, "/state");
+  EXPECT_EQ(store.live("a.example"), 1);
+  EXPECT_EQ(store.bundle_path("a.example"), "/state/live/a.example/bundle.pem");
+  EXPECT_EQ(files.read_link("/state/live/a.example"), "../certs/a.example/versions/1");
+  EXPECT_EQ(files.list("/state/certs/a.example/versions/1"),
+            (std::vector<std::string>{"bundle.pem", "cert.pem", "chain.pem", "fullchain.pem",
+                                      "privkey.pem"}));
+  const auto names = *files.list("/state/certs/a.example/versions/1");
+  for (const std::string& name : names)
+    EXPECT_EQ(files.status("/state/certs/a.example/versions/1/" + name)->mode, 0600u);
+  EXPECT_EQ(files.status("/state/certs/a.example/versions/1")->mode, 0700u);
+  expect_sound(files, "after one version");
+}
+
+TEST(CertificateStore, HasNoLiveVersionAtFirst) {
+  base::FakeFileSystem files;
+  const CertificateStore store(files, "/state");
+  EXPECT_EQ(store.live("a.example"), std::nullopt);
+}
+
+TEST(CertificateStore, DiscardsWhatWasNotCompleted) {
+  const Life life;
+  base::FakeFileSystem files;
+  ASSERT_TRUE(files.make_directory("/state", 0700));
+  CertificateStore store(files, "/state");
+  ASSERT_TRUE(store.begin("a.example", 1, life.key().to_pem()));
+  ASSERT_TRUE(store.key("a.example", 1));
+  ASSERT_TRUE(store.discard("a.example", 1));
+  EXPECT_EQ(store.key("a.example", 1).error().kind, ErrorKind::not_found);
+  EXPECT_TRUE(store.discard("a.example", 1));
+}
+
+// FaultC3 and C4 of the acceptance table, for one version after another: whatever operation is the
+// last, live is sound, and the same job run again finishes.
+class EveryOperation : public testing::Test {
+ protected:
+  void SetUp() override {
+    base::FakeFileSystem files;
+    ASSERT_TRUE(files.make_directory("/state", 0700));
+    ASSERT_TRUE(first_.run(files, 1));
+    const std::size_t before = files.journal().size();
+    ASSERT_TRUE(second_.run(files, 2));
+    first_operation_ = static_cast<int>(before) + 1;
+    last_operation_ = static_cast<int>(files.journal().size());
+  }
+
+  const Life first_, second_;
+  int first_operation_ = 0, last_operation_ = 0;
+};
+
+TEST_F(EveryOperation, MayBeTheLastBeforeAPowerCut) {
+  for (int n = first_operation_; n <= last_operation_; ++n) {
+    base::FakeFileSystem files;
+    ASSERT_TRUE(files.make_directory("/state", 0700));
+    ASSERT_TRUE(files.sync("/"));
+    ASSERT_TRUE(first_.run(files, 1));
+    files.fail_from(n + 1, EIO);
+    EXPECT_FALSE(second_.run(files, 2));
+    files.cut_power();
+    files.heal();
+    expect_sound(files, "cut before " + files.journal().back());
+    ASSERT_TRUE(second_.run(files, 2)) << files.journal().back();
+    expect_sound(files, "run again");
+    EXPECT_EQ(CertificateStore(files, "/state").live("a.example"), 2);
+  }
+}
+
+TEST_F(EveryOperation, MayFindTheDiskFull) {
+  for (int n = first_operation_; n <= last_operation_; ++n) {
+    base::FakeFileSystem files;
+    ASSERT_TRUE(files.make_directory("/state", 0700));
+    ASSERT_TRUE(files.sync("/"));
+    ASSERT_TRUE(first_.run(files, 1));
+    files.fail_from(n + 1, ENOSPC);
+    const auto failed = second_.run(files, 2);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().kind, ErrorKind::transient);
+    expect_sound(files, "full before " + files.journal().back());
+    files.heal();
+    ASSERT_TRUE(second_.run(files, 2));
+    expect_sound(files, "run again");
+  }
+}
+
+}  // namespace
+}  // namespace everseal::store

@@ -29,6 +29,14 @@ struct SignedRequest {
   std::string payload;  // JSON; empty: a POST-as-GET (RFC 8555 §6.3)
 };
 
+// Whether sending the same request again may help: no answer, a 5xx, or a nonce that was refused
+// even after the client's own repetitions.
+bool worth_repeating(const Result<http::Response>& result);
+
+// How long to wait before the next attempt after `failures` in a row: half a second, doubling.
+base::Milliseconds repeat_delay(int failures);
+inline constexpr int kMostFailures = 5;
+
 // How a signed request ended: any HTTP response, or why there is none (transient).
 struct Reply {
   std::uint64_t id;
@@ -64,7 +72,8 @@ class Client {
   // Moves messages until a reply came or `deadline` passed.
   std::vector<Reply> wait(Instant deadline);
 
-  // Sends one request and waits for its reply; only while nothing else is in flight.
+  // Sends one request and waits for its answer, repeating it while that may help; it must be one
+  // that can be repeated. Other replies that come meanwhile are kept for wait().
   Result<http::Response> call(SignedRequest request);
 
  private:
@@ -75,15 +84,16 @@ class Client {
   };
 
   Result<http::Response> fetch(std::string url);
-  Result<std::string> account_payload(const AccountOptions& options, bool only_existing);
-  Result<Account> new_account(const AccountOptions& options, bool only_existing);
+  Result<http::Response> ask_for_account(const AccountOptions& options, bool only_existing);
+  Result<Account> accept_account(const http::Response& response);
+  Result<http::Response> call_once(const SignedRequest& request);
+  void sleep_until(Instant deadline);
   void dispatch();
-  void dispatch_one(Pending pending, std::string nonce);
-  void ask_for_nonces();
+  void dispatch_one(Pending pending);
   void complete(http::Completion completion);
-  void complete_nonce(const Result<http::Response>& result);
-  void keep_nonce(const http::Response& response);
-  void fail_waiting(const Error& error);
+  void complete_nonce(Result<http::Response> result);
+  void complete_post(Pending pending, Result<http::Response> result);
+  bool keep_nonce(const http::Response& response);
 
   http::Transport& transport_;
   Signer& signer_;

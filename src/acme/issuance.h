@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -138,21 +138,109 @@ class Issuance {
   Step step() const { return step_; }
   const std::vector<std::string>& names() const { return request_.names; }
 
-  // Whatever is stored here is an implementation detail; see issuance.cc.
  private:
-  enum class AuthorizationStep { fetch, publish, respond, poll, done };
-  struct AuthorizationState {
-    std::string url;
-    AuthorizationStep step = AuthorizationStep::fetch;
-    std::string name, token, challenge_url;
-    bool published = false;
-    base::Milliseconds delay{0};  // before the last poll
-    int failures = 0;             // requests in a row without an answer
+  // What a request asked for, and how often that got no answer.
+  enum class Subject {
+    order,
+    new_order,
+    authorization,
+    challenge,
+    finalize,
+    certificate,
+    alternate,
+    deactivation
+  };
+  struct Exchange {
+    Subject subject;
+    std::size_t index = 0;  // of the authorization or the alternate
+    SignedRequest request;
+    int failures = 0;
+  };
+  struct Timer {
+    Instant at;
+    Exchange exchange;
+  };
+  struct NameState {
+    std::string authorization_url;
+    std::string name;           // known once the authorization was read
+    std::string challenge_url;  // of its http-01 challenge
+    ChallengeResponse response;
+    bool pending = false;  // as the CA said last
+    std::string refusal;   // of the challenge, if the CA refused to look
+    base::Milliseconds delay{0};
+    enum { unread, publishing, published, valid, failed } state = unread;
   };
 
+  void begin();
+  void begin_order();
+  void send(Exchange exchange);
+  void send_after(base::Milliseconds delay, Exchange exchange);
+  void fetch_order_after(base::Milliseconds delay, int failures = 0);
+
+  void dispatch(Exchange exchange, const http::Response& response);
+  void on_failed(Exchange exchange, const Result<http::Response>& result);
+  void repeat(Exchange exchange, base::Milliseconds delay);
+  void on_refused(const Exchange& exchange, const http::Response& response);
+  void on_rate_limited(Exchange exchange, const http::Response& response);
+
+  void on_new_order(const http::Response& response);
+  void on_order(const http::Response& response);
+  void accept_order(Order order, const http::Response& response);
+  void save(OrderStage stage);
+  void poll_order(const http::Response& response);
+  void on_invalid_order(const Order& order);
+  void forget_order();
+
+  void fetch_authorizations();
+  void on_authorization(std::size_t index, const http::Response& response);
+  void on_pending(std::size_t index, const Authorization& authorization,
+                  const http::Response& response);
+  void publish(std::size_t index, const Authorization& authorization);
+  void poll_authorization(std::size_t index, const http::Response& response);
+  void settle_valid(NameState& name);
+  void settle_failed(NameState& name, ErrorKind kind, std::string type, std::string text);
+  void retract(NameState& name);
+  void conclude_authorizations();
+
+  void on_certificate(const http::Response& response);
+  void on_alternate(std::size_t index, const http::Response& response);
+  void fetch_alternate(std::size_t index);
+  bool is_preferred(const std::string& pem) const;
+
+  base::Milliseconds poll_delay(base::Milliseconds& delay, const http::Response& response) const;
+  std::string describe_wait() const;
+  void succeed(std::string chain);
+  void fail(Error error, std::string problem_type = {});
+  void fail(const Problem& problem);
+  bool worth_resuming(ErrorKind kind) const;
+  void clean_up();
+  Action next_after_end();
+
   const IssuanceContext& context_;
-  IssuanceRequest request_;
+  const IssuanceRequest request_;
+  std::vector<std::string> sorted_names_;
+
   Step step_ = Step::queued;
+  bool resuming_ = false;  // the order is of an earlier run and not yet known to be alive
+  bool aborted_ = false;
+  std::string order_url_;
+  OrderStage stage_ = OrderStage::created;
+  Order order_;
+  int new_order_failures_ = 0, finalize_failures_ = 0;
+  base::Milliseconds order_delay_{0};
+  std::vector<NameState> names_;
+  std::vector<NameProblem> problems_;
+  std::optional<Error> worst_;  // of the names that failed
+  std::string worst_type_;
+  std::string chain_;  // the default one, while alternates are looked at
+  std::vector<std::string> alternates_;
+
+  std::deque<Action> actions_;  // decided, not yet returned
+  std::vector<Timer> timers_;
+  std::map<std::uint32_t, Exchange> open_;  // sent, by tag
+  std::uint32_t next_tag_ = 1;
+  Instant deadline_{};
+  std::optional<Outcome> outcome_;  // decided; returned when all is tidy
 };
 
 }  // namespace everseal::acme

@@ -1,0 +1,303 @@
+#include "acme/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/encoding.h"
+
+namespace everseal::acme {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kMostTries = 3;  // of one request with refused nonces
+constexpr int kMostRedirects = 3;
+constexpr std::size_t kMostNonceBytes = 256;
+constexpr std::size_t kMostNonces = 200;
+// Requests under way that will each bring a nonce. Let's Encrypt takes ten new-nonce requests at
+// once and twenty a second.
+constexpr std::size_t kMostNonceSources = 10;
+
+bool is_nonce(std::string_view text) {
+  auto good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  return !text.empty() && text.size() <= kMostNonceBytes && std::ranges::all_of(text, good);
+}
+
+bool is_bad_nonce(const Result<http::Response>& result) {
+  return result && result->status == 400 &&
+         parse_problem(result->body, result->status).type == "badNonce";
+}
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+// Where a redirect leads, if it stays within `origin` (RFC 9110 §10.2.2).
+Result<std::string> redirect_target(const http::Response& response, const std::string& origin) {
+  const std::string* location = response.header("Location");
+  const std::string target = !location                    ? std::string()
+                             : location->starts_with('/') ? origin + *location
+                                                          : *location;
+  const auto target_origin = http::https_origin(target);
+  if (target_origin && *target_origin == origin) return target;
+  return base::rejected(fmt::format("redirected to {}", base::printable(target, 200)));
+}
+
+Result<> check_email(const std::string& address) {
+  const bool good = address.find('@') != address.npos && std::ranges::all_of(address, [](char c) {
+                      return c > ' ' && c <= '~' &&
+                             std::string_view("\",;<>?&\\").find(c) == std::string_view::npos;
+                    });
+  if (good) return {};
+  return base::invalid(fmt::format("not an e-mail address: {}", base::printable(address, 100)));
+}
+
+Result<json> contact_list(const std::vector<std::string>& addresses) {
+  json list = json::array();
+  for (const std::string& each : addresses) {
+    TRY(check_email(each));
+    list.push_back("mailto:" + each);
+  }
+  return list;
+}
+
+Result<> check_terms(const Directory& directory, const AccountOptions& options) {
+  if (directory.external_account_required && !options.external_account) {
+    return base::rejected(
+        "the CA makes accounts only for its customers: give the key id and MAC key that it hands "
+        "out (external account binding)");
+  }
+  if (!directory.terms_of_service.empty() && !options.terms_agreed) {
+    return base::rejected(
+        fmt::format("the CA's terms of service are not agreed to: {}", directory.terms_of_service));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool worth_repeating(const Result<http::Response>& result) {
+  if (!result) return result.error().kind == ErrorKind::transient;
+  return result->status >= 500 || is_bad_nonce(result);
+}
+
+base::Milliseconds repeat_delay(int failures) {
+  return base::Milliseconds(500) * (1 << std::clamp(failures - 1, 0, 10));
+}
+
+Client::Client(http::Transport& transport, Signer& signer, const Clock& clock,
+               std::string directory_url)
+    : transport_(transport),
+      signer_(signer),
+      clock_(clock),
+      directory_url_(std::move(directory_url)),
+      origin_(http::https_origin(directory_url_).value_or("")) {}
+
+Result<const Directory*> Client::directory() {
+  if (directory_) return &*directory_;
+  TRY(http::https_origin(directory_url_));
+  const std::string context = fmt::format("directory {}", base::printable(directory_url_, 200));
+  const auto response = TRY(base::within(context, fetch(directory_url_)));
+  directory_ = TRY(base::within(context, parse_directory(response.body, directory_url_)));
+  return &*directory_;
+}
+
+Result<http::Response> Client::fetch(std::string url) {
+  for (int redirects = 0; redirects <= kMostRedirects; redirects++) {
+    const std::uint64_t id = next_id_++;
+    transport_.send(id, {.method = http::Method::get, .url = url, .headers = {}, .body = ""});
+    std::optional<Result<http::Response>> result;
+    while (!result) {
+      for (auto& each : transport_.wait(clock_.steady_now() + std::chrono::minutes(2))) {
+        if (each.id == id) {
+          result = std::move(each.result);
+        } else {
+          complete(std::move(each));
+        }
+      }
+    }
+    const auto response = TRY(*std::move(result));
+    if (response.status == 200) return response;
+    if (!is_redirect(response.status)) {
+      return std::unexpected(parse_problem(response.body, response.status).error());
+    }
+    url = TRY(redirect_target(response, origin_));
+  }
+  return base::rejected("too many redirects");
+}
+
+Result<Account> Client::open_account(const AccountOptions& options) {
+  if (!options.known_url.empty()) {
+    if (TRY(http::https_origin(options.known_url)) != origin_) {
+      return base::invalid(fmt::format("the account {} is at another CA than {}",
+                                       base::printable(options.known_url, 200), origin_));
+    }
+    return account_ = Account{.url = options.known_url, .orders = "", .status = ""};
+  }
+  const Directory& known = *TRY(directory());
+  if (options.key_was_used) {
+    const auto response = TRY(ask_for_account(options, true));
+    const bool unknown =
+        parse_problem(response.body, response.status).type == "accountDoesNotExist";
+    if (response.status < 300 || !unknown) return accept_account(response);
+  }
+  TRY(check_terms(known, options));
+  return accept_account(TRY(ask_for_account(options, false)));
+}
+
+Result<http::Response> Client::ask_for_account(const AccountOptions& options, bool only_existing) {
+  json payload;
+  if (only_existing) {
+    payload["onlyReturnExisting"] = true;
+  } else {
+    payload["termsOfServiceAgreed"] = options.terms_agreed;
+    if (!options.contacts.empty()) payload["contact"] = TRY(contact_list(options.contacts));
+  }
+  if (!only_existing && options.external_account) {
+    const std::string binding =
+        TRY(signer_.bind_external_account(directory_->new_account, *options.external_account));
+    payload["externalAccountBinding"] = json::parse(binding, nullptr, false);
+  }
+  account_ = {};
+  return base::within("account", call({directory_->new_account, payload.dump()}));
+}
+
+Result<Account> Client::accept_account(const http::Response& response) {
+  if (response.status != 200 && response.status != 201) {
+    return std::unexpected(parse_problem(response.body, response.status).error().within("account"));
+  }
+  const std::string* location = response.header("Location");
+  const auto origin = location ? http::https_origin(*location) : base::invalid("");
+  if (!origin || *origin != origin_) return base::rejected("account: the CA gave no URL for it");
+  Account account = TRY(parse_account(response.body, origin_));
+  if (account.status != "valid") {
+    return base::rejected(fmt::format("account: the CA says that it is {}", account.status));
+  }
+  account.url = *location;
+  return account_ = std::move(account);
+}
+
+void Client::send(std::uint64_t id, SignedRequest request) {
+  waiting_.push_back({.id = id, .request = std::move(request)});
+}
+
+std::vector<Reply> Client::wait(Instant deadline) {
+  do {
+    dispatch();
+    const Instant until = replies_.empty() ? deadline : Instant();
+    for (auto& each : transport_.wait(until)) complete(std::move(each));
+    dispatch();
+  } while (replies_.empty() && clock_.steady_now() < deadline);
+  return std::exchange(replies_, {});
+}
+
+Result<http::Response> Client::call(SignedRequest request) {
+  auto result = call_once(request);
+  for (int failures = 1; failures <= kMostFailures && worth_repeating(result); failures++) {
+    sleep_until(clock_.steady_now() + repeat_delay(failures));
+    result = call_once(request);
+  }
+  return result;
+}
+
+Result<http::Response> Client::call_once(const SignedRequest& request) {
+  constexpr std::uint64_t id = ~0ull;
+  send(id, request);
+  std::vector<Reply> others;
+  for (;;) {
+    auto replies = wait(clock_.steady_now() + std::chrono::minutes(2));
+    const auto own = std::ranges::find(replies, id, &Reply::id);
+    std::optional<Result<http::Response>> result;
+    if (own != replies.end()) {
+      result = std::move(own->result);
+      replies.erase(own);
+    }
+    std::ranges::move(replies, std::back_inserter(others));
+    if (!result) continue;
+    replies_ = std::move(others);
+    return *std::move(result);
+  }
+}
+
+void Client::sleep_until(Instant deadline) {
+  while (clock_.steady_now() < deadline) {
+    for (auto& each : transport_.wait(deadline)) complete(std::move(each));
+  }
+}
+
+// Signs what there are nonces for, and asks for nonces for the rest.
+void Client::dispatch() {
+  while (!waiting_.empty() && !nonces_.empty()) {
+    Pending next = std::move(waiting_.front());
+    waiting_.pop_front();
+    dispatch_one(std::move(next));
+  }
+  if (waiting_.empty()) return;
+  const auto known = directory();
+  if (!known) {
+    for (Pending& each : waiting_) replies_.push_back({each.id, std::unexpected(known.error())});
+    return waiting_.clear();
+  }
+  while (nonce_requests_ < waiting_.size() &&
+         nonce_requests_ + in_flight_.size() < kMostNonceSources) {
+    transport_.send(
+        next_id_++,
+        {.method = http::Method::head, .url = (*known)->new_nonce, .headers = {}, .body = ""});
+    nonce_requests_++;
+  }
+}
+
+void Client::dispatch_one(Pending pending) {
+  const crypto::JwsHeader header{
+      .url = pending.request.url, .nonce = nonces_.back(), .kid = account_.url};
+  nonces_.pop_back();
+  auto body = signer_.sign(header, pending.request.payload);
+  if (!body) return replies_.push_back({pending.id, std::unexpected(body.error())});
+  const std::uint64_t id = next_id_++;
+  transport_.send(id, {.method = http::Method::post,
+                       .url = pending.request.url,
+                       .headers = {{"Content-Type", "application/jose+json"}},
+                       .body = *std::move(body)});
+  pending.tries++;
+  in_flight_.emplace(id, std::move(pending));
+}
+
+void Client::complete(http::Completion completion) {
+  auto post = in_flight_.extract(completion.id);
+  if (post.empty()) return complete_nonce(std::move(completion.result));
+  complete_post(std::move(post.mapped()), std::move(completion.result));
+}
+
+// Without a nonce a waiting request cannot be sent: why there is none becomes its answer.
+void Client::complete_nonce(Result<http::Response> result) {
+  nonce_requests_--;
+  const bool kept = result && keep_nonce(*result);
+  if (kept || waiting_.empty()) return;
+  if (result && result->status < 400) result = base::transient("the CA gave no nonce");
+  replies_.push_back({waiting_.front().id, std::move(result)});
+  waiting_.pop_front();
+}
+
+void Client::complete_post(Pending pending, Result<http::Response> result) {
+  if (result) keep_nonce(*result);
+  if (is_bad_nonce(result) && pending.tries < kMostTries) {
+    return waiting_.push_front(std::move(pending));
+  }
+  replies_.push_back({pending.id, std::move(result)});
+}
+
+// RFC 8555 §6.5.1: base64url; one that came twice belongs to neither.
+bool Client::keep_nonce(const http::Response& response) {
+  const auto values = response.all("Replay-Nonce");
+  const bool good = values.size() == 1 && is_nonce(values.front());
+  if (good && nonces_.size() < kMostNonces) nonces_.emplace_back(values.front());
+  return good;
+}
+
+}  // namespace everseal::acme

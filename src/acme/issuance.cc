@@ -1,0 +1,538 @@
+#include "acme/issuance.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/domain_name.h"
+#include "base/encoding.h"
+#include "crypto/certificate.h"
+
+namespace everseal::acme {
+namespace {
+
+constexpr base::Milliseconds kFirstPoll{10}, kLongestPoll{5000};
+constexpr base::Seconds kCleaningTime{10};
+constexpr std::size_t kMostAlternates = 10;
+
+std::string new_order_payload(const std::vector<std::string>& names) {
+  std::vector<std::string> identifiers;
+  for (const std::string& name : names) {
+    identifiers.push_back(fmt::format(R"({{"type":"dns","value":"{}"}})", name));
+  }
+  return fmt::format(R"({{"identifiers":[{}]}})", fmt::join(identifiers, ","));
+}
+
+std::vector<std::string> sorted(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<> check_names(const std::vector<std::string>& names) {
+  if (names.empty()) return base::invalid("no name to issue for");
+  for (const std::string& name : names) {
+    if (TRY(base::parse_domain_name(name)) != name) {
+      return base::invalid(fmt::format("not a domain name: {}", base::printable(name)));
+    }
+  }
+  return {};
+}
+
+const Challenge* find_http01(const Authorization& authorization) {
+  const auto found = std::ranges::find(authorization.challenges, "http-01", &Challenge::type);
+  return found == authorization.challenges.end() ? nullptr : &*found;
+}
+
+// Why an authorization that can no longer become valid cannot.
+Problem why_failed(const Authorization& authorization) {
+  for (const Challenge& each : authorization.challenges) {
+    if (each.error) return *each.error;
+  }
+  constexpr std::array words = {"pending", "valid", "invalid", "deactivated", "expired", "revoked"};
+  Problem problem;
+  problem.detail =
+      fmt::format("the authorization is {}", words[static_cast<std::size_t>(authorization.status)]);
+  return problem;
+}
+
+std::string why_no_http01(const Authorization& authorization) {
+  std::vector<std::string> types;
+  for (const Challenge& each : authorization.challenges) {
+    types.push_back(base::printable(each.type, 40));
+  }
+  return fmt::format("the CA does not offer http-01 for {}, only {}",
+                     authorization.wildcard ? "wildcards" : "it", fmt::join(types, ", "));
+}
+
+}  // namespace
+
+std::string_view to_string(Step step) {
+  constexpr std::array<std::string_view, 8> words = {"queued",      "looking for an earlier order",
+                                                     "ordering",    "authorizing",
+                                                     "finalizing",  "downloading",
+                                                     "cleaning up", "done"};
+  return words[static_cast<std::size_t>(step)];
+}
+
+Issuance::Issuance(IssuanceRequest request, const IssuanceContext& context)
+    : context_(context), request_(std::move(request)), sorted_names_(sorted(request_.names)) {}
+
+Action Issuance::next() {
+  if (step_ == Step::queued) begin();
+  const Instant now = context_.clock.steady_now();
+  if (!outcome_ && actions_.empty() && now >= deadline_) {
+    fail({ErrorKind::transient, describe_wait()});
+  }
+  if (!actions_.empty()) {
+    Action action = std::move(actions_.front());
+    actions_.pop_front();
+    return action;
+  }
+  if (outcome_) return next_after_end();
+  const auto first = std::ranges::min_element(timers_, {}, &Timer::at);
+  if (first == timers_.end()) return action::Wait{deadline_};
+  if (first->at > now) return action::Wait{std::min(first->at, deadline_)};
+  Exchange due = std::move(first->exchange);
+  timers_.erase(first);
+  send(std::move(due));
+  return next();
+}
+
+// Deactivations are waited for, but not for long: the CA expires what they do not reach.
+Action Issuance::next_after_end() {
+  if (!open_.empty() && context_.clock.steady_now() < deadline_) return action::Wait{deadline_};
+  step_ = Step::done;
+  return action::Finished{*outcome_};
+}
+
+// ---- Starting
+
+void Issuance::begin() {
+  deadline_ = context_.clock.steady_now() + context_.deadline;
+  step_ = Step::looking_for_order;
+  if (auto good = check_names(request_.names); !good) return fail(good.error());
+  const auto origin = http::https_origin(request_.order_url);
+  if (origin && *origin == context_.origin) return on_order_found(request_.order_url);
+  if (!request_.recover_unknown_order) return begin_order();
+  actions_.push_back(action::FindOrder{});
+}
+
+void Issuance::on_order_found(std::string url) {
+  if (outcome_) return;
+  if (url.empty()) return begin_order();
+  resuming_ = true;
+  order_url_ = std::move(url);
+  fetch_order_after(base::Milliseconds(0));
+}
+
+void Issuance::begin_order() {
+  step_ = Step::ordering;
+  send_after(new_order_failures_ == 0 ? base::Milliseconds(0) : repeat_delay(new_order_failures_),
+             {.subject = Subject::new_order,
+              .request = {context_.directory.new_order, new_order_payload(request_.names)}});
+}
+
+// ---- Requests and their answers
+
+void Issuance::send(Exchange exchange) {
+  const std::uint32_t tag = next_tag_++;
+  actions_.push_back(action::Send{tag, exchange.request});
+  open_.emplace(tag, std::move(exchange));
+}
+
+void Issuance::send_after(base::Milliseconds delay, Exchange exchange) {
+  if (delay.count() == 0) return send(std::move(exchange));
+  timers_.push_back({context_.clock.steady_now() + delay, std::move(exchange)});
+}
+
+void Issuance::fetch_order_after(base::Milliseconds delay, int failures) {
+  send_after(delay, {.subject = Subject::order, .request = {order_url_, ""}, .failures = failures});
+}
+
+void Issuance::on_response(std::uint32_t tag, const Result<http::Response>& result) {
+  auto node = open_.extract(tag);
+  if (node.empty() || outcome_) return;
+  Exchange exchange = std::move(node.mapped());
+  if (worth_repeating(result)) return on_failed(std::move(exchange), result);
+  if (!result) return fail(result.error());
+  if (result->status == 429) return on_rate_limited(std::move(exchange), *result);
+  if (result->status >= 300) return on_refused(exchange, *result);
+  dispatch(std::move(exchange), *result);
+}
+
+void Issuance::dispatch(Exchange exchange, const http::Response& response) {
+  switch (exchange.subject) {
+    case Subject::new_order:
+      return on_new_order(response);
+    case Subject::order:
+    case Subject::finalize:
+      return on_order(response);
+    case Subject::authorization:
+      return on_authorization(exchange.index, response);
+    case Subject::challenge:
+      return poll_authorization(exchange.index, response);
+    case Subject::certificate:
+      return on_certificate(response);
+    case Subject::alternate:
+      return on_alternate(exchange.index, response);
+    case Subject::deactivation:
+      return;
+  }
+}
+
+// No answer: the request may have taken effect all the same.
+void Issuance::on_failed(Exchange exchange, const Result<http::Response>& result) {
+  int& failures = exchange.subject == Subject::new_order  ? new_order_failures_
+                  : exchange.subject == Subject::finalize ? finalize_failures_
+                                                          : exchange.failures;
+  const auto asked = result ? http::retry_after(*result, context_.clock.now()) : std::nullopt;
+  const auto delay =
+      std::max<base::Milliseconds>(repeat_delay(++failures), asked.value_or(base::Seconds(0)));
+  const bool in_time = context_.clock.steady_now() + delay < deadline_;
+  if (failures <= kMostFailures && in_time) return repeat(std::move(exchange), delay);
+  if (!result) return fail(result.error());
+  fail(parse_problem(result->body, result->status));
+  if (asked) outcome_->retry_at = context_.clock.now() + *asked;
+}
+
+void Issuance::repeat(Exchange exchange, base::Milliseconds delay) {
+  switch (exchange.subject) {
+    case Subject::new_order:
+      return actions_.push_back(action::FindOrder{});
+    case Subject::finalize:
+      return fetch_order_after(delay);
+    case Subject::challenge:
+      exchange.subject = Subject::authorization;
+      exchange.request = {names_[exchange.index].authorization_url, ""};
+      return send_after(delay, std::move(exchange));
+    default:
+      return send_after(delay, std::move(exchange));
+  }
+}
+
+// RFC 8555 §6.6. A limit without an end in sight ("paused" at Let's Encrypt) needs a person.
+void Issuance::on_rate_limited(Exchange exchange, const http::Response& response) {
+  const auto asked = http::retry_after(response, context_.clock.now());
+  if (asked && context_.clock.steady_now() + *asked < deadline_) {
+    return send_after(std::max<base::Milliseconds>(*asked, kFirstPoll), std::move(exchange));
+  }
+  const Problem problem = parse_problem(response.body, response.status);
+  fail(problem);
+  if (asked) outcome_->retry_at = context_.clock.now() + *asked;
+  if (!asked && outcome_->chain.error().kind == ErrorKind::transient) {
+    outcome_->chain.error().kind = ErrorKind::rejected;
+  }
+}
+
+void Issuance::on_refused(const Exchange& exchange, const http::Response& response) {
+  const Problem problem = parse_problem(response.body, response.status);
+  if (problem.type == "accountDoesNotExist") return fail(problem);
+  switch (exchange.subject) {
+    case Subject::order:
+      return resuming_ ? forget_order() : fail(problem);
+    case Subject::finalize:
+      return problem.type == "orderNotReady" ? poll_order(response) : fail(problem);
+    case Subject::challenge:
+      names_[exchange.index].refusal = problem.describe();
+      return poll_authorization(exchange.index, response);
+    case Subject::alternate:
+      return fetch_alternate(exchange.index + 1);
+    default:
+      return fail(problem);
+  }
+}
+
+// ---- The order (RFC 8555 §7.1.6)
+
+void Issuance::on_new_order(const http::Response& response) {
+  const std::string* location = response.header("Location");
+  const auto origin = http::https_origin(location ? *location : "");
+  if (!origin || *origin != context_.origin) {
+    return fail({ErrorKind::rejected, "the CA gave no URL for the order"});
+  }
+  order_url_ = *location;
+  on_order(response);
+}
+
+void Issuance::on_order(const http::Response& response) {
+  auto order = parse_order(response.body, context_.origin);
+  if (!order) return fail(order.error());
+  if (order->names == sorted_names_) return accept_order(*std::move(order), response);
+  if (resuming_) return forget_order();
+  fail({ErrorKind::rejected,
+        fmt::format("the CA's order is for other names: {}", fmt::join(order->names, ", "))});
+}
+
+void Issuance::accept_order(Order order, const http::Response& response) {
+  order_ = std::move(order);
+  const bool resumed = std::exchange(resuming_, false);
+  switch (order_.status) {
+    case OrderStatus::pending:
+      return names_.empty() ? save(OrderStage::created) : poll_order(response);
+    case OrderStatus::ready:
+      return save(OrderStage::finalizing);
+    case OrderStatus::processing:
+      step_ = Step::finalizing;
+      stage_ = OrderStage::finalizing;
+      return poll_order(response);
+    case OrderStatus::valid:
+      step_ = Step::downloading;
+      stage_ = OrderStage::finalizing;
+      return send({.subject = Subject::certificate, .request = {order_.certificate, ""}});
+    case OrderStatus::invalid:
+      return resumed ? forget_order() : on_invalid_order(order_);
+  }
+}
+
+void Issuance::save(OrderStage stage) {
+  stage_ = stage;
+  step_ = stage == OrderStage::created ? Step::authorizing : Step::finalizing;
+  actions_.push_back(action::SaveOrder{{.id = id(), .url = order_url_, .stage = stage}});
+}
+
+void Issuance::on_saved(const Result<>& result) {
+  if (outcome_) return;
+  if (!result) return fail(Error(result.error()).within("remember the order"));
+  if (stage_ == OrderStage::created) return fetch_authorizations();
+  actions_.push_back(action::NeedCertificateRequest{});
+}
+
+void Issuance::on_certificate_request(const Result<std::string>& der) {
+  if (outcome_) return;
+  if (!der) return fail(Error(der.error()).within("certificate request"));
+  send({.subject = Subject::finalize,
+        .request = {order_.finalize, fmt::format(R"({{"csr":"{}"}})", base::base64url(*der))}});
+}
+
+void Issuance::poll_order(const http::Response& response) {
+  fetch_order_after(poll_delay(order_delay_, response));
+}
+
+void Issuance::on_invalid_order(const Order& order) {
+  order_url_.clear();
+  if (order.error) return fail(*order.error);
+  fail({ErrorKind::rejected, "the CA says that the order is invalid"});
+}
+
+void Issuance::forget_order() {
+  resuming_ = false;
+  order_url_.clear();
+  begin_order();
+}
+
+// ---- Authorizations (RFC 8555 §7.5)
+
+void Issuance::fetch_authorizations() {
+  for (const std::string& url : order_.authorizations) {
+    names_.emplace_back().authorization_url = url;
+    send({.subject = Subject::authorization, .index = names_.size() - 1, .request = {url, ""}});
+  }
+  if (names_.empty()) fail({ErrorKind::rejected, "the CA's order has no authorizations"});
+}
+
+void Issuance::on_authorization(std::size_t index, const http::Response& response) {
+  NameState& name = names_[index];
+  const auto authorization = parse_authorization(response.body, context_.origin);
+  if (!authorization) return fail(authorization.error());
+  name.name = (authorization->wildcard ? "*." : "") + authorization->name;
+  if (!std::ranges::binary_search(sorted_names_, name.name)) {
+    return fail({ErrorKind::rejected,
+                 fmt::format("the CA asks for a name that was not ordered: {}", name.name)});
+  }
+  name.pending = authorization->status == AuthorizationStatus::pending;
+  if (name.pending) return on_pending(index, *authorization, response);
+  if (authorization->status == AuthorizationStatus::valid) return settle_valid(name);
+  const Problem problem = why_failed(*authorization);
+  settle_failed(name, problem.error().kind, problem.type, problem.describe());
+}
+
+void Issuance::on_pending(std::size_t index, const Authorization& authorization,
+                          const http::Response& response) {
+  NameState& name = names_[index];
+  if (!name.refusal.empty()) {
+    return settle_failed(name, ErrorKind::rejected, "", std::exchange(name.refusal, ""));
+  }
+  name.state == NameState::unread ? publish(index, authorization)
+                                  : poll_authorization(index, response);
+}
+
+void Issuance::publish(std::size_t index, const Authorization& authorization) {
+  NameState& name = names_[index];
+  const Challenge* challenge = find_http01(authorization);
+  if (!challenge) {
+    return settle_failed(name, ErrorKind::rejected, "", why_no_http01(authorization));
+  }
+  name.state = NameState::publishing;
+  name.challenge_url = challenge->url;
+  name.response = {
+      .id = id(),
+      .name = name.name,
+      .token = challenge->token,
+      .key_authorization = fmt::format("{}.{}", challenge->token, context_.thumbprint)};
+  actions_.push_back(action::Publish{name.response});
+}
+
+void Issuance::on_published(const std::string& token, const Result<>& result) {
+  if (outcome_) return;
+  const auto name = std::ranges::find_if(names_, [&](const NameState& each) {
+    return each.state == NameState::publishing && each.response.token == token;
+  });
+  if (name == names_.end()) return;
+  if (!result) return settle_failed(*name, result.error().kind, "", result.error().message);
+  name->state = NameState::published;
+  send({.subject = Subject::challenge,
+        .index = static_cast<std::size_t>(name - names_.begin()),
+        .request = {name->challenge_url, "{}"}});
+}
+
+void Issuance::poll_authorization(std::size_t index, const http::Response& response) {
+  NameState& name = names_[index];
+  send_after(
+      poll_delay(name.delay, response),
+      {.subject = Subject::authorization, .index = index, .request = {name.authorization_url, ""}});
+}
+
+void Issuance::settle_valid(NameState& name) {
+  retract(name);
+  name.state = NameState::valid;
+  conclude_authorizations();
+}
+
+void Issuance::settle_failed(NameState& name, ErrorKind kind, std::string type, std::string text) {
+  retract(name);
+  name.state = NameState::failed;
+  problems_.push_back({name.name, text});
+  if (!worst_ || (worst_->kind == ErrorKind::transient && kind != ErrorKind::transient)) {
+    worst_ = Error{kind, fmt::format("{}: {}", name.name, text)};
+    worst_type_ = std::move(type);
+  }
+  conclude_authorizations();
+}
+
+void Issuance::retract(NameState& name) {
+  if (name.state == NameState::publishing || name.state == NameState::published) {
+    actions_.push_back(action::Retract{name.response});
+  }
+}
+
+// Every name is heard before the order fails, so that a person sees all that is wrong at once.
+void Issuance::conclude_authorizations() {
+  const bool settled = std::ranges::all_of(names_, [](const NameState& each) {
+    return each.state == NameState::valid || each.state == NameState::failed;
+  });
+  if (!settled) return;
+  if (problems_.empty()) return save(OrderStage::finalizing);
+  order_url_.clear();
+  Error error = *worst_;
+  if (problems_.size() > 1) error.message += fmt::format(" (and {} more)", problems_.size() - 1);
+  fail(std::move(error), worst_type_);
+}
+
+// ---- The certificate (RFC 8555 §7.4.2)
+
+void Issuance::on_certificate(const http::Response& response) {
+  chain_ = response.body;
+  alternates_.clear();
+  for (std::string& each : http::links(response, "alternate")) {
+    const auto origin = http::https_origin(each);
+    if (origin && *origin == context_.origin) alternates_.push_back(std::move(each));
+  }
+  if (request_.preferred_chain.empty() || is_preferred(chain_)) return succeed(chain_);
+  fetch_alternate(0);
+}
+
+void Issuance::fetch_alternate(std::size_t index) {
+  if (index >= std::min(alternates_.size(), kMostAlternates)) return succeed(chain_);
+  send({.subject = Subject::alternate, .index = index, .request = {alternates_[index], ""}});
+}
+
+void Issuance::on_alternate(std::size_t index, const http::Response& response) {
+  is_preferred(response.body) ? succeed(response.body) : fetch_alternate(index + 1);
+}
+
+bool Issuance::is_preferred(const std::string& pem) const {
+  const auto chain = crypto::CertificateChain::from_pem(pem);
+  return chain && chain->topmost().issuer_common_name() == request_.preferred_chain;
+}
+
+// ---- Waiting and ending
+
+base::Milliseconds Issuance::poll_delay(base::Milliseconds& delay,
+                                        const http::Response& response) const {
+  delay = delay.count() == 0 ? kFirstPoll : std::min(delay * 2, kLongestPoll);
+  const auto asked = http::retry_after(response, context_.clock.now());
+  return asked ? std::max<base::Milliseconds>(*asked, kFirstPoll) : delay;
+}
+
+std::string Issuance::describe_wait() const {
+  const auto waited = std::chrono::floor<base::Seconds>(context_.deadline).count();
+  for (const NameState& each : names_) {
+    if (each.state == NameState::published) {
+      return fmt::format("{}: the CA has not decided after {} seconds", each.name, waited);
+    }
+  }
+  return fmt::format("{}: the CA is not done after {} seconds", to_string(step_), waited);
+}
+
+void Issuance::succeed(std::string chain) {
+  outcome_ = Outcome{.id = id(),
+                     .chain = std::move(chain),
+                     .problems = {},
+                     .problem_type = {},
+                     .retry_at = {},
+                     .order_url = order_url_};
+}
+
+void Issuance::fail(const Problem& problem) {
+  for (const Problem& each : problem.subproblems) {
+    problems_.push_back({each.name, each.describe()});
+  }
+  fail(problem.error(), problem.type);
+}
+
+void Issuance::fail(Error error, std::string problem_type) {
+  const bool worth_resuming =
+      aborted_ ? stage_ == OrderStage::finalizing : error.kind == ErrorKind::transient;
+  if (!worth_resuming) order_url_.clear();
+  outcome_ = Outcome{.id = id(),
+                     .chain = std::unexpected(std::move(error)),
+                     .problems = problems_,
+                     .problem_type = std::move(problem_type),
+                     .retry_at = {},
+                     .order_url = order_url_};
+  clean_up();
+}
+
+// Once finalize was sent there may be a certificate: that order is never given up.
+bool Issuance::worth_resuming(ErrorKind kind) const {
+  if (resuming_ || stage_ == OrderStage::finalizing) return true;
+  return !aborted_ && (kind == ErrorKind::transient || kind == ErrorKind::internal);
+}
+
+void Issuance::abort() {
+  if (outcome_) return;
+  aborted_ = true;
+  fail({ErrorKind::transient, "stopped"});
+}
+
+// Takes back what is published; deactivates what is pending unless the order is to be resumed (RFC
+// 8555 §7.5.2).
+void Issuance::clean_up() {
+  step_ = Step::cleaning_up;
+  std::erase_if(actions_,
+                [](const Action& each) { return !std::holds_alternative<action::Retract>(each); });
+  timers_.clear();
+  open_.clear();
+  for (NameState& each : names_) {
+    retract(each);
+    if (!order_url_.empty() || !each.pending) continue;
+    send({.subject = Subject::deactivation,
+          .request = {each.authorization_url, R"({"status":"deactivated"})"}});
+  }
+  deadline_ = context_.clock.steady_now() + kCleaningTime;
+}
+
+}  // namespace everseal::acme

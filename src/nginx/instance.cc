@@ -1,0 +1,169 @@
+#include "nginx/instance.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "nginx/config.h"
+
+namespace everseal::nginx {
+namespace {
+
+constexpr std::string_view kDefaultPrefix = "/usr/local/nginx";
+
+// The version behind the first `marker` in `text`; 0.0.0 if it is not there.
+Version version_after(std::string_view text, std::string_view marker) {
+  Version version{};
+  std::size_t at = text.find(marker);
+  if (at == text.npos) return version;
+  const char* begin = text.data() + at + marker.size();
+  const char* end = text.data() + text.size();
+  for (int& number : version) {
+    auto [next, error] = std::from_chars(begin, end, number);
+    if (error != std::errc() || next == end || *next != '.') break;
+    begin = next + 1;
+  }
+  return version;
+}
+
+// The value of a configure argument, or empty.
+std::string argument(std::string_view text, std::string_view name) {
+  std::string marker = fmt::format(" --{}=", name);
+  std::size_t at = text.find(marker);
+  if (at == text.npos) return {};
+  text.remove_prefix(at + marker.size());
+  return std::string(text.substr(0, text.find_first_of(" \n")));
+}
+
+std::string below(const std::string& directory, const std::string& path) {
+  return path.starts_with('/') ? path : base::join_path(directory, path);
+}
+
+// posix_spawn and exec want a path; the runner searches the same directories.
+std::string find_binary(const FileReader& reader, const std::string& name) {
+  if (name.contains('/')) return name;
+  for (const char* directory : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"}) {
+    std::string path = base::join_path(directory, name);
+    if (base::exists(reader, path)) return path;
+  }
+  return name;
+}
+
+std::string process_title(const FileReader& reader, pid_t pid) {
+  return reader.read(fmt::format("/proc/{}/cmdline", pid)).value_or("");
+}
+
+// The parent from /proc/PID/stat: the second field behind the command in parentheses.
+pid_t parent_of(const FileReader& reader, const std::string& pid) {
+  std::string stat = reader.read("/proc/" + pid + "/stat").value_or("");
+  std::size_t close = stat.rfind(')');
+  pid_t parent = 0;
+  if (close == stat.npos || close + 4 > stat.size()) return parent;
+  std::from_chars(stat.data() + close + 4, stat.data() + stat.size(), parent);
+  return parent;
+}
+
+}  // namespace
+
+Result<> read_test_output(int exit_status, std::string_view output) {
+  if (exit_status == 0) return {};
+  std::string text;
+  while (!output.empty()) {
+    std::size_t end = std::min(output.find('\n'), output.size());
+    std::string_view line = output.substr(0, end);
+    output.remove_prefix(std::min(end + 1, output.size()));
+    bool summary = line.ends_with(" test failed") || line.contains("[warn]") || line.empty();
+    if (summary) continue;
+    if (line.starts_with("nginx: ")) line.remove_prefix(7);
+    text += (text.empty() ? "" : "; ") + std::string(line);
+  }
+  if (text.empty()) text = fmt::format("it ended with status {} and said nothing", exit_status);
+  return base::invalid("nginx -t: " + text);
+}
+
+Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
+                                const InstanceOptions& options) {
+  Instance instance(runner, reader);
+  instance.binary_ = find_binary(reader, options.binary);
+  auto answer = TRY(base::within("nginx -V", runner.run({{instance.binary_, "-V"}})));
+  const std::string& text = answer.output;
+  instance.version_ = version_after(text, "nginx version: ");
+  std::size_t slash = text.find('/', std::min(text.find("version: "), text.size()));
+  if (slash != text.npos) instance.version_ = version_after(text.substr(slash), "/");
+  if (answer.exit_status != 0 || instance.version_ == Version{}) {
+    return base::invalid(fmt::format("{} -V does not answer as nginx does: {}", instance.binary_,
+                                     text.substr(0, 200)));
+  }
+  instance.openssl_ = version_after(text, "running with OpenSSL ");
+  if (instance.openssl_ == Version{}) instance.openssl_ = version_after(text, "with OpenSSL ");
+  instance.prefix_ = argument(text, "prefix");
+  if (instance.prefix_.empty()) instance.prefix_ = kDefaultPrefix;
+  std::string compiled = argument(text, "conf-path");
+  if (compiled.empty()) compiled = "conf/nginx.conf";
+  instance.config_path_ =
+      options.config_path.empty() ? below(instance.prefix_, compiled) : options.config_path;
+  std::string pid = argument(text, "pid-path");
+  instance.pid_path_ = below(instance.prefix_, pid.empty() ? "logs/nginx.pid" : pid);
+  return instance;
+}
+
+Result<> Instance::test() const {
+  auto answer = TRY(runner_->run({{binary_, "-t", "-c", config_path_}}));
+  return read_test_output(answer.exit_status, answer.output);
+}
+
+Result<pid_t> Instance::master() const {
+  std::string path = pid_path_;
+  Config config = TRY(Config::load(*reader_, config_path_));
+  for (const Directive& directive : config.directives()) {
+    if (directive.name() == "pid") path = below(prefix_, std::string(directive.argument(1)));
+  }
+  auto not_running = [&](std::string_view why) {
+    return base::not_found(
+        fmt::format("nginx is not running (pid file {} {}): start it with \"systemctl start "
+                    "nginx\" and run again",
+                    path, why));
+  };
+  auto text = reader_->read(path);
+  if (!text && text.error().kind == ErrorKind::not_found) return not_running("does not exist");
+  if (!text) return std::unexpected(std::move(text).error());
+  pid_t pid = 0;
+  std::from_chars(text->data(), text->data() + text->size(), pid);
+  if (pid <= 1 && process_title(*reader_, 1).find("nginx: master") == std::string::npos) {
+    return not_running("holds no process");
+  }
+  std::string title = process_title(*reader_, pid);
+  if (title.empty()) return not_running(fmt::format("names process {}, which is gone", pid));
+  if (!title.starts_with("nginx: master process")) {
+    return base::invalid(
+        fmt::format("process {} of the pid file {} is not an nginx master but \"{}\"", pid, path,
+                    title.c_str()));
+  }
+  return pid;
+}
+
+Result<> Instance::reload() const {
+  pid_t pid = TRY(master());
+  if (::kill(pid, SIGHUP) == 0) return {};
+  return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
+}
+
+Result<std::vector<pid_t>> Instance::workers() const {
+  pid_t parent = TRY(master());
+  std::vector<pid_t> workers;
+  for (const std::string& name : TRY(reader_->list("/proc"))) {
+    pid_t pid = 0;
+    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error != std::errc() || end != name.data() + name.size()) continue;
+    if (parent_of(*reader_, name) != parent) continue;
+    std::string title = process_title(*reader_, pid);
+    bool leaving = title.contains("shutting down");
+    if (title.starts_with("nginx: worker process") && !leaving) workers.push_back(pid);
+  }
+  std::ranges::sort(workers);
+  return workers;
+}
+
+}  // namespace everseal::nginx

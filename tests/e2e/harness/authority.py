@@ -29,6 +29,7 @@ class Authority:
         self.bundle = self.directory / "https-ca.pem"
         self.log_file = self.directory / "pebble.log"
         self._processes = {}
+        self._names = {}  # of each certificate, by serial number
         self._environment = {
             "PEBBLE_WFE_NONCEREJECT": str(nonce_reject),
             "PEBBLE_AUTHZREUSE": str(authz_reuse),
@@ -85,10 +86,18 @@ class Authority:
     def order_count(self):
         return len(re.findall(r'Added order "', self.log()))
 
+    def serials(self):
+        """The certificates of each set of names, oldest first: {tuple of names: [hex, …]}."""
+        found = collections.defaultdict(list)
+        for serial in re.findall(r"Issued certificate serial (\w+) ", self.log()):
+            if serial not in self._names:
+                self._names[serial] = self._names_of(serial)
+            found[self._names[serial]].append(serial)
+        return found
+
     def issued(self):
         """How many certificates each set of names got: Counter of tuples of names."""
-        serials = re.findall(r"Issued certificate serial (\w+) ", self.log())
-        return collections.Counter(self._names_of(serial) for serial in serials)
+        return collections.Counter({names: len(all_) for names, all_ in self.serials().items()})
 
     def validations(self):
         """How often the CA was asked to validate each name: Counter of names."""

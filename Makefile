@@ -1,0 +1,52 @@
+# make            the program: build/release/everseal
+# make demo       see it work: a CA, an nginx with seven sites, all of them put on HTTPS
+# make test       everything that is tested, in one run of ctest
+# make bench      beside Debian's other ACME clients
+# make install    into PREFIX [/usr/local]
+# Each installs what it needs from Debian first.
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+# End-to-end tests wait more than they work.
+TEST_JOBS ?= $(shell expr 2 \* $(JOBS))
+
+build: build-release
+
+build-release build-dev build-fuzz: build-%: deps-build
+	@cmake --preset $* >/dev/null
+	@cmake --build --preset $* --parallel $(JOBS)
+
+build-fuzz: deps-test
+
+deps-%:
+	@scripts/install-deps.sh $*
+
+demo: build-release deps-test
+	@demo/run
+
+test: build-release build-dev build-fuzz deps-test
+	@ctest --test-dir build/dev --parallel $(TEST_JOBS) --output-on-failure
+
+bench: build-release
+	@bench/peers.sh
+
+crash: build-release deps-test
+	@/usr/bin/python3 tests/crash/kill_everywhere.py
+
+fuzz: build-fuzz
+	@ctest --test-dir build/fuzz --parallel $(JOBS) --output-on-failure
+
+format: deps-test
+	@scripts/format.sh
+
+tidy: build-dev deps-test
+	@scripts/tidy.sh
+
+install: build-release
+	@install -D -m 755 build/release/everseal $(DESTDIR)$(PREFIX)/bin/everseal
+
+clean:
+	@rm -rf build
+
+.NOTPARALLEL:
+.PHONY: build build-release build-dev build-fuzz demo test bench crash fuzz format tidy install clean

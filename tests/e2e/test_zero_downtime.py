@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+"""Renewals under load: not one request may fail.
+
+EVERSEAL_RENEWALS says how often to renew (10; the acceptance run takes 50).
+"""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+
+from harness import MachineCase, main, visitor
+from harness.everseal import check_live
+
+RENEWALS = int(os.environ.get("EVERSEAL_RENEWALS", "10"))
+
+
+class Load(threading.Thread):
+    """Asks again and again, each time over a new connection; keeps what failed."""
+
+    def __init__(self, ask):
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._over = threading.Event()
+        self.requests = 0
+        self.failures = []
+
+    def run(self):
+        while not self._over.is_set():
+            self.requests += 1
+            try:
+                status = self._ask().status
+                if status >= 400:
+                    self.failures.append(f"status {status}")
+            except OSError as error:
+                self.failures.append(repr(error))
+
+    def stop(self):
+        self._over.set()
+        self.join()
+
+
+class Wrk:
+    """Debian's wrk, until it is stopped; also over new connections only.
+
+    When nginx reloads it closes idle kept-alive connections, which wrk would count as errors and
+    any browser answers by opening another.
+    """
+
+    def __init__(self, url, host):
+        self._process = subprocess.Popen(
+            ["wrk", "--threads=1", "--connections=2", "--duration=3600", "--header=Host: " + host,
+             "--header=Connection: close", url], stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """Its report."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.communicate(timeout=30)[0]
+
+
+class ZeroDowntime(MachineCase):
+    def setUp(self):
+        super().setUp()
+        self.run_everseal("secure", "--all", "--yes")
+        self.root = self.authority.root_file()
+
+    def test_no_request_fails_while_certificates_are_renewed(self):
+        loads = [Load(lambda: visitor.https_get("static.example", self.root)),
+                 Load(lambda: visitor.https_get("app.example", self.root, address="::1")),
+                 Load(lambda: visitor.http_get("pair.example"))]
+        for load in loads:
+            load.start()
+        tools = [Wrk("https://127.0.0.1/", "static.example"), Wrk("http://[::1]/", "pair.example")]
+        serials = {self.serial("static.example")}
+        for _ in range(RENEWALS):
+            self.run_everseal("renew", "--force")
+            serials.add(self.serial("static.example"))
+        for load in loads:
+            load.stop()
+            self.assertEqual(load.failures, [])
+            self.assertGreater(load.requests, RENEWALS)
+        for tool in tools:
+            report = tool.stop()
+            self.assertNotIn("Socket errors", report)
+            self.assertNotIn("Non-2xx", report)
+        self.assertEqual(len(serials), RENEWALS + 1)
+        check_live()
+
+    def test_no_http2_stream_is_cut(self):
+        """h2load stops where nginx says goodbye; what it had started must be answered."""
+        renewal = self.everseal.start("renew", "--force")
+        rounds = 0
+        while renewal.poll() is None or rounds < 5:
+            rounds += 1
+            report = subprocess.run(
+                ["h2load", "--requests=500", "--clients=4", "--max-concurrent-streams=1",
+                 "--connect-to=127.0.0.1:443", "https://static.example/"],
+                capture_output=True, text=True, check=True).stdout
+            [started, succeeded] = re.search(r"(\d+) started, \d+ done, (\d+) succ", report).groups()
+            self.assertEqual(started, succeeded, report)
+        self.assertEqual(renewal.communicate()[1], "")
+        self.assertEqual(renewal.returncode, 0)
+
+
+if __name__ == "__main__":
+    main()

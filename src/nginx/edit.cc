@@ -59,13 +59,15 @@ class SiteEdit {
   void decide();
 
   Drafts drafts;
-  std::set<const Server*> split;  // their port 80 moves to a redirecting server
+  std::set<const Server*> split;   // their port 80 moves to a redirecting server
+  std::set<const Socket*> pinned;  // their default server must not change
   std::vector<Note> notes;
   std::vector<Note> refusals;
 
  private:
-  void secure(const Server& server);
-  void complete(const Server& server);
+  void open_port(const Server& server);
+  void pin_default(const Socket& socket);
+  bool wants_certificate(const Server& server) const;
   void install_certificate(const Server& server);
   void redirect(const Server& server);
   void add_hsts(const Server& server);
@@ -147,20 +149,23 @@ void add_pair(BlockDraft& draft, const std::string& bundle) {
   draft.add_after(neighbour, draft.line("ssl_certificate_key", as_word(bundle), like));
 }
 
+bool rejects(const Model& model, const Server& server) {
+  auto reject = model.effective(server, "ssl_reject_handshake");
+  return !reject.empty() && reject.back()->argument(1) == "on";
+}
+
 void SiteEdit::decide() {
   for (const Server* server : site_.servers) {
-    if (model_.has_tls(*server)) {
-      complete(*server);
-    } else if (needs_tls(*server)) {
-      secure(*server);
-    }
+    if (!model_.has_tls(*server) && needs_tls(*server)) open_port(*server);
   }
   for (const Server* server : site_.servers) {
     if (!model_.has_tls(*server) && !secured_.contains(server)) continue;
-    add_hsts(*server);
     if (wants_redirect(*server)) redirect(*server);
     if (!split.contains(server)) add_twins(*server);
+    if (wants_certificate(*server)) install_certificate(*server);
+    add_hsts(*server);
   }
+  for (const Socket* socket : pinned) pin_default(*socket);
   for (const auto& [server, edit] : drafts) {
     if (std::string why = untouchable(model_, *server); !why.empty()) refuse(server->where(), why);
   }
@@ -282,8 +287,8 @@ std::string SiteEdit::twin_arguments(const Server& server, const Listen& listen)
   return arguments;
 }
 
-// Gives a plain server its twin listens and the certificate.
-void SiteEdit::secure(const Server& server) {
+// Decides the listens on port 443 of a plain server.
+void SiteEdit::open_port(const Server& server) {
   if (sends_to_https(server) == SendsToHttps::to_itself) {
     return refuse(server.where(),
                   "the server sends everything to https, where no server answers these names: with "
@@ -296,21 +301,43 @@ void SiteEdit::secure(const Server& server) {
       return refuse(listen->directive ? listen->directive->where() : server.where(), why);
     }
     twins_.emplace(std::pair(&server, listen->directive), twin_arguments(server, *listen));
-    if (std::string address = listen->host + ":443"; model_.socket(address) == nullptr) {
+    const Socket* socket = model_.socket(listen->host + ":443");
+    if (socket == nullptr) {
       note(server.where(),
-           fmt::format("the first server on {} answers unknown names there too", address));
+           fmt::format("the first server on {}:443 answers unknown names there too", listen->host));
+    } else if (&server < socket->default_server) {
+      pinned.insert(socket);
     }
   }
-  install_certificate(server);
 }
 
-// Gives a TLS server the certificate that it lacks, or the new one if that is asked for.
-void SiteEdit::complete(const Server& server) {
-  auto reject = model_.effective(server, "ssl_reject_handshake");
-  if (!reject.empty() && reject.back()->argument(1) == "on") return;
-  auto pairs = certificate_pairs(model_, server);
-  if (!pairs.empty() && !request_.replace_existing) return;
-  install_certificate(server);
+// A server that comes before the first on a socket would become its default: the one that is it now
+// says so from here on, unless it does already.
+void SiteEdit::pin_default(const Socket& socket) {
+  const Server& server = *socket.default_server;
+  for (const Listen& listen : server.listens) {
+    if (listen.address() != socket.address) continue;
+    if (listen.default_server) return;
+    std::string why = untouchable(model_, server);
+    if (why.empty() && !is_own(server, listen.directive)) {
+      why = "other servers may share this line";
+    }
+    if (!why.empty()) {
+      return refuse(listen.directive->where(),
+                    fmt::format("{} must stay the default of {}, so this listen needs "
+                                "\"default_server\", but {}",
+                                server.where(), socket.address, why));
+    }
+    note(listen.directive->where(),
+         fmt::format("\"default_server\" added: {} stays the default of {}", server.where(),
+                     socket.address));
+  }
+}
+
+// A TLS server that lacks a certificate gets it, one that has one only if that is asked for.
+bool SiteEdit::wants_certificate(const Server& server) const {
+  if (secured_.contains(&server) || request_.replace_existing) return !rejects(model_, server);
+  return certificate_pairs(model_, server).empty() && !rejects(model_, server);
 }
 
 void SiteEdit::install_certificate(const Server& server) {
@@ -448,6 +475,7 @@ class Planner {
  private:
   void add_site(const SiteRequest& request);
   void add_challenges(const Site& site);
+  void pin_defaults();
   void include_policy();
   Result<> put_snippet(const std::string& path, const std::string& text);
   void collect_edits();
@@ -458,6 +486,7 @@ class Planner {
   EditPlan plan_;
   Drafts drafts_;
   std::set<const Server*> split_;
+  std::set<const Socket*> pinned_;
   std::optional<BlockDraft> http_;
   bool acme_ = false;  // acme.conf is needed
   bool tls_ = false;   // some site is put on TLS
@@ -473,6 +502,7 @@ void Planner::add_site(const SiteRequest& request) {
   std::ranges::move(edit.notes, std::back_inserter(plan_.notes));
   drafts_.merge(edit.drafts);
   split_.merge(edit.split);
+  pinned_.merge(edit.pinned);
   tls_ |= request.mode == SiteMode::tls;
 }
 
@@ -489,6 +519,18 @@ void Planner::add_challenges(const Site& site) {
     }
     auto [draft, added] = drafts_.try_emplace(server, *server->directive);
     draft->second.add_leading("include " + as_word(acme_path(options_)) + ";");
+  }
+}
+
+void Planner::pin_defaults() {
+  for (const Socket* socket : pinned_) {
+    const Server& server = *socket->default_server;
+    for (const Listen& listen : server.listens) {
+      if (listen.address() != socket->address || listen.default_server) continue;
+      std::size_t end = listen.directive->statement->words.back().span.end;
+      drafts_.try_emplace(&server, *server.directive)
+          .first->second.replace({end, end}, " default_server");
+    }
   }
 }
 
@@ -537,6 +579,7 @@ void Planner::collect_edits() {
 Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   for (const SiteRequest& request : requests) add_site(request);
   for (const SiteRequest& request : requests) add_challenges(*request.site);
+  pin_defaults();
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));
   bool included = std::ranges::any_of(

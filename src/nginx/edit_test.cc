@@ -1,0 +1,381 @@
+#include "nginx/edit.h"
+
+#include <gmock/gmock.h>
+
+#include "base/fake_file_system.h"
+#include "nginx/verify.h"
+
+namespace everseal::nginx {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kMain = "/etc/nginx/nginx.conf";
+constexpr const char* kSite = "/etc/nginx/sites-enabled/a";
+
+// A configuration in memory that is planned on, and the outcome.
+class Edit : public testing::Test {
+ protected:
+  Edit() {
+    files_.put(kMain, "events {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n");
+    request_.mode = SiteMode::tls;
+    request_.bundle_path = "/b.pem";
+    options_.own_directory = "/etc/nginx/everseal";
+    options_.thumbprint = "THUMB";
+    options_.harden = false;
+  }
+
+  // Plans for all sites; checks the meaning, and that nothing is left to do afterwards.
+  EditPlan plan() {
+    auto model = Model::load(files_, kMain);
+    EXPECT_TRUE(model) << model.error().message;
+    Sites sites = find_sites(*model);
+    EditPlan plan = run(*model, sites, files_);
+    OverlayReader overlay(files_, texts_after(plan));
+    auto after = Model::load(overlay, kMain);
+    EXPECT_TRUE(after) << after.error().message;
+    auto verdict = verify_edit(*model, *after, sites.sites);
+    EXPECT_TRUE(verdict) << verdict.error().message;
+    EXPECT_THAT(run(*after, find_sites(*after), overlay).edits, IsEmpty());
+    return plan;
+  }
+
+  EditPlan run(const Model& model, const Sites& sites, const FileReader& files) {
+    std::vector<SiteRequest> requests;
+    for (const Site& site : sites.sites) {
+      requests.push_back(request_);
+      requests.back().site = &site;
+    }
+    auto plan = plan_tls(model, requests, options_, files);
+    EXPECT_TRUE(plan);
+    return *std::move(plan);
+  }
+
+  // What kSite becomes; the text itself if it does not change.
+  std::string edited(const std::string& text) {
+    files_.put(kSite, text);
+    plan_ = plan();
+    return after(kSite).value_or(text);
+  }
+
+  std::optional<std::string> after(const std::string& path) {
+    for (const FileEdit& edit : plan_.edits) {
+      if (edit.path == path) return edit.after;
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::string> refusals() {
+    std::vector<std::string> texts;
+    for (const Note& note : plan_.refusals) texts.push_back(note.where + ": " + note.text);
+    return texts;
+  }
+
+  base::FakeFileSystem files_;
+  SiteRequest request_;
+  EditOptions options_;
+  EditPlan plan_;
+};
+
+TEST_F(Edit, PutsTheChallengeFirst) {
+  request_.mode = SiteMode::challenge;
+  EXPECT_EQ(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
+            "server {\n"
+            "    include /etc/nginx/everseal/acme.conf;\n"
+            "    listen 80;\n    server_name example.com;\n}\n");
+  EXPECT_THAT(*after("/etc/nginx/everseal/acme.conf"),
+              HasSubstr("if ($request_uri ~ "
+                        "\"^/\\.well-known/acme-challenge/([-_A-Za-z0-9]{20,128})$\") {\n"
+                        "    return 200 \"$1.THUMB\";\n}\n"));
+}
+
+TEST_F(Edit, PutsTheChallengeInTheDefaultServerOfNamesWithoutPort80) {
+  request_.mode = SiteMode::challenge;
+  files_.put("/etc/nginx/sites-enabled/0", "server { listen 80; return 444; }\n");
+  edited("server {\n    listen 443 ssl;\n    server_name example.com;\n}\n");
+  EXPECT_EQ(after("/etc/nginx/sites-enabled/0"),
+            "server {\n    include /etc/nginx/everseal/acme.conf;\n    listen 80; return 444; }\n");
+  EXPECT_EQ(after(kSite), std::nullopt);
+}
+
+TEST_F(Edit, SaysWhichNamesHaveNoPort80) {
+  request_.mode = SiteMode::challenge;
+  edited("server {\n    listen 443 ssl;\n    server_name example.com;\n}\n");
+  EXPECT_THAT(plan_.no_http, ElementsAre("example.com"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, AddsTlsBesidePort80) {
+  request_.redirect = Redirect::off;
+  EXPECT_EQ(edited("server {\n"
+                   "    listen      80; # all\n"
+                   "    listen      [::]:80 ipv6only=on;\n"
+                   "    listen      8080;\n"
+                   "    server_name example.com;\n"
+                   "    root        /srv;\n"
+                   "}\n"),
+            "server {\n"
+            "    include /etc/nginx/everseal/acme.conf;\n"
+            "    listen      80; # all\n"
+            "    listen      [::]:80 ipv6only=on;\n"
+            "    listen      8080;\n"
+            "    listen      443 ssl;\n"
+            "    listen      [::]:443 ssl;\n"
+            "    server_name example.com;\n"
+            "    ssl_certificate /b.pem;\n"
+            "    ssl_certificate_key /b.pem;\n"
+            "    root        /srv;\n"
+            "}\n");
+}
+
+TEST_F(Edit, MovesPort80ToARedirectingServerInTheSamePlace) {
+  EXPECT_EQ(edited("# shop\nserver {\n"
+                   "    listen 80 default_server deferred;\n"
+                   "    server_name example.com www.example.com;\n"
+                   "    location /healthz { return 200 ok; }\n"
+                   "    root /srv;\n"
+                   "}\n"),
+            "# shop\nserver {\n"
+            "    listen 80 default_server deferred;\n"
+            "    server_name example.com www.example.com;\n"
+            "    include /etc/nginx/everseal/acme.conf;\n"
+            "\n"
+            "    location / {\n"
+            "        return 301 https://$host$request_uri;\n"
+            "    }\n"
+            "}\n"
+            "\n"
+            "server {\n"
+            "    listen 443 ssl;\n"
+            "    server_name example.com www.example.com;\n"
+            "    ssl_certificate /b.pem;\n"
+            "    ssl_certificate_key /b.pem;\n"
+            "    location /healthz { return 200 ok; }\n"
+            "    root /srv;\n"
+            "}\n");
+  EXPECT_EQ(plan_.notes.back().text, "no longer served in clear, port 80 redirects: /healthz");
+}
+
+TEST_F(Edit, KeepsPort80InPlaceAfterThePhaseOfTheChallenge) {
+  std::string text =
+      "server {\n    include /etc/nginx/everseal/acme.conf;\n    listen 80;\n"
+      "    server_name example.com;\n}\n";
+  files_.put("/etc/nginx/everseal/acme.conf", "");
+  std::string result = edited(text);
+  EXPECT_EQ(result.substr(result.rfind("server {")),
+            "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+            "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n}\n");
+}
+
+TEST_F(Edit, FollowsTheAddressOfPort80) {  // A11
+  EXPECT_THAT(edited("server {\n    listen 10.10.10.10:80;\n    server_name example.com;\n}\n"),
+              HasSubstr("    listen 10.10.10.10:443 ssl;\n"));
+}
+
+TEST_F(Edit, FollowsTheFlagsOfTheSocket) {  // A12
+  EXPECT_THAT(edited("server {\n    listen 80 proxy_protocol;\n    server_name example.com;\n}\n"
+                     "server {\n    listen 443 ssl http2 proxy_protocol;\n"
+                     "    server_name other.com;\n    ssl_certificate x;\n"
+                     "    ssl_certificate_key x;\n}\n"),
+              HasSubstr("    listen 443 ssl http2 proxy_protocol;\n    server_name example.com;"));
+}
+
+TEST_F(Edit, KeepsTheDefaultOfASocketThatAnEarlierServerComesTo) {
+  request_.redirect = Redirect::off;
+  std::string result = edited(
+      "server {\n    listen 80;\n    server_name example.com;\n}\n"
+      "server {\n    listen 443 ssl;\n    server_name other.com;\n    ssl_certificate x;\n"
+      "    ssl_certificate_key x;\n}\n");
+  EXPECT_THAT(result, HasSubstr("    listen 443 ssl default_server;\n    server_name other.com;"));
+  EXPECT_EQ(plan_.notes.front().text,
+            "\"default_server\" added: /etc/nginx/sites-enabled/a:5 stays the default of *:443");
+}
+
+TEST_F(Edit, TakesTlsFromTheWholeSocket) {  // A18
+  request_.replace_existing = true;
+  request_.redirect = Redirect::on;
+  std::string first =
+      "server {\n    listen 443 ssl;\n    server_name a.com;\n    ssl_certificate /x;\n"
+      "    ssl_certificate_key /k;\n}\n";
+  std::string result =
+      edited(first +
+             "server {\n    listen 443;\n    listen 80;\n    server_name example.com;\n"
+             "    ssl_certificate /x;\n    ssl_certificate_key /k;\n}\n");
+  EXPECT_THAT(result, HasSubstr("}\n"
+                                "server {\n"
+                                "    listen 80;\n"
+                                "    server_name example.com;\n"
+                                "    include /etc/nginx/everseal/acme.conf;\n"
+                                "\n"
+                                "    location / {\n"
+                                "        return 301 https://$host$request_uri;\n"
+                                "    }\n"
+                                "}\n"
+                                "\n"
+                                "server {\n"
+                                "    listen 443;\n"
+                                "    server_name example.com;\n"
+                                "    ssl_certificate /b.pem;\n"
+                                "    ssl_certificate_key /b.pem;\n"
+                                "}\n"));
+}
+
+TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
+  edited(
+      "server {\n    listen 80;\n    server_name example.com;\n}\n\n"
+      "server {\n    listen 80;\n    server_name other.com;\n}\n");
+  EXPECT_EQ(plan_.notes.front().text, "the first server on *:443 answers unknown names there too");
+}
+
+TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22
+  request_.replace_existing = true;
+  files_.put("/rsa.key", "-----BEGIN RSA PRIVATE KEY-----");
+  files_.put("/ec.key", "-----BEGIN EC PRIVATE KEY-----");
+  std::string head =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n    ssl_certificate /rsa.pem;\n"
+      "    ssl_certificate_key /rsa.key;\n";
+  EXPECT_EQ(edited(head + "    ssl_certificate /ec.pem;\n"
+                          "    ssl_certificate_key /ec.key;\n}\n"),
+            head +
+                "    ssl_certificate /b.pem;\n"
+                "    ssl_certificate_key /b.pem;\n}\n");
+}
+
+TEST_F(Edit, AsksIfTheKeyTypesAreUnknown) {
+  request_.replace_existing = true;
+  edited(
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n    ssl_certificate /a;\n"
+      "    ssl_certificate_key /a;\n    ssl_certificate /c;\n    ssl_certificate_key /c;\n}\n");
+  EXPECT_THAT(
+      refusals(),
+      ElementsAre("/etc/nginx/sites-enabled/a:4: the server has several certificates and it "
+                  "is not clear which has the new one's key type: replace that pair by "
+                  "hand"));
+}
+
+TEST_F(Edit, KeepsTabsAndOnlyChangesThePaths) {  // A32
+  request_.replace_existing = true;
+  EXPECT_EQ(edited("server {\n\tlisten 443 ssl;\n\tserver_name example.com;\n"
+                   "\tssl_certificate /old.pem;\n\tssl_certificate_key /old.key;\n\n"
+                   "\t# keep me\n\troot /srv;\n}\n"),
+            "server {\n\tlisten 443 ssl;\n\tserver_name example.com;\n"
+            "\tssl_certificate /b.pem;\n\tssl_certificate_key /b.pem;\n\n"
+            "\t# keep me\n\troot /srv;\n}\n");
+}
+
+TEST_F(Edit, EndsLinesAsTheFileDoes) {  // A33
+  request_.redirect = Redirect::off;
+  EXPECT_EQ(edited("server {\r\n    listen 80;\r\n    server_name example.com;\r\n}\r\n"),
+            "server {\r\n    include /etc/nginx/everseal/acme.conf;\r\n    listen 80;\r\n"
+            "    listen 443 ssl;\r\n    server_name example.com;\r\n"
+            "    ssl_certificate /b.pem;\r\n    ssl_certificate_key /b.pem;\r\n}\r\n");
+}
+
+TEST_F(Edit, RecognisesARedirectInAServerOfItsOwn) {  // A36
+  request_.replace_existing = true;
+  request_.redirect = Redirect::on;
+  EXPECT_EQ(edited("server {\n    listen 80;\n    server_name example.com;\n"
+                   "    return 301 https://$host$request_uri;\n}\n"
+                   "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+                   "    ssl_certificate /x;\n    ssl_certificate_key /k;\n}\n"),
+            "server {\n    include /etc/nginx/everseal/acme.conf;\n    listen 80;\n"
+            "    server_name example.com;\n"
+            "    return 301 https://$host$request_uri;\n}\n"
+            "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+            "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n}\n");
+}
+
+TEST_F(Edit, RecognisesARedirectByScheme) {  // A37
+  request_.replace_existing = true;
+  request_.redirect = Redirect::on;
+  EXPECT_THAT(edited("server {\n    listen 80;\n    listen 443 ssl;\n    server_name example.com;\n"
+                     "    ssl_certificate /x;\n    ssl_certificate_key /k;\n"
+                     "    if ($scheme = http) {\n        return 301 https://$host$request_uri;\n"
+                     "    }\n}\n"),
+              HasSubstr("acme.conf;\n    listen 80;\n    listen 443 ssl;\n"));
+}
+
+TEST_F(Edit, RefusesALoop) {
+  edited(
+      "server {\n    listen 80;\n    server_name example.com;\n"
+      "    return 301 https://$host$request_uri;\n}\n");
+  EXPECT_EQ(refusals().size(), 1u);
+  EXPECT_THAT(refusals()[0], HasSubstr("a:1: the server sends everything to https"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, BreaksLinesOfAServerOnOneLine) {  // A42
+  request_.redirect = Redirect::off;
+  EXPECT_EQ(edited("server{listen 80;server_name example.com;root /srv;}\n"),
+            "server{\n    include /etc/nginx/everseal/acme.conf;\n    listen 80;\n"
+            "    listen 443 ssl;\n    server_name example.com;\n    ssl_certificate /b.pem;\n"
+            "    ssl_certificate_key /b.pem;\n    root /srv;}\n");
+}
+
+TEST_F(Edit, SplitsServersThatShareALine) {
+  std::string result =
+      edited("server{listen 80;server_name a.example;}server{listen 80;server_name b.example;}");
+  EXPECT_THAT(result, HasSubstr("server{listen 443 ssl;server_name a.example;\n"));
+  EXPECT_THAT(result, HasSubstr("server{listen 443 ssl;server_name b.example;\n"));
+}
+
+TEST_F(Edit, GivesAServerWithoutListenBothPorts) {
+  request_.redirect = Redirect::off;
+  EXPECT_EQ(edited("server {\n    server_name example.com;\n}\n"),
+            "server {\n    include /etc/nginx/everseal/acme.conf;\n    server_name example.com;\n"
+            "    listen 80;\n    listen 443 ssl;\n"
+            "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n}\n");
+}
+
+TEST_F(Edit, LeavesAServerThatStreamWouldClashWith) {  // A26
+  files_.put(kMain,
+             "stream {\n    server { listen 443 ssl; proxy_pass x; }\n}\nevents {}\n"
+             "http { include sites-enabled/*; }\n");
+  edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
+  EXPECT_THAT(refusals()[0], HasSubstr("nginx.conf:2 already listens on *:443 outside of http{}"));
+}
+
+TEST_F(Edit, LeavesFilesThatAreIncludedTwice) {
+  files_.put(kMain, "events {}\nhttp {\n include sites-enabled/a;\n include sites-enabled/*;\n}\n");
+  edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
+  EXPECT_THAT(refusals()[0], HasSubstr("is included from 2 places"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, HardensOnlyWhatHttpDoesNotSay) {  // A34
+  options_.harden = true;
+  files_.put(kMain,
+             "events {}\nhttp {\n    ssl_protocols TLSv1.3;\n    ssl_session_tickets off;\n"
+             "    include sites-enabled/*;\n}\n");
+  edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
+  EXPECT_EQ(after(kMain),
+            "events {}\nhttp {\n    ssl_protocols TLSv1.3;\n    ssl_session_tickets off;\n"
+            "    include /etc/nginx/everseal/tls.conf;\n    include sites-enabled/*;\n}\n");
+  std::string policy = *after("/etc/nginx/everseal/tls.conf");
+  EXPECT_THAT(policy, testing::Not(HasSubstr("ssl_protocols")));
+  EXPECT_THAT(policy, testing::Not(HasSubstr("tickets")));
+  EXPECT_THAT(policy, HasSubstr("ssl_prefer_server_ciphers off;\n"));
+}
+
+TEST_F(Edit, AddsHstsWhereItDropsNoOtherHeader) {
+  request_.hsts = "max-age=300";
+  EXPECT_THAT(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
+              HasSubstr("    ssl_certificate_key /b.pem;\n"
+                        "    add_header Strict-Transport-Security max-age=300 always;\n"));
+}
+
+TEST_F(Edit, SaysWhereToProveTheSite) {
+  edited("server {\n    listen 80;\n    listen [::]:80;\n    server_name example.com;\n}\n");
+  OverlayReader overlay(files_, texts_after(plan_));
+  auto model = Model::load(overlay, kMain);
+  auto found = endpoints(*model, find_sites(*model).sites.front());
+  EXPECT_THAT(found, ElementsAre(Endpoint{"example.com", "127.0.0.1", 80, false, false, true},
+                                 Endpoint{"example.com", "::1", 80, false, false, true},
+                                 Endpoint{"example.com", "127.0.0.1", 443, true, false, false},
+                                 Endpoint{"example.com", "::1", 443, true, false, false}));
+}
+
+}  // namespace
+}  // namespace everseal::nginx

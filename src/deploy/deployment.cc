@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ranges>
+#include <cerrno>
 
 #include "base/diff.h"
 #include "nginx/stage.h"
@@ -94,6 +94,45 @@ Result<Text> take_back(const ChangedFile& file, const Text& current) {
 }
 
 }  // namespace
+
+const ChangedFile* Deployment::Originals::find(const std::string& path) const {
+  const auto file = std::ranges::find(deployment_.files_, path, &ChangedFile::path);
+  return file == deployment_.files_.end() ? nullptr : &*file;
+}
+
+Result<> Deployment::Originals::check_existed(const std::string& path) const {
+  if (const ChangedFile* file = find(path); file && !file->before)
+    return base::system_error(fmt::format("open {}", path), ENOENT);
+  return {};
+}
+
+Result<std::string> Deployment::Originals::read(const std::string& path) const {
+  TRY(check_existed(path));
+  if (const ChangedFile* file = find(path)) return *file->before;
+  return deployment_.context_.files.read(path);
+}
+
+Result<base::FileStatus> Deployment::Originals::status(const std::string& path) const {
+  TRY(check_existed(path));
+  return deployment_.context_.files.status(path);
+}
+
+Result<std::string> Deployment::Originals::real_path(const std::string& path) const {
+  TRY(check_existed(path));
+  return deployment_.context_.files.real_path(path);
+}
+
+Result<std::string> Deployment::Originals::read_link(const std::string& path) const {
+  return deployment_.context_.files.read_link(path);
+}
+
+Result<std::vector<std::string>> Deployment::Originals::list(const std::string& directory) const {
+  auto names = TRY(deployment_.context_.files.list(directory));
+  std::erase_if(names, [&](const std::string& name) {
+    return !check_existed(base::join_path(directory, name));
+  });
+  return names;
+}
 
 Result<> Deployment::journal(const std::vector<ChangedFile>& steps) {
   if (!change_) change_ = TRY(context_.catalog.begin_change(context_.clock.now(), summary_));

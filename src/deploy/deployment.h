@@ -30,7 +30,9 @@ using store::ChangedFile;
 class Deployment {
  public:
   Deployment(const Context& context, std::string summary)
-      : context_(context), summary_(std::move(summary)) {}
+      : context_(context), summary_(std::move(summary)), originals_(*this) {}
+  Deployment(const Deployment&) = delete;
+  Deployment& operator=(const Deployment&) = delete;
 
   // Makes the configuration the originals with `files` in place, `before` being the original of
   // each; what an earlier put() changed and this one does not mention goes back. Tested with
@@ -45,15 +47,34 @@ class Deployment {
   // Ends the change: it stands, and undo() can take it back.
   Result<> commit(store::ChangeState state = store::ChangeState::applied);
 
-  bool has_changes() const { return !files_.empty(); }
+  // Files as they were before the first put(); for computing the next one. Lives as long as this.
+  const FileReader& originals() const { return originals_; }
 
  private:
+  class Originals : public FileReader {
+   public:
+    explicit Originals(const Deployment& deployment) : deployment_(deployment) {}
+    Result<std::string> read(const std::string& path) const override;
+    Result<base::FileStatus> status(const std::string& path) const override;
+    Result<std::string> real_path(const std::string& path) const override;
+    Result<std::string> read_link(const std::string& path) const override;
+    Result<std::vector<std::string>> list(const std::string& directory) const override;
+
+   private:
+    // What we changed of it, or null.
+    const ChangedFile* find(const std::string& path) const;
+    Result<> check_existed(const std::string& path) const;
+
+    const Deployment& deployment_;
+  };
+
   Result<> journal(const std::vector<ChangedFile>& steps);
 
   const Context& context_;
   const std::string summary_;
   std::optional<std::int64_t> change_;
   std::vector<ChangedFile> files_;  // as they stand: original and what we put there
+  Originals originals_;
 };
 
 // Takes back what a killed run left half done. Returns what was done, for the person; empty if

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 #include <thread>
 
 #include "base/encoding.h"
@@ -12,7 +12,8 @@ namespace everseal::deploy {
 namespace {
 
 constexpr base::Milliseconds kTimeout{2000};  // of one look
-constexpr base::Milliseconds kPause{20};      // between two rounds of looks
+constexpr base::Milliseconds kPause{10};      // between two rounds of looks
+constexpr base::Milliseconds kFarewell{100};  // for old workers that serve nobody to end
 constexpr std::string_view kToken = "everseal-looks-whether-this-path-is-answered";
 
 scan::Target target(const nginx::Endpoint& endpoint) {
@@ -66,6 +67,24 @@ const std::string& name_of(const Expectation& expectation) {
 }
 
 }  // namespace
+
+Result<> reload(const nginx::Instance& instance, base::Milliseconds patience) {
+  const std::vector<pid_t> before = TRY(instance.workers());
+  TRY(instance.reload());
+  const auto is_new = [&](pid_t pid) { return !std::ranges::binary_search(before, pid); };
+  Instant deadline = std::chrono::steady_clock::now() + patience;
+  bool new_ones = false;
+  while (std::chrono::steady_clock::now() < deadline) {
+    const std::vector<pid_t> workers = TRY(instance.workers());
+    if (!new_ones && std::ranges::any_of(workers, is_new)) {
+      new_ones = true;
+      deadline = std::chrono::steady_clock::now() + kFarewell;
+    }
+    if (new_ones && std::ranges::all_of(workers, is_new)) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  return {};
+}
 
 std::vector<Disproof> prove(std::span<const Expectation> expectations,
                             base::Milliseconds patience) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "nginx/instance.h"
 #include "nginx/verify.h"
 
 namespace everseal::deploy {
@@ -34,6 +35,10 @@ struct Disproof {
   std::string name;  // the endpoint's
   Error error;       // what was seen instead, and where
 };
+
+// Reloads nginx and waits, at most `patience`, until it has new workers and the idle old ones are
+// gone: before that there is nothing to look at. Errors: those of nginx::Instance.
+Result<> reload(const nginx::Instance& instance, base::Milliseconds patience);
 
 // Looks until everything expected is seen or `patience` has passed: after a reload old workers may
 // answer for a moment. Returns what was not seen.

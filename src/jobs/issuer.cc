@@ -21,7 +21,8 @@ constexpr std::string_view kAccountUnknown = "accountDoesNotExist";
 Error with_problems(const acme::Outcome& outcome) {
   Error error = outcome.chain.error();
   for (const acme::NameProblem& problem : outcome.problems)
-    error.message += fmt::format("; {}: {}", problem.name, problem.text);
+    if (!error.message.contains(problem.text))
+      error.message += fmt::format("; {}: {}", problem.name, problem.text);
   return error;
 }
 
@@ -203,9 +204,6 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
       report_.failed.push_back({task.certificate, saved.error(), {}});
       continue;
     }
-    environment_.reporter.done(
-        task.certificate.name,
-        fmt::format("certificate issued, valid until {}", base::to_rfc3339(ready[i].not_after)));
     report_.issued.push_back({task.certificate, ready[i]});
   }
 }

@@ -148,7 +148,8 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
   }
   nginx::EditOptions options = server_->edit_options(thumbprint);
   if (mode == nginx::SiteMode::challenge) options.harden = false;
-  return nginx::plan_tls(*model_, requests, options, environment_.files);
+  const FileReader& files = deployment_ ? deployment_->originals() : environment_.files;
+  return nginx::plan_tls(*model_, requests, options, files);
 }
 
 Result<> SecureJob::preview() {
@@ -228,7 +229,7 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   TRY(choose_methods(plan));
   TRY(put(plan));
-  if (!plan.edits.empty()) TRY(server_->instance().reload());
+  if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), kProofPatience));
   TRY(prove_challenges(plan, print));
   plans_.insert(plans_.end(), others.begin(), others.end());
   return {};
@@ -320,7 +321,7 @@ Result<> SecureJob::put(const nginx::EditPlan& plan) {
 
 Result<std::vector<deploy::Disproof>> SecureJob::reload_and_prove(const nginx::EditPlan& plan) {
   TRY(put(plan));
-  TRY(server_->instance().reload());
+  TRY(deploy::reload(server_->instance(), kProofPatience));
   const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
   std::vector<deploy::Expectation> expectations;
   for (const SitePlan& site : plans_) expect(expectations, after, *site.site, fingerprint(site));

@@ -1,0 +1,101 @@
+#include "app/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include "base/fake_file_system.h"
+
+namespace everseal::app {
+namespace {
+
+std::expected<CommandLine, Usage> parse(std::vector<const char*> arguments,
+                                        const FileReader& files) {
+  arguments.insert(arguments.begin(), "everseal");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data(), files);
+}
+
+std::expected<CommandLine, Usage> parse(std::vector<const char*> arguments) {
+  return parse(std::move(arguments), base::FakeFileSystem());
+}
+
+std::string refusal(std::vector<const char*> arguments) {
+  const auto line = parse(std::move(arguments));
+  if (line) return "accepted";
+  EXPECT_EQ(line.error().exit_status, 2);
+  return line.error().text.substr(0, line.error().text.find('\n'));
+}
+
+TEST(CommandLine, ReadsTheMainJob) {
+  const auto line =
+      parse({"secure", "Example.com", "--dry-run", "--json", "--server", "https://ca/dir",
+             "--state", "/s", "--key-type", "p384", "--email", "a@b.c", "--no-redirect"});
+  ASSERT_TRUE(line) << line.error().text;
+  const auto& secure = std::get<jobs::SecureOptions>(line->command);
+  EXPECT_EQ(secure.names, std::vector<std::string>{"example.com"});
+  EXPECT_TRUE(secure.dry_run);
+  EXPECT_TRUE(line->json);
+  EXPECT_EQ(line->settings.server, "https://ca/dir");
+  EXPECT_EQ(line->settings.state, "/s");
+  EXPECT_EQ(line->settings.key_type, crypto::KeyType::ecdsa_p384);
+  EXPECT_EQ(line->settings.redirect, nginx::Redirect::off);
+  EXPECT_EQ(line->settings.contacts, std::vector<std::string>{"a@b.c"});
+}
+
+TEST(CommandLine, SendsHstsOnlyWhenAsked) {
+  EXPECT_EQ(parse({"secure"})->settings.hsts, std::nullopt);
+  EXPECT_EQ(parse({"secure", "--hsts"})->settings.hsts, 63'072'000);
+  EXPECT_EQ(parse({"secure", "--hsts=300"})->settings.hsts, 300);
+}
+
+TEST(CommandLine, ReadsNamesWithWebroots) {
+  const auto line =
+      parse({"issue", "-d", "a.example:/var/www", "-d", "b.example:/srv", "--separate"});
+  ASSERT_TRUE(line) << line.error().text;
+  const auto& issue = std::get<jobs::IssueOptions>(line->command);
+  ASSERT_EQ(issue.names.size(), 2u);
+  EXPECT_EQ(issue.names[1].name, "b.example");
+  EXPECT_EQ(issue.names[1].webroot, "/srv");
+  EXPECT_TRUE(issue.separate);
+}
+
+TEST(CommandLine, LaysOptionsOverTheFile) {
+  base::FakeFileSystem files;
+  files.put("/e.toml", "server = \"https://file/\"\nstate = \"/file\"\n");
+  const auto line = parse({"renew", "--config", "/e.toml", "--state", "/option"}, files);
+  ASSERT_TRUE(line) << line.error().text;
+  EXPECT_EQ(line->settings.server, "https://file/");
+  EXPECT_EQ(line->settings.state, "/option");
+}
+
+TEST(CommandLine, RefusesWhatIsWrong) {
+  EXPECT_EQ(refusal({"secure", "../x"}),
+            "everseal: '../x' is not a domain name: empty label at byte 1");
+  EXPECT_EQ(refusal({"secure", "a;b.example"}),
+            "everseal: 'a;b.example' is not a domain name: unexpected ';' at byte 2");
+  EXPECT_EQ(refusal({"secure", "a.example", "--all"}),
+            "everseal: secure: give names or --all, not both");
+  EXPECT_EQ(refusal({"issue", "-d", "a.example:"}),
+            "everseal: -d a.example:: the webroot after ':' is empty");
+  EXPECT_EQ(refusal({"issue", "-d", "a.example", "-d", "A.example"}),
+            "everseal: -d A.example: the name is given twice");
+  EXPECT_EQ(refusal({"secure", "--staging", "--server", "https://x/"}),
+            "everseal: --staging and --server exclude each other");
+  EXPECT_EQ(refusal({"secure", "--eab-kid", "k"}),
+            "everseal: --eab-kid and --eab-hmac-key go together");
+  EXPECT_EQ(refusal({"secure", "--config", "/none.toml"}),
+            "everseal: open /none.toml: No such file or directory");
+  EXPECT_NE(refusal({"secure", "--frobnicate"}).find("--frobnicate"), std::string::npos);
+  EXPECT_NE(refusal({"frobnicate"}).find("frobnicate"), std::string::npos);
+  EXPECT_NE(refusal({"issue"}).find("--domain"), std::string::npos);
+}
+
+TEST(CommandLine, HelpsAPersonToBegin) {
+  const auto line = parse({});
+  ASSERT_FALSE(line);
+  EXPECT_EQ(line.error().exit_status, 0);
+  EXPECT_NE(line.error().text.find("everseal secure --all --dry-run"), std::string::npos);
+  EXPECT_EQ(parse({"secure", "--help"}).error().exit_status, 0);
+  EXPECT_EQ(parse({"--version"}).error().text, "everseal 0.1.0\n");
+}
+
+}  // namespace
+}  // namespace everseal::app

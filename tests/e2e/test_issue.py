@@ -15,7 +15,7 @@ def files_under(directory):
 class Issue(MachineCase):
     def test_by_webroot_and_nothing_stays_there(self):
         configuration, content = fingerprint(), files_under(WEBROOT)
-        self.run_everseal("issue", "-d", f"static.example:{WEBROOT}/static",
+        self.run_everseal("issue", "--yes", "-d", f"static.example:{WEBROOT}/static",
                           "-d", f"four.example:{WEBROOT}/four")
         self.assertEqual(self.authority.issued(), {("four.example", "static.example"): 1})
         self.assertEqual(live(), ["static.example"])
@@ -24,15 +24,21 @@ class Issue(MachineCase):
         self.assertEqual(files_under(WEBROOT), content)
         self.assert_modes()
 
+    def test_the_terms_of_service_need_a_yes(self):
+        result = self.run_everseal("issue", "-d", f"four.example:{WEBROOT}/four", status=1)
+        self.assertIn("terms of service", result.err)
+        self.assertIn("--yes", result.err)
+        self.assertNotIn("POST /order-plz", self.authority.requests())
+
     def test_separate_certificates_in_one_run(self):
-        self.run_everseal("issue", "--separate", "-d", f"static.example:{WEBROOT}/static",
+        self.run_everseal("issue", "--yes", "--separate", "-d", f"static.example:{WEBROOT}/static",
                           "-d", f"four.example:{WEBROOT}/four")
         self.assertEqual(self.authority.issued(), {("four.example",): 1, ("static.example",): 1})
         self.assertEqual(live(), ["four.example", "static.example"])
         check_live()
 
     def test_again_is_not_due_unless_forced(self):
-        command = ("issue", "-d", f"four.example:{WEBROOT}/four")
+        command = ("issue", "--yes", "-d", f"four.example:{WEBROOT}/four")
         self.run_everseal(*command)
         self.run_everseal(*command)
         self.assertEqual(self.authority.order_count(), 1)
@@ -40,7 +46,7 @@ class Issue(MachineCase):
         self.assertEqual(self.authority.order_count(), 2)
 
     def test_renew_goes_the_way_that_issue_went(self):
-        self.run_everseal("issue", "-d", f"four.example:{WEBROOT}/four")
+        self.run_everseal("issue", "--yes", "-d", f"four.example:{WEBROOT}/four")
         self.run_everseal("renew", "--force")
         self.assertEqual(self.authority.issued(), {("four.example",): 2})
         check_live()
@@ -49,24 +55,24 @@ class Issue(MachineCase):
         self.nginx.stop()
         self.authority.resolve("mail.example")
         for flags in ((), ("--standalone", "--force")):
-            self.run_everseal("issue", "-d", "mail.example", *flags)
+            self.run_everseal("issue", "--yes", "-d", "mail.example", *flags)
         self.assertEqual(self.authority.issued(), {("mail.example",): 2})
         check_live()
 
     def test_standalone_where_port_80_is_taken(self):
         self.authority.resolve("mail.example")
-        result = self.run_everseal("issue", "--standalone", "-d", "mail.example", status=1)
+        result = self.run_everseal("issue", "--yes", "--standalone", "-d", "mail.example", status=1)
         self.assertRegex(result.err, r"80")
         self.assertEqual(live(), [])
-        self.assertEqual(self.authority.order_count(), 0)
+        self.assertFalse(self.authority.validations(), "a failed validation counts at the CA")
 
     def test_a_webroot_that_the_name_does_not_show(self):
-        result = self.run_everseal("issue", "-d", f"static.example:{WEBROOT}/four", status=1)
+        result = self.run_everseal("issue", "--yes", "-d", f"static.example:{WEBROOT}/four", status=1)
         self.assertIn("static.example", result.err)
         self.assertIn("404", result.err)
 
     def test_a_webroot_that_is_not_there(self):
-        result = self.run_everseal("issue", "-d", "static.example:/var/www/nothing", status=1)
+        result = self.run_everseal("issue", "--yes", "-d", "static.example:/var/www/nothing", status=1)
         self.assertIn("/var/www/nothing", result.err)
 
     def assert_modes(self):

@@ -1,0 +1,93 @@
+#include "nginx/instance.h"
+
+#include <gmock/gmock.h>
+
+#include "base/fake_file_system.h"
+
+namespace everseal::nginx {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr const char* kAnswer =
+    "nginx version: nginx/1.22.1\n"
+    "built with OpenSSL 3.0.20 7 Apr 2026 (running with OpenSSL 3.0.22 25 Aug 2026)\n"
+    "configure arguments: --with-cc-opt='-g -O2' --prefix=/usr/share/nginx "
+    "--conf-path=/etc/nginx/nginx.conf --pid-path=/run/nginx.pid\n";
+
+// A runner that always gives one answer.
+class OneAnswer : public CommandRunner {
+ public:
+  explicit OneAnswer(base::CommandOutput output) : output_(std::move(output)) {}
+  Result<base::CommandOutput> run(const base::Command&) override { return output_; }
+
+ private:
+  base::CommandOutput output_;
+};
+
+class InstanceTest : public testing::Test {
+ protected:
+  InstanceTest() { files_.put("/etc/nginx/nginx.conf", "pid /run/other.pid;\n"); }
+
+  Instance instance() { return Instance::find(runner_, files_, {}).value(); }
+
+  OneAnswer runner_{{0, kAnswer}};
+  base::FakeFileSystem files_;
+};
+
+TEST_F(InstanceTest, ReadsHowNginxWasBuilt) {
+  EXPECT_EQ(instance().version(), (Version{1, 22, 1}));
+  EXPECT_EQ(instance().openssl(), (Version{3, 0, 22}));
+  EXPECT_EQ(instance().config_path(), "/etc/nginx/nginx.conf");
+  EXPECT_EQ(instance().pid_path(), "/run/nginx.pid");
+}
+
+TEST_F(InstanceTest, FindsTheMasterThatThePidDirectiveNames) {
+  files_.put("/run/other.pid", "77\n");
+  files_.put("/proc/77/cmdline", "nginx: master process /usr/sbin/nginx");
+  EXPECT_EQ(instance().master(), 77);
+}
+
+TEST_F(InstanceTest, SaysWhenNginxDoesNotRun) {
+  EXPECT_EQ(instance().master().error().message,
+            "nginx is not running (pid file /run/other.pid does not exist): start it with "
+            "\"systemctl start nginx\" and run again");
+  files_.put("/run/other.pid", "77\n");
+  EXPECT_EQ(instance().master().error().message,
+            "nginx is not running (pid file /run/other.pid names process 77, which is gone): start "
+            "it with \"systemctl start nginx\" and run again");
+}
+
+TEST_F(InstanceTest, LeavesOtherProgramsAlone) {
+  files_.put("/run/other.pid", "77\n");
+  files_.put("/proc/77/cmdline", "sleep");
+  EXPECT_EQ(instance().reload().error().message,
+            "process 77 of the pid file /run/other.pid is not an nginx master but \"sleep\"");
+}
+
+TEST_F(InstanceTest, ListsWorkersThatStay) {
+  files_.put("/run/other.pid", "77\n");
+  files_.put("/proc/77/cmdline", "nginx: master process nginx");
+  files_.put("/proc/77/stat", "77 (nginx) S 1 77");
+  files_.put("/proc/79/cmdline", "nginx: worker process");
+  files_.put("/proc/79/stat", "79 (nginx) S 77 77");
+  files_.put("/proc/78/cmdline", "nginx: worker process is shutting down");
+  files_.put("/proc/78/stat", "78 (nginx) S 77 77");
+  files_.put("/proc/90/cmdline", "nginx: worker process");
+  files_.put("/proc/90/stat", "90 (nginx) S 89 77");
+  EXPECT_THAT(instance().workers().value(), ElementsAre(79));
+}
+
+TEST(TestOutput, KeepsNginxsWords) {
+  EXPECT_EQ(read_test_output(1,
+                             "nginx: [warn] something\n"
+                             "nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:3\n"
+                             "nginx: configuration file /etc/nginx/nginx.conf test failed\n")
+                .error()
+                .message,
+            "nginx -t: [emerg] unknown directive \"x\" in /etc/nginx/a:3");
+  EXPECT_TRUE(read_test_output(0, "nginx: [warn] something\n"));
+}
+
+}  // namespace
+}  // namespace everseal::nginx

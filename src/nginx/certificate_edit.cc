@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "nginx/placement.h"
+
 namespace everseal::nginx {
 namespace {
 
@@ -19,13 +21,6 @@ std::optional<KeyType> key_type(const FileReader& files, const std::string& path
   return std::nullopt;
 }
 
-bool is_own(const Server& server, const Directive* directive) {
-  return directive != nullptr &&
-         std::ranges::any_of(server.directive->statement->children, [&](const Statement& child) {
-           return &child == directive->statement;
-         });
-}
-
 CertificateEdit refusal(const Directive& at, std::string reason) {
   return {.action = CertificateEdit::Action::refuse, .where = at.where(), .reason = reason};
 }
@@ -36,7 +31,8 @@ CertificateEdit replacement(const Server& server, const CertificatePair& pair) {
                    "the path of the certificate holds variables, so it is not replaced: point it "
                    "to the new one by hand");
   }
-  if (!is_own(server, pair.certificate_directive) || !is_own(server, pair.key_directive)) {
+  if (!is_own(*server.directive, pair.certificate_directive) ||
+      !is_own(*server.directive, pair.key_directive)) {
     return refusal(*pair.certificate_directive,
                    "certificate and key are not both set in the server itself, and other servers "
                    "may share these lines: set both in it, then run again");

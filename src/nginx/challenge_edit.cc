@@ -10,6 +10,29 @@ bool is_plain_80(const Socket& socket) {
   return socket.port == "80" && !socket.is_tls() && !socket.host.starts_with("unix:");
 }
 
+// Where a CA may knock for the names of `site`: the plain sockets its servers listen on and, unless
+// these are all of single addresses, those of all addresses: a name may lead to a family that only
+// the default server has.
+std::vector<const Socket*> doors(const Model& model, const Site& site) {
+  std::vector<const Socket*> own, wide;
+  for (const Socket& socket : model.sockets()) {
+    if (!is_plain_80(socket)) continue;
+    const bool is_own = std::ranges::any_of(socket.servers, [&](const Server* server) {
+      return std::ranges::find(site.servers, server) != site.servers.end();
+    });
+    const bool is_wide = socket.host == "*" || socket.host == "[::]";
+    if (is_own) own.push_back(&socket);
+    if (is_wide) wide.push_back(&socket);
+  }
+  const bool single_addresses = !own.empty() && std::ranges::none_of(own, [](const Socket* socket) {
+    return socket->host == "*" || socket->host == "[::]";
+  });
+  if (single_addresses) return own;
+  for (const Socket* socket : wide)
+    if (std::ranges::find(own, socket) == own.end()) own.push_back(socket);
+  return own;
+}
+
 // Lua that runs before our rewrite rules could: the answer is then the script's.
 bool runs_script_first(const Model& model, const Server& server) {
   for (std::string_view name : {"server_rewrite_by_lua_block", "server_rewrite_by_lua_file"}) {
@@ -23,11 +46,11 @@ bool runs_script_first(const Model& model, const Server& server) {
 ChallengeServers challenge_servers(const Model& model, const Site& site) {
   ChallengeServers found;
   std::set<const Server*> servers;
+  const std::vector<const Socket*> sockets = doors(model, site);
   for (const std::string& name : site.names) {
     bool answered = false;
-    for (const Socket& socket : model.sockets()) {
-      if (!is_plain_80(socket)) continue;
-      for (const Server* server : model.servers_for(socket, name)) {
+    for (const Socket* socket : sockets) {
+      for (const Server* server : model.servers_for(*socket, name)) {
         if (runs_script_first(model, *server)) continue;
         servers.insert(server);
         answered = true;

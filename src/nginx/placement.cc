@@ -128,6 +128,13 @@ std::vector<Patch> BlockDraft::patches() const {
   return patches;
 }
 
+bool is_own(const Directive& block, const Directive* directive) {
+  if (directive == nullptr) return false;
+  const auto& children = block.statement->children;
+  return std::ranges::any_of(
+      children, [&](const Statement& child) { return &child == directive->statement; });
+}
+
 std::string as_word(std::string_view value) {
   bool plain = !value.empty() && value.find_first_of(" \t\r\n;{}\"'#\\$") == value.npos;
   if (plain) return std::string(value);

@@ -58,6 +58,9 @@ class BlockDraft {
   std::vector<Patch> patches_;
 };
 
+// Whether the block itself, not a file it includes, holds the directive (which may be null).
+bool is_own(const Directive& block, const Directive* directive);
+
 // `value` as one word of the configuration, quoted if it must be.
 std::string as_word(std::string_view value);
 

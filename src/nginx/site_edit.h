@@ -1,0 +1,74 @@
+// The edit that puts one site on HTTPS.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nginx/edit.h"
+#include "nginx/placement.h"
+
+namespace everseal::nginx {
+
+// New text for server blocks.
+using Drafts = std::map<const Server*, BlockDraft>;
+
+// Why the file that holds a block must not be edited: it is included from several places, or
+// another program writes it. Empty if it may be.
+std::string untouchable(const Model& model, const Directive& block);
+
+// The edit of one site, kept apart until it is known that nothing in it is refused.
+class SiteEdit {
+ public:
+  SiteEdit(const Model& model, const SiteRequest& request, const EditOptions& options,
+           const FileReader& files)
+      : model_(model), request_(request), site_(*request.site), options_(options), files_(files) {}
+
+  void decide();
+
+  Drafts drafts;
+  std::set<const Server*> split;   // their port 80 moves to a redirecting server
+  std::set<const Socket*> pinned;  // their default server must not change
+  std::vector<Note> notes;
+  std::vector<Note> refusals;
+
+ private:
+  void open_port(const Server& server);
+  void pin_default(const Socket& socket);
+  bool wants_certificate(const Server& server) const;
+  void install_certificate(const Server& server);
+  void redirect(const Server& server);
+  void add_hsts(const Server& server);
+  std::vector<std::string> names_without_tls(const Server& server) const;
+  bool needs_tls(const Server& server);
+  std::string twin_refusal(const Listen& listen) const;
+  std::string twin_arguments(const Server& server, const Listen& listen);
+  void add_twins(const Server& server);
+  void split_off(const Server& server, const std::vector<const Listen*>& plain);
+  void redirect_inside(const Server& server);
+  void warn_about_locations(const Server& server);
+  bool wants_redirect(const Server& server);
+
+  BlockDraft& draft(const Server& server) {
+    return drafts.try_emplace(&server, *server.directive).first->second;
+  }
+  void note(std::string where, std::string text) {
+    notes.push_back({site_.name, std::move(where), std::move(text)});
+  }
+  void refuse(std::string where, std::string text) {
+    refusals.push_back({site_.name, std::move(where), std::move(text)});
+  }
+
+  const Model& model_;
+  const SiteRequest& request_;
+  const Site& site_;
+  const EditOptions& options_;
+  const FileReader& files_;
+  std::set<const Server*> secured_;  // had no TLS before
+  // Listen on port 80 → arguments of its TLS twin; the implied listen of a server is null.
+  std::map<std::pair<const Server*, const Directive*>, std::string> twins_;
+};
+
+}  // namespace everseal::nginx

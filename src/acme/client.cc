@@ -22,11 +22,7 @@ constexpr std::size_t kMostNonces = 200;
 constexpr std::size_t kMostNonceSources = 10;
 
 bool is_nonce(std::string_view text) {
-  auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  };
-  return !text.empty() && text.size() <= kMostNonceBytes && std::ranges::all_of(text, good);
+  return !text.empty() && text.size() <= kMostNonceBytes && is_base64url(text);
 }
 
 bool is_bad_nonce(const Result<http::Response>& result) {

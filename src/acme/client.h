@@ -16,17 +16,17 @@
 namespace everseal::acme {
 
 struct AccountOptions {
-  std::string known_url;              // the account's URL if it is known: nothing is asked
-  bool key_was_used = false;          // look for the key's account before making one
-  std::vector<std::string> contacts;  // e-mail addresses
+  std::string known_url{};              // the account's URL if it is known: nothing is asked
+  bool key_was_used = false;            // look for the key's account before making one
+  std::vector<std::string> contacts{};  // e-mail addresses
   bool terms_agreed = false;
-  std::optional<crypto::ExternalAccount> external_account;
+  std::optional<crypto::ExternalAccount> external_account{};
 };
 
 // A request signed by the account.
 struct SignedRequest {
-  std::string url;
-  std::string payload;  // JSON; empty: a POST-as-GET (RFC 8555 §6.3)
+  std::string url{};
+  std::string payload{};  // JSON; empty: a POST-as-GET (RFC 8555 §6.3)
 };
 
 // Whether sending the same request again may help: no answer, a 5xx, or a nonce that was refused

@@ -130,9 +130,10 @@ void Issuance::on_order_found(std::string url) {
 
 void Issuance::begin_order() {
   step_ = Step::ordering;
-  send_after(new_order_failures_ == 0 ? base::Milliseconds(0) : repeat_delay(new_order_failures_),
-             {.subject = Subject::new_order,
-              .request = {context_.directory.new_order, new_order_payload(request_.names)}});
+  timers_.push_back(
+      {new_order_at_,
+       {.subject = Subject::new_order,
+        .request = {context_.directory.new_order, new_order_payload(request_.names)}}});
 }
 
 // ---- Requests and their answers
@@ -201,13 +202,10 @@ void Issuance::on_failed(Exchange exchange, const Result<http::Response>& result
 void Issuance::repeat(Exchange exchange, base::Milliseconds delay) {
   switch (exchange.subject) {
     case Subject::new_order:
+      new_order_at_ = context_.clock.steady_now() + delay;
       return actions_.push_back(action::FindOrder{});
     case Subject::finalize:
       return fetch_order_after(delay);
-    case Subject::challenge:
-      exchange.subject = Subject::authorization;
-      exchange.request = {names_[exchange.index].authorization_url, ""};
-      return send_after(delay, std::move(exchange));
     default:
       return send_after(delay, std::move(exchange));
   }

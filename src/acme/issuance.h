@@ -19,12 +19,12 @@ namespace everseal::acme {
 
 // What to issue.
 struct IssuanceRequest {
-  std::uint64_t id = 0;            // the caller's
-  std::vector<std::string> names;  // base::parse_domain_name's form
-  std::string order_url;           // of an earlier attempt; empty if there is none
+  std::uint64_t id = 0;              // the caller's
+  std::vector<std::string> names{};  // base::parse_domain_name's form
+  std::string order_url{};           // of an earlier attempt; empty if there is none
   // An earlier attempt may have made an order whose URL was lost: look for it at the CA first.
   bool recover_unknown_order = false;
-  std::string preferred_chain;  // common name of the issuer of the topmost certificate; or empty
+  std::string preferred_chain{};  // common name of the issuer of the topmost certificate; or empty
 };
 
 // How far an order is, as it must be remembered.
@@ -33,7 +33,7 @@ enum class OrderStage { created, finalizing };
 // What must be durable before an issuance goes on.
 struct OrderRecord {
   std::uint64_t id = 0;
-  std::string url;
+  std::string url{};
   OrderStage stage = OrderStage::created;
 };
 
@@ -52,26 +52,26 @@ std::string_view to_string(Step step);
 
 // What the CA, or the host, said against one name; printable.
 struct NameProblem {
-  std::string name;
-  std::string text;
+  std::string name{};
+  std::string text{};
 };
 
 // How an issuance ended.
 struct Outcome {
   std::uint64_t id = 0;
-  Result<std::string> chain;          // PEM as the CA sent it: hostile until crypto::verify_chain
-  std::vector<NameProblem> problems;  // by name, if the CA gave reasons for names
-  std::string problem_type;      // ACME's word for the failure ("accountDoesNotExist"), or empty
-  std::optional<Time> retry_at;  // what the CA asked for
-  std::string order_url;         // empty if there is no order worth resuming
+  Result<std::string> chain{};          // PEM as the CA sent it: hostile until crypto::verify_chain
+  std::vector<NameProblem> problems{};  // by name, if the CA gave reasons for names
+  std::string problem_type{};      // ACME's word for the failure ("accountDoesNotExist"), or empty
+  std::optional<Time> retry_at{};  // what the CA asked for
+  std::string order_url{};         // empty if there is no order worth resuming
 };
 
 // An http-01 challenge to be made true, or no longer.
 struct ChallengeResponse {
   std::uint64_t id = 0;
-  std::string name;
-  std::string token;
-  std::string key_authorization;
+  std::string name{};
+  std::string token{};
+  std::string key_authorization{};
 };
 
 // What an Issuance wants done. Each action is returned once.
@@ -224,6 +224,7 @@ class Issuance {
   bool resuming_ = false;  // the order is of an earlier run and not yet known to be alive
   bool aborted_ = false;
   std::string order_url_;
+  Instant new_order_at_{};  // not before
   OrderStage stage_ = OrderStage::created;
   Order order_;
   int new_order_failures_ = 0, finalize_failures_ = 0;

@@ -136,10 +136,6 @@ constexpr std::array kOrderWords = {"pending", "ready", "processing", "valid", "
 constexpr std::array kAuthorizationWords = {"pending",     "valid",   "invalid",
                                             "deactivated", "expired", "revoked"};
 
-bool is_token(std::string_view text) {
-  return text.size() >= 22 && text.size() <= 128 && base::decode_base64url(text).has_value();
-}
-
 Problem read_problem(const Object& object, int status, int depth = 0) {
   Problem problem;
   problem.type = object.text("type");
@@ -184,6 +180,17 @@ bool passes_by_itself(std::string_view type) {
 }
 
 }  // namespace
+
+bool is_base64url(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
+
+bool is_token(std::string_view text) {
+  return text.size() >= 22 && text.size() <= 128 && is_base64url(text);
+}
 
 Result<Directory> parse_directory(std::string_view text, std::string_view url) {
   const auto object = TRY(Object::parse("directory", text, TRY(http::https_origin(url))));

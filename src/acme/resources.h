@@ -15,12 +15,19 @@
 
 namespace everseal::acme {
 
+// Whether all of `text` is of the base64url alphabet, as nonces and tokens must be (RFC 8555
+// §6.5.1, §8.3).
+bool is_base64url(std::string_view text);
+
+// Whether `text` is a challenge's token: base64url, at least 128 bits, at most 128 characters.
+bool is_token(std::string_view text);
+
 // RFC 8555 §7.1.1.
 struct Directory {
-  std::string new_nonce, new_account, new_order;  // URLs
-  std::string revoke_cert, key_change;            // URLs; empty if the CA has none
-  std::string renewal_info;                       // URL (RFC 9773); empty if the CA has none
-  std::string terms_of_service, website;          // URLs to show, of any origin; printable
+  std::string new_nonce{}, new_account{}, new_order{};  // URLs
+  std::string revoke_cert{}, key_change{};              // URLs; empty if the CA has none
+  std::string renewal_info{};                           // URL (RFC 9773); empty if the CA has none
+  std::string terms_of_service{}, website{};            // URLs to show, of any origin; printable
   bool external_account_required = false;
 };
 // `url` is where it came from; its origin binds all URLs of the CA.
@@ -28,11 +35,11 @@ Result<Directory> parse_directory(std::string_view json, std::string_view url);
 
 // RFC 8555 §6.7 and RFC 7807: why a CA refused.
 struct Problem {
-  std::string type;    // without "urn:ietf:params:acme:error:"; empty if it has none
-  std::string detail;  // as sent: hostile; show it through describe()
+  std::string type{};    // without "urn:ietf:params:acme:error:"; empty if it has none
+  std::string detail{};  // as sent: hostile; show it through describe()
   int status = 0;
-  std::string name;  // of a subproblem: the domain name it is about
-  std::vector<Problem> subproblems;
+  std::string name{};  // of a subproblem: the domain name it is about
+  std::vector<Problem> subproblems{};
 
   // "unauthorized: Invalid response from …" on one line, safe to print.
   std::string describe() const;
@@ -46,9 +53,9 @@ Problem parse_problem(std::string_view json, int http_status);
 
 // RFC 8555 §7.1.2.
 struct Account {
-  std::string url;     // the key id
-  std::string orders;  // URL of the list; empty if unknown
-  std::string status;  // "valid", "deactivated", "revoked"; empty if not asked
+  std::string url{};     // the key id
+  std::string orders{};  // URL of the list; empty if unknown
+  std::string status{};  // "valid", "deactivated", "revoked"; empty if not asked
 };
 Result<Account> parse_account(std::string_view json, std::string_view origin);
 
@@ -57,11 +64,11 @@ enum class OrderStatus { pending, ready, processing, valid, invalid };
 // RFC 8555 §7.1.3.
 struct Order {
   OrderStatus status = OrderStatus::pending;
-  std::vector<std::string> names;           // lower-case, sorted
-  std::vector<std::string> authorizations;  // URLs
-  std::string finalize;                     // URL
-  std::string certificate;                  // URL; there if the status is valid
-  std::optional<Problem> error;
+  std::vector<std::string> names{};           // lower-case, sorted
+  std::vector<std::string> authorizations{};  // URLs
+  std::string finalize{};                     // URL
+  std::string certificate{};                  // URL; there if the status is valid
+  std::optional<Problem> error{};
 };
 Result<Order> parse_order(std::string_view json, std::string_view origin);
 
@@ -72,18 +79,18 @@ enum class AuthorizationStatus { pending, valid, invalid, deactivated, expired, 
 
 // RFC 8555 §8.
 struct Challenge {
-  std::string type;  // "http-01", …
-  std::string url;
-  std::string token;  // ^[A-Za-z0-9_-]{22,128}$
-  std::optional<Problem> error;
+  std::string type{};  // "http-01", …
+  std::string url{};
+  std::string token{};  // ^[A-Za-z0-9_-]{22,128}$
+  std::optional<Problem> error{};
 };
 
 // RFC 8555 §7.1.4.
 struct Authorization {
   AuthorizationStatus status = AuthorizationStatus::pending;
-  std::string name;
+  std::string name{};
   bool wildcard = false;
-  std::vector<Challenge> challenges;  // of the types we know how to read
+  std::vector<Challenge> challenges{};  // of the types we know how to read
 };
 Result<Authorization> parse_authorization(std::string_view json, std::string_view origin);
 

@@ -7,10 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <ranges>
 
+#include "acme/resources.h"
 #include "base/encoding.h"
 #include "base/file_descriptor.h"
 
@@ -19,16 +18,9 @@ namespace {
 
 using base::FileDescriptor;
 
-bool is_token_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_';
-}
-
-// RFC 8555 §8.3: at least 128 bits of base64url. It becomes a file name.
+// It becomes a file name.
 Result<> check_token(std::string_view token) {
-  const bool good =
-      token.size() >= 22 && token.size() <= 128 && std::ranges::all_of(token, is_token_character);
-  if (good) return {};
+  if (acme::is_token(token)) return {};
   return base::invalid(fmt::format("not a token: {}", base::printable(token, 80)));
 }
 

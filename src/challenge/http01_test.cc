@@ -18,9 +18,9 @@ const std::string kToken = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
 
 class Webroot : public testing::Test {
  protected:
-  Webroot() {
+  static fs::path make_root() {
     std::string pattern = fs::temp_directory_path() / "webroot.XXXXXX";
-    root_ = ::mkdtemp(pattern.data());
+    return ::mkdtemp(pattern.data());
   }
   ~Webroot() override { fs::remove_all(root_); }
 
@@ -30,7 +30,7 @@ class Webroot : public testing::Test {
     return result ? "published" : result.error().message;
   }
 
-  fs::path root_;
+  const fs::path root_ = make_root();
   WebrootResponder responder_{root_};
 };
 

@@ -98,9 +98,9 @@ class CertificateChain {
 
 // What a chain must be to go with our request.
 struct ExpectedCertificate {
-  std::string public_key_der;      // DER SubjectPublicKeyInfo
-  std::vector<std::string> names;  // exactly these, in any order
-  Time now;
+  std::string public_key_der{};      // DER SubjectPublicKeyInfo
+  std::vector<std::string> names{};  // exactly these, in any order
+  Time now{};
 };
 
 // Reads and judges the chain that a CA sent: our key, exactly our names, dates that hold now (and a

@@ -12,10 +12,10 @@ namespace everseal::crypto {
 
 // What a FakeAuthority is asked to put into a leaf.
 struct FakeLeaf {
-  std::string public_key_der;
-  std::vector<std::string> names;      // DNS names
-  std::vector<std::string> addresses;  // "192.0.2.1"
-  Time not_before, not_after;
+  std::string public_key_der{};
+  std::vector<std::string> names{};      // DNS names
+  std::vector<std::string> addresses{};  // "192.0.2.1"
+  Time not_before{}, not_after{};
 };
 
 // Issues certificates of any content, good or bad, in the name "CN=NAME".

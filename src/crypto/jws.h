@@ -12,9 +12,9 @@ namespace everseal::crypto {
 // What ACME asks for in the protected header. An empty `kid` embeds the public key ("jwk"), as
 // newAccount wants; an empty `nonce` leaves it out.
 struct JwsHeader {
-  std::string url;
-  std::string nonce;
-  std::string kid;
+  std::string url{};
+  std::string nonce{};
+  std::string kid{};
 };
 
 // The flattened JSON serialization of `payload` signed by `key`. An empty payload is a POST-as-GET.
@@ -24,8 +24,8 @@ Result<std::string> sign_jws(const PrivateKey& key, const JwsHeader& header,
 
 // What a CA hands out to tie a new account to one that the person already has there.
 struct ExternalAccount {
-  std::string kid;
-  std::string mac_key;  // base64url, as CAs print it
+  std::string kid{};
+  std::string mac_key{};  // base64url, as CAs print it
 };
 
 // The "externalAccountBinding" of RFC 8555 §7.3.4 for `key` and the newAccount `url`: a JWS under

@@ -14,21 +14,21 @@ namespace everseal::http {
 enum class Method { get, head, post };
 
 struct Header {
-  std::string name;
-  std::string value;
+  std::string name{};
+  std::string value{};
 };
 
 struct Request {
   Method method = Method::get;
-  std::string url;
-  std::vector<Header> headers;
-  std::string body;  // only sent with a POST
+  std::string url{};
+  std::vector<Header> headers{};
+  std::string body{};  // only sent with a POST
 };
 
 struct Response {
   int status = 0;
-  std::vector<Header> headers;  // in the order of arrival
-  std::string body;
+  std::vector<Header> headers{};  // in the order of arrival
+  std::string body{};
 
   // The first value of a header, or nullptr. Names are compared without case (RFC 9110 §5.1).
   const std::string* header(std::string_view name) const;

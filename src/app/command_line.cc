@@ -45,9 +45,9 @@ struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
       nginx_config;
   std::string eab_kid, eab_key, redirect;
+  long hsts = -1;  // seconds; negative: not given
   std::vector<std::string> emails, names, domains;
   std::int64_t change = 0;
-  long hsts = -1;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
   bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
@@ -224,13 +224,11 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
                   "Redirect http to https for all chosen sites [those that had no HTTPS]");
   secure.add_flag("--no-redirect", given.redirect_off, "Redirect nothing");
   secure
-      .add_option("--hsts", given.hsts,
-                  "Send Strict-Transport-Security for so many seconds [2 years]; browsers will "
-                  "refuse plain HTTP that long")
-      ->type_name("SECONDS")
-      ->expected(0, 1)
-      ->default_val(-1)
-      ->default_str("")
+      .add_flag(
+          "--hsts{63072000}", given.hsts,
+          "Send Strict-Transport-Security, for two years or --hsts=SECONDS; browsers will refuse "
+          "plain HTTP that long")
+      ->type_name("")
       ->check(CLI::NonNegativeNumber);
   add_ca(secure, given);
   add_nginx(secure, given);
@@ -281,6 +279,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   } catch (const CLI::ParseError& error) {
     return wrong(error.what());
   }
+  if (secure.count("--hsts") == 0) given.hsts = -1;  // the parser clears what was not given
   if (app.get_subcommands().empty()) return Failure({argc > 1 ? 2 : 0, app.help()});
 
   CommandLine line;
@@ -289,7 +288,6 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       load_settings(files, given.config.empty() ? kSettingsFile : given.config, presence);
   if (!settings) return wrong(settings.error().message);
   line.settings = *std::move(settings);
-  if (secure.parsed() && secure.count("--hsts") > 0 && given.hsts < 0) given.hsts = 63'072'000;
   if (const auto laid = lay_over(given, line.settings); !laid) return wrong(laid.error().message);
   line.json = given.json;
   line.quiet = given.quiet;

@@ -1,6 +1,7 @@
 #include "nginx/edit.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "nginx/challenge_edit.h"
@@ -34,6 +35,7 @@ class Planner {
   Drafts drafts_;
   std::set<const Server*> split_;
   std::set<const Socket*> pinned_;
+  std::map<std::string, const Server*> opened_;
   std::optional<BlockDraft> http_;
   bool acme_ = false;  // acme.conf is needed
   bool tls_ = false;   // some site is put on TLS
@@ -50,6 +52,10 @@ void Planner::add_site(const SiteRequest& request) {
   drafts_.merge(edit.drafts);
   split_.merge(edit.split);
   pinned_.merge(edit.pinned);
+  for (const auto& [address, server] : edit.opened) {
+    const auto [first, added] = opened_.emplace(address, server);
+    if (!added && server < first->second) first->second = server;
+  }
   tls_ |= request.mode == SiteMode::tls;
 }
 
@@ -127,6 +133,10 @@ Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   for (const SiteRequest& request : requests) add_site(request);
   for (const SiteRequest& request : requests) add_challenges(*request.site);
   pin_defaults();
+  for (const auto& [address, server] : opened_) {
+    plan_.notes.push_back({"", server->where(),
+                           "the first server on " + address + ": answers unknown names there too"});
+  }
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));
   bool included = std::ranges::any_of(

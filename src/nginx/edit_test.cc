@@ -155,7 +155,7 @@ TEST_F(Edit, MovesPort80ToARedirectingServerInTheSamePlace) {
             "    location /healthz { return 200 ok; }\n"
             "    root /srv;\n"
             "}\n");
-  EXPECT_EQ(plan_.notes.back().text, "no longer served in clear, port 80 redirects: /healthz");
+  EXPECT_EQ(plan_.notes.front().text, "no longer served in clear, port 80 redirects: /healthz");
 }
 
 TEST_F(Edit, KeepsPort80InPlaceAfterThePhaseOfTheChallenge) {
@@ -226,7 +226,7 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
   edited(
       "server {\n    listen 80;\n    server_name example.com;\n}\n\n"
       "server {\n    listen 80;\n    server_name other.com;\n}\n");
-  EXPECT_EQ(plan_.notes.front().text, "the first server on *:443 answers unknown names there too");
+  EXPECT_EQ(plan_.notes.front().text, "the first server on *:443: answers unknown names there too");
 }
 
 TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22

@@ -240,8 +240,7 @@ void SiteEdit::open_port(const Server& server) {
     twins_.emplace(std::pair(&server, listen->directive), twin_arguments(server, *listen));
     const Socket* socket = model_.socket(listen->host + ":443");
     if (socket == nullptr) {
-      note(server.where(),
-           fmt::format("the first server on {}:443 answers unknown names there too", listen->host));
+      opened.emplace(listen->host + ":443", &server);
     } else if (&server < socket->default_server) {
       pinned.insert(socket);
     }

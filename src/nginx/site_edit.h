@@ -31,6 +31,8 @@ class SiteEdit {
   Drafts drafts;
   std::set<const Server*> split;   // their port 80 moves to a redirecting server
   std::set<const Socket*> pinned;  // their default server must not change
+  std::map<std::string, const Server*>
+      opened;  // sockets that are new, with their first server here
   std::vector<Note> notes;
   std::vector<Note> refusals;
 

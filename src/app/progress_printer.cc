@@ -18,9 +18,11 @@ std::size_t terminal_width() {
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-// "✓" only where the terminal shows it: the words beside it say the same.
+// A text may begin with the subject itself, as errors of one name do.
 std::string line_of(std::string_view sign, std::string_view subject, std::string_view text) {
-  return fmt::format("{} {}: {}\n", sign, subject, text);
+  const std::string prefix = fmt::format("{}: ", subject);
+  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  return fmt::format("{} {}{}\n", sign, prefix, text);
 }
 
 }  // namespace

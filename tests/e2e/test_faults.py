@@ -32,7 +32,11 @@ class Faults(MachineCase):
     def mount_state(self, options):
         STATE.mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(STATE)], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", str(STATE)], check=True)
+        self.addCleanup(self.unmount_state)
+
+    def unmount_state(self):
+        if STATE.is_mount():
+            subprocess.run(["umount", "-l", str(STATE)], check=True)
 
     def remount_state(self, options):
         subprocess.run(["mount", "-o", "remount," + options, str(STATE)], check=True)
@@ -56,8 +60,7 @@ class Faults(MachineCase):
                 self.assert_secures_all()
                 self.run_everseal("undo", "--yes")
                 self.assertEqual(fingerprint(), self.before)
-                subprocess.run(["umount", "-l", str(STATE)], check=True)
-                STATE.mkdir(exist_ok=True)
+                self.unmount_state()
 
     def test_there_are_no_inodes_left(self):
         self.mount_state("nr_inodes=8,mode=700")

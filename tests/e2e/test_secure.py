@@ -76,8 +76,8 @@ class Secure(MachineCase):
         self.assert_https("pair.example", "www.pair.example")
         self.assert_no_https("static.example")
         after = fingerprint()
-        for path in ("sites-available/static", "sites-enabled/app", "conf.d/four.conf"):
-            self.assertEqual(after[path], before[path])
+        for path in ("sites-available/static", "sites-enabled/app", "conf.d/socket.conf"):
+            self.assertEqual(after[path], before[path], path)
 
     def test_no_redirect_and_hsts_and_key_type(self):
         self.run_everseal("secure", "static.example", "--yes", "--no-redirect", "--hsts",

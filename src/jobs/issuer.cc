@@ -57,6 +57,11 @@ Result<> Issuer::register_account(bool key_was_used) {
   options.key_was_used = key_was_used;
   options.contacts = settings.contacts;
   options.external_account = settings.external_account;
+  if (TRY(client_->directory())->external_account_required && !settings.external_account)
+    return base::rejected(
+        "the CA makes accounts only for its customers: give the key id and the MAC key that it "
+        "hands "
+        "out with --eab-kid and --eab-hmac-key");
   options.terms_agreed = TRY(agree_to_terms());
   const acme::Account account = TRY(client_->open_account(options));
   environment_.reporter.done("account", account.url);
@@ -75,6 +80,8 @@ Result<bool> Issuer::agree_to_terms() {
          environment_.reporter.confirm("Do you agree to the terms of service?");
 }
 
+// The version is in the catalog before its key is on disk, so that no key is ever left unknown;
+// both are durable before the CA is asked.
 Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certificates) {
   report_ = {};
   tasks_.clear();
@@ -83,10 +90,15 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   for (store::CertificateRecord& certificate : certificates) {
     ids.push_back(tasks_.size());
     Task& task = tasks_.emplace_back(Task{std::move(certificate), {}, false, false});
-    TRY(within(task.certificate.name, begin(task)));
+    TRY(begin(task));
     versions.push_back(task.version);
   }
   TRY(state_.catalog().save_versions(versions));
+  for (const Task& task : tasks_)
+    if (!task.was_begun)
+      TRY(within(task.certificate.name,
+                 keeper_.make_key(task.certificate.name, task.version.number,
+                                  TRY(crypto::parse_key_type(task.certificate.key_type)))));
   TRY(run(ids));
 
   std::erase_if(ids, [&](std::uint64_t id) { return !tasks_[id].account_unknown; });
@@ -97,21 +109,18 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   return std::move(report_);
 }
 
-// The key is durable before the version is in the catalog, and both before the CA is asked.
+// Without its key a version was begun by nobody: no order can have been placed for it.
 Result<> Issuer::begin(Task& task) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto pending = TRY(state_.catalog().version(certificate.id, store::VersionState::pending));
-  if (pending && keeper_.public_key(certificate.name, pending->number)) {
+  if (pending) {
     task.version = *pending;
-    task.was_begun = true;
-    return {};
+    task.was_begun = keeper_.public_key(certificate.name, pending->number).has_value();
+  } else {
+    task.version.certificate_id = certificate.id;
+    task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
   }
-  TRY(state_.discard_pending(certificate));
-  const int number = TRY(state_.catalog().last_version(certificate.id)) + 1;
-  task.version.certificate_id = certificate.id;
-  task.version.number = number;
-  return keeper_.make_key(certificate.name, number,
-                          TRY(crypto::parse_key_type(certificate.key_type)));
+  return {};
 }
 
 Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {

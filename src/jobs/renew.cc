@@ -107,8 +107,12 @@ Result<std::vector<renew::Entry>> RenewJob::plan(const Certificates& certificate
 // By CA: one that cannot be reached does not stop the others.
 Result<> RenewJob::issue(Certificates certificates) {
   std::map<std::string, Certificates> by_server;
-  for (store::CertificateRecord& certificate : certificates)
+  const Settings& settings = environment_.settings;
+  for (store::CertificateRecord& certificate : certificates) {
+    if (settings.key_type) certificate.key_type = crypto::to_string(*settings.key_type);
+    if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     by_server[certificate.server].push_back(std::move(certificate));
+  }
   for (auto& [server, group] : by_server) {
     if (auto issued = issue_at(server, group); !issued)
       for (const store::CertificateRecord& certificate : group) {

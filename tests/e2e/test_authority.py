@@ -69,7 +69,7 @@ class Authorities(MachineCase):
     def test_an_external_account_is_needed(self):
         self.new_authority(eab={_KEY_ID: _MAC_KEY})
         result = self.run_everseal("secure", "static.example", "--yes", status=1)
-        self.assertIn("external account", result.err)
+        self.assertIn("--eab-kid", result.err)
         self.assertEqual(fingerprint(), self.before)
         result = self.run_everseal("secure", "static.example", "--yes", "--eab-kid", _KEY_ID,
                                    "--eab-hmac-key", "AAAA" + _MAC_KEY[4:], status=1)

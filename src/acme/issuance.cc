@@ -51,10 +51,8 @@ Problem why_failed(const Authorization& authorization) {
   for (const Challenge& each : authorization.challenges) {
     if (each.error) return *each.error;
   }
-  constexpr std::array words = {"pending", "valid", "invalid", "deactivated", "expired", "revoked"};
   Problem problem;
-  problem.detail =
-      fmt::format("the authorization is {}", words[static_cast<std::size_t>(authorization.status)]);
+  problem.detail = fmt::format("the authorization is {}", to_string(authorization.status));
   return problem;
 }
 

@@ -181,6 +181,10 @@ bool passes_by_itself(std::string_view type) {
 
 }  // namespace
 
+std::string_view to_string(AuthorizationStatus status) {
+  return kAuthorizationWords[static_cast<std::size_t>(status)];
+}
+
 bool is_base64url(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

@@ -76,6 +76,7 @@ Result<Order> parse_order(std::string_view json, std::string_view origin);
 Result<std::vector<std::string>> parse_order_list(std::string_view json, std::string_view origin);
 
 enum class AuthorizationStatus { pending, valid, invalid, deactivated, expired, revoked };
+std::string_view to_string(AuthorizationStatus status);
 
 // RFC 8555 §8.
 struct Challenge {

@@ -71,8 +71,9 @@ TEST(Problem, FaultA30_HostileTextIsMadeHarmless) {
   const Problem problem = parse_problem(
       R"_({"type":"urn:ietf:params:acme:error:dns","detail":"\u001b[2J\r\nx $(reboot)"})_", 400);
   EXPECT_EQ(problem.describe(), "dns: \\x1b[2J\\x0d\\x0ax $(reboot)");
-EXPECT_LT(parse_problem("{\"detail\":\"" + std::string(500000, 'x') + "\"}", 400).describe().size(),
-          500u);
+  EXPECT_LT(
+      parse_problem("{\"detail\":\"" + std::string(500000, 'x') + "\"}", 400).describe().size(),
+      500u);
 }
 
 TEST(Problem, FaultA27_TellsWhatMayPass) {

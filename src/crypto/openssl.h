@@ -23,7 +23,6 @@ struct Freer {
 
 using BioPointer = std::unique_ptr<BIO, Freer<BIO_free>>;
 using KeyPointer = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using KeyContextPointer = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
 using DigestContextPointer = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
 
 inline const unsigned char* to_unsigned(std::string_view bytes) {

@@ -14,7 +14,7 @@
 namespace everseal::acme {
 namespace {
 
-constexpr base::Milliseconds kFirstPoll{10}, kLongestPoll{5000};
+constexpr base::Milliseconds kFirstPoll{2}, kLongestPoll{5000};
 constexpr base::Seconds kCleaningTime{10};
 constexpr std::size_t kMostAlternates = 10;
 

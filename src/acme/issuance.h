@@ -115,7 +115,7 @@ struct IssuanceContext {
 // The state machine of one order (RFC 8555 §7.4): finds or makes the order, makes its pending
 // authorizations true, finalizes it and downloads the chain. Asks for a save before it answers a
 // challenge and before it finalizes, so that a crash at any point is resumed and never ordered
-// twice. Polls by the CA's Retry-After, else after 10 ms, doubling to 5 s. A request that got no
+// twice. Polls by the CA's Retry-After, else after 2 ms, doubling to 5 s. A request that got no
 // response or a 5xx is repeated five times; what could have taken effect is looked up, not
 // repeated. The context must outlive it.
 class Issuance {

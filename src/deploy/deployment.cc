@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/diff.h"
+#include "deploy/proof.h"
 #include "nginx/stage.h"
 
 namespace everseal::deploy {
@@ -19,6 +20,8 @@ Result<Text> read_if_there(const FileReader& files, const std::string& path) {
   if (text.error().kind == ErrorKind::not_found) return Text();
   return std::unexpected(std::move(text).error());
 }
+
+constexpr base::Milliseconds kReloadPatience{10'000};
 
 // Beside the file, so that the rename stays on one file system; hidden from `include *`.
 std::string temporary_path(const std::string& path) {
@@ -82,7 +85,7 @@ Result<> test(const Context& context, const std::vector<ChangedFile>& steps) {
 
 Result<> reload_if_running(const nginx::Instance& instance) {
   if (const auto master = instance.master(); !master) return {};
-  return instance.reload();
+  return reload(instance, kReloadPatience);
 }
 
 // `current` with the change before → after taken back.

@@ -30,10 +30,7 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
   if (!known || settings.key_type)
     certificate.key_type = crypto::to_string(settings.new_key_type());
   certificate.preferred_chain = settings.preferred_chain;
-  const bool same = known && known->names == certificate.names &&
-                    known->server == certificate.server && known->key_type == certificate.key_type;
-  if (!same) certificate.renew_at = {};
-  if (known && !same) TRY(state.discard_pending(*known));
+  if (known && !store::same_request(*known, certificate)) certificate.renew_at = {};
   return certificate;
 }
 
@@ -52,7 +49,7 @@ Result<IssueSummary> issue(const Environment& environment, const IssueOptions& o
     (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
   }
   if (certificates.empty()) return summary;
-  TRY(state.catalog().save_certificates(certificates));
+  TRY(state.take_up(certificates));
 
   Issuer issuer(environment, state, environment.settings.server);
   TRY(issuer.open_account());

@@ -201,7 +201,12 @@ void RenewJob::finish(const Activation& activation) {
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
   if (!base::exists(environment.files, environment.settings.state + "/catalog.db"))
     return RenewSummary{};
-  State state = TRY(State::open(environment));
+  auto idle = TRY(State::open_if_idle(environment));
+  if (!idle && options.urgency == renew::Urgency::when_due) {
+    environment.reporter.note("Another everseal is at work: it renews what is due.");
+    return RenewSummary{};
+  }
+  State state = idle ? *std::move(idle) : TRY(State::open(environment));
   if (TRY(state.catalog().last_change(store::ChangeState::applying))) {
     const Server server = TRY(Server::find(environment));
     environment.reporter.note(TRY(deploy::recover(server.deployment(state))));

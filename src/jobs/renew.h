@@ -29,7 +29,9 @@ struct RenewSummary {
   std::optional<Time> next_renewal;
 };
 
-// Safe to run at any time, any number of times. Errors: what stops all of it.
+// Safe to run at any time, any number of times; while another job is at work it
+// does nothing unless a person asks.
+// Errors: what stops all of it.
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
 
 }  // namespace everseal::jobs

@@ -6,8 +6,8 @@
 #include <array>
 #include <set>
 
-#include "base/diff.h"
 #include "jobs/activation.h"
+#include "jobs/preview.h"
 #include "jobs/server.h"
 #include "jobs/site_plan.h"
 #include "nginx/verify.h"
@@ -17,10 +17,6 @@ namespace {
 
 // Stands in the preview for what is known once the account key is made.
 constexpr std::string_view kNoThumbprint = "ACCOUNT_THUMBPRINT";
-
-std::string join(const std::vector<std::string>& texts) {
-  return fmt::format("{}", fmt::join(texts, ", "));
-}
 
 // One run of the job.
 class SecureJob {
@@ -35,10 +31,10 @@ class SecureJob {
   Result<> look();
   Result<std::string> thumbprint();
   Result<nginx::EditPlan> plan_edits(nginx::SiteMode mode, const std::string& thumbprint);
-  Result<> preview();
+  Result<> show_plan();
   bool nothing_to_do() const;
 
-  Result<> choose_methods(const nginx::EditPlan& challenge);
+  void choose_methods(const nginx::EditPlan& challenge);
   Result<> open_challenges(Issuer& issuer);
   Result<> prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint);
   Result<> issue();
@@ -46,8 +42,10 @@ class SecureJob {
   Result<std::vector<deploy::Disproof>> reload_and_prove(const nginx::EditPlan& plan);
   Result<> put(const nginx::EditPlan& plan);
 
-  SitePlan* find(const std::string& name);
-  void fail(SitePlan& site, std::string why);
+  SitePlan* find(const std::string& site);
+  SitePlan* find_certificate(const std::string& name);
+  void end(const SitePlan& plan, SiteOutcome outcome, std::string why);
+  void fail(const SitePlan& plan, const std::string& why);
   void keep_open(const std::vector<deploy::Disproof>& disproofs);
   SecureReport report(SiteOutcome done);
   std::string fingerprint(const SitePlan& site) const;
@@ -72,7 +70,7 @@ class SecureJob {
 Result<SecureReport> SecureJob::run() {
   TRY(open_state());
   TRY(look());
-  TRY(preview());
+  TRY(show_plan());
   if (options_.dry_run) return report(SiteOutcome::planned);
   if (nothing_to_do()) return report(SiteOutcome::unchanged);
   if (!environment_.settings.assume_yes && !reporter_.confirm("Go ahead?"))
@@ -115,12 +113,7 @@ Result<> SecureJob::look() {
   sites_ = TRY(select_sites(found_, options_.names));
   State* const state = state_ ? &*state_ : nullptr;
   const Wish wish = options_.force ? Wish::new_certificates : Wish::what_is_needed;
-  for (SitePlan& plan : TRY(plan_sites(environment_, state, sites_, wish))) {
-    if (plan.need == Need::nothing)
-      ended_.push_back({plan.site->name, plan.site->names, SiteOutcome::kept, plan.why, {}});
-    else
-      plans_.push_back(std::move(plan));
-  }
+  plans_ = TRY(plan_sites(environment_, state, sites_, wish));
   return {};
 }
 
@@ -136,6 +129,8 @@ Result<std::string> SecureJob::thumbprint() {
 Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::string& thumbprint) {
   std::vector<nginx::SiteRequest> requests;
   for (const SitePlan& plan : plans_) {
+    if (plan.need == Need::nothing) continue;
+    if (mode == nginx::SiteMode::challenge && plan.need != Need::issue) continue;
     nginx::SiteRequest& request = requests.emplace_back();
     request.site = plan.site;
     request.mode = mode;
@@ -152,42 +147,19 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
   return nginx::plan_tls(*model_, requests, options, files);
 }
 
-Result<> SecureJob::preview() {
+Result<> SecureJob::show_plan() {
   const std::string print = TRY(thumbprint());
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
-  std::string text;
-  for (const SitePlan& site : plans_) {
-    const bool refused = plan.refused(*site.site);
-    text += fmt::format(
-        "  {}  {}\n", join(site.site->names),
-        refused ? "cannot be changed, see below"
-        : site.need == Need::issue
-            ? fmt::format("certificate from the CA, {} ({})", site.certificate.key_type, site.why)
-            : site.why);
-  }
-  for (const SiteReport& kept : ended_)
-    text += fmt::format("  {}  {}\n", join(kept.names), kept.detail);
-  if (text.empty()) text = "  none\n";
-  text = "Sites\n" + text;
-  if (!found_.skipped.empty()) text += "Left out\n";
-  for (const nginx::SkippedName& skipped : found_.skipped)
-    text += fmt::format("  '{}' ({}:{}): {}\n", skipped.name, skipped.file, skipped.line,
-                        skipped.reason);
-  for (const nginx::Note& note : plan.refusals)
-    text += fmt::format("{}: {}\n", note.where, note.text);
-  for (const nginx::Note& note : plan.notes) text += fmt::format("{}: {}\n", note.where, note.text);
-  for (const nginx::FileEdit& edit : plan.edits)
-    diff_ += base::unified_diff(
-        edit.path, edit.before ? std::optional<std::string_view>(*edit.before) : std::nullopt,
-        edit.after);
-  if (!diff_.empty()) text += "Changes to nginx\n" + diff_;
-  const auto wanted = std::ranges::count(plans_, Need::issue, &SitePlan::need);
-  if (wanted > 0)
-    text += fmt::format("Certificates to ask of {}: {}\n", environment_.settings.server, wanted);
-  reporter_.show(text);
+  diff_ = diff_of(plan);
+  reporter_.show(preview(plans_, found_, plan, environment_.settings.server));
 
+  // Of somebody else's certificate nothing more is to be done, of refused sites nothing can be.
+  for (const SitePlan& site : std::vector<SitePlan>(plans_)) {
+    if (site.need != Need::nothing) continue;
+    end(site, SiteOutcome::kept, site.why);
+  }
   for (const nginx::Note& refusal : plan.refusals)
-    if (SitePlan* site = find(refusal.site))
+    if (const SitePlan* site = find(refusal.site))
       fail(*site, fmt::format("{}: {}", refusal.where, refusal.text));
   return {};
 }
@@ -197,49 +169,42 @@ bool SecureJob::nothing_to_do() const {
          std::ranges::all_of(plans_, [](const SitePlan& plan) { return plan.need == Need::serve; });
 }
 
-Result<> SecureJob::choose_methods(const nginx::EditPlan& challenge) {
+// By nginx where it can answer, else by a server of our own where nothing holds port 80.
+void SecureJob::choose_methods(const nginx::EditPlan& challenge) {
   const bool port_80 = std::ranges::any_of(model_->sockets(), [](const nginx::Socket& socket) {
     return socket.port == "80" && !socket.is_tls();
   });
   const std::set<std::string> no_http(challenge.no_http.begin(), challenge.no_http.end());
-  std::vector<std::pair<std::string, std::string>> failures;
-  for (SitePlan& plan : plans_) {
+  for (const SitePlan& plan : std::vector<SitePlan>(plans_)) {
+    if (plan.need != Need::issue) continue;
     const auto name = std::ranges::find_if(
         plan.site->names, [&](const std::string& each) { return no_http.contains(each); });
-    plan.certificate.method =
+    SitePlan& site = *find(plan.site->name);
+    site.certificate.method =
         name == plan.site->names.end() ? store::Method::nginx : store::Method::standalone;
-    if (plan.need == Need::issue && plan.certificate.method == store::Method::standalone && port_80)
-      failures.emplace_back(plan.site->name,
-                            fmt::format("nginx listens on port 80 but its answer for {} cannot be "
-                                        "set: let a server of port 80 have this name",
-                                        *name));
+    if (site.certificate.method == store::Method::standalone && port_80)
+      fail(site, fmt::format("nginx listens on port 80, but its answer for {} cannot be set: give "
+                             "a plain server on port 80 this name, without Lua before it",
+                             *name));
   }
-  for (const auto& [name, why] : failures) fail(*find(name), why);
-  return {};
 }
 
 // Makes nginx answer http-01 for all sites that need a certificate: one edit, one reload.
 Result<> SecureJob::open_challenges(Issuer& issuer) {
   TRY(issuer.open_account());
   const std::string print = TRY(issuer.thumbprint());
-  std::vector<SitePlan> others;
-  for (SitePlan& plan : plans_)
-    if (plan.need != Need::issue) others.push_back(plan);
-  std::erase_if(plans_, [](const SitePlan& plan) { return plan.need != Need::issue; });
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
-  TRY(choose_methods(plan));
+  choose_methods(plan);
   TRY(put(plan));
   if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), kProofPatience));
-  TRY(prove_challenges(plan, print));
-  plans_.insert(plans_.end(), others.begin(), others.end());
-  return {};
+  return prove_challenges(plan, print);
 }
 
 Result<> SecureJob::prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint) {
   const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
   std::vector<deploy::Expectation> expectations;
   for (const SitePlan& site : plans_)
-    if (site.certificate.method == store::Method::nginx)
+    if (site.need == Need::issue && site.certificate.method == store::Method::nginx)
       for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
         if (!endpoint.tls && endpoint.port == 80)
           expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
@@ -253,45 +218,43 @@ Result<> SecureJob::issue() {
   Issuer issuer(environment_, *state_, environment_.settings.server);
   TRY(open_challenges(issuer));
   std::vector<store::CertificateRecord> wanted;
-  for (SitePlan& plan : plans_) {
-    if (plan.need != Need::issue) continue;
-    const auto known = TRY(state_->catalog().certificate(plan.certificate.name));
-    const bool same = known && known->names == plan.certificate.names &&
-                      known->key_type == plan.certificate.key_type &&
-                      known->server == plan.certificate.server;
-    if (known && !same) TRY(state_->discard_pending(*known));
-    wanted.push_back(plan.certificate);
-  }
-  TRY(state_->catalog().save_certificates(wanted));
-  for (const store::CertificateRecord& certificate : wanted)
-    std::ranges::find(plans_, certificate.name, [](const SitePlan& plan) {
-      return plan.certificate.name;
-    })->certificate = certificate;
-  const IssueReport issued = TRY(issuer.issue(std::move(wanted)));
-  for (const NotIssued& failed : issued.failed)
-    ended_.push_back({failed.certificate.name,
-                      failed.certificate.names,
-                      SiteOutcome::failed,
-                      failed.error.message,
-                      {}});
-  std::erase_if(plans_, [&](const SitePlan& plan) {
-    return std::ranges::any_of(issued.failed, [&](const NotIssued& failed) {
-      return failed.certificate.name == plan.certificate.name;
-    });
-  });
+  for (const SitePlan& plan : plans_)
+    if (plan.need == Need::issue) wanted.push_back(plan.certificate);
+  TRY(state_->take_up(wanted));
+  const IssueReport report = TRY(issuer.issue(std::move(wanted)));
+  if (stop_requested)
+    return base::transient("stopped by a signal; what was issued is kept for the next run");
+  for (const Issued& issued : report.issued)
+    if (SitePlan* site = find_certificate(issued.certificate.name))
+      site->certificate = issued.certificate;
+  for (const NotIssued& failed : report.failed)
+    if (const SitePlan* site = find_certificate(failed.certificate.name))
+      end(*site, SiteOutcome::failed, failed.error.message);
   return {};
 }
 
-SitePlan* SecureJob::find(const std::string& name) {
+SitePlan* SecureJob::find(const std::string& site) {
   const auto plan =
-      std::ranges::find_if(plans_, [&](const SitePlan& each) { return each.site->name == name; });
+      std::ranges::find_if(plans_, [&](const SitePlan& each) { return each.site->name == site; });
   return plan == plans_.end() ? nullptr : &*plan;
 }
 
-void SecureJob::fail(SitePlan& site, std::string why) {
-  reporter_.failed(site.site->name, why);
-  ended_.push_back({site.site->name, site.site->names, SiteOutcome::failed, std::move(why), {}});
-  std::erase_if(plans_, [&](const SitePlan& plan) { return &plan == &site; });
+SitePlan* SecureJob::find_certificate(const std::string& name) {
+  const auto plan = std::ranges::find_if(
+      plans_, [&](const SitePlan& each) { return each.certificate.name == name; });
+  return plan == plans_.end() ? nullptr : &*plan;
+}
+
+// Leaves a site out of all that follows.
+void SecureJob::end(const SitePlan& plan, SiteOutcome outcome, std::string why) {
+  const nginx::Site& site = *plan.site;
+  ended_.push_back({site.name, site.names, outcome, std::move(why), {}});
+  std::erase_if(plans_, [&](const SitePlan& each) { return each.site == &site; });
+}
+
+void SecureJob::fail(const SitePlan& plan, const std::string& why) {
+  reporter_.failed(plan.site->name, why);
+  end(plan, SiteOutcome::failed, why);
 }
 
 // Fails the sites of which something expected was not seen.
@@ -352,15 +315,18 @@ Result<> SecureJob::install() {
   return {};
 }
 
+// In the order of the configuration.
 SecureReport SecureJob::report(SiteOutcome done) {
-  SecureReport report{std::move(ended_), found_.skipped, diff_};
-  for (const SitePlan& plan : plans_) {
-    SiteReport& site = report.sites.emplace_back();
-    site.name = plan.site->name;
-    site.names = plan.site->names;
-    site.outcome = done;
-    site.detail = plan.why;
-    if (plan.certificate.version > 0) site.expires = plan.certificate.not_after;
+  SecureReport report{{}, found_.skipped, diff_};
+  for (const nginx::Site& site : sites_) {
+    const auto ended = std::ranges::find(ended_, site.name, &SiteReport::name);
+    if (ended != ended_.end()) {
+      report.sites.push_back(*ended);
+    } else if (const SitePlan* plan = find(site.name)) {
+      std::optional<Time> expires;
+      if (plan->certificate.version > 0) expires = plan->certificate.not_after;
+      report.sites.push_back({site.name, site.names, done, plan->why, expires});
+    }
   }
   return report;
 }

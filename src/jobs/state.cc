@@ -11,18 +11,16 @@
 namespace everseal::jobs {
 namespace {
 
-// Taken for the life of the descriptor; the file holds the pid of the holder, for the message.
-Result<base::FileDescriptor> lock(const std::string& directory) {
-  const std::string path = directory + "/lock";
+std::string lock_path(const std::string& directory) { return directory + "/lock"; }
+
+// Held for the life of the descriptor; nullopt if another process holds it. The file says who.
+Result<std::optional<base::FileDescriptor>> lock(const std::string& directory) {
+  const std::string path = lock_path(directory);
   base::FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return base::system_error(fmt::format("open {}", path), errno);
-  char holder[32] = {};
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return base::system_error(fmt::format("lock {}", path), errno);
-    static_cast<void>(::pread(file.get(), holder, sizeof holder - 1, 0));
-    return base::transient(
-        fmt::format("another everseal (process {}) is at work in {}; run again when it is done",
-                    std::atoi(holder), directory));
+    if (errno == EWOULDBLOCK) return std::nullopt;
+    return base::system_error(fmt::format("lock {}", path), errno);
   }
   const std::string pid = fmt::format("{}\n", ::getpid());
   if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0)
@@ -41,19 +39,48 @@ Result<State> State::open_files(const Environment& environment) {
   return state;
 }
 
-Result<State> State::open(const Environment& environment) {
+Result<std::optional<State>> State::open_if_idle(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
   auto held = TRY(within("state directory", lock(directory)));
+  if (!held) return std::nullopt;
   State state = TRY(within("state directory", open_files(environment)));
-  state.lock_ = std::move(held);
+  state.lock_ = *std::move(held);
   return state;
+}
+
+Result<State> State::open(const Environment& environment) {
+  auto state = TRY(open_if_idle(environment));
+  if (state) return *std::move(state);
+  const auto holder = environment.files.read(lock_path(environment.settings.state));
+  return base::transient(
+      fmt::format("another everseal (process {}) is at work in {}; run again when it is done",
+                  holder ? std::atoi(holder->c_str()) : 0, environment.settings.state));
 }
 
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!base::exists(environment.files, environment.settings.state + "/catalog.db"))
     return std::nullopt;
   return TRY(within("state directory", open_files(environment)));
+}
+
+Result<> State::take_up(std::vector<store::CertificateRecord>& certificates) {
+  for (store::CertificateRecord& certificate : certificates) {
+    const auto known = TRY(catalog().certificate(certificate.name));
+    if (!known) continue;
+    certificate.id = known->id;
+    if (!store::same_request(*known, certificate)) TRY(start_over(certificate));
+  }
+  return catalog().save_certificates(certificates);
+}
+
+Result<> State::start_over(store::CertificateRecord& certificate) {
+  certificate.renew_at = {};
+  TRY(discard_pending(certificate));
+  auto ready = TRY(catalog().version(certificate.id, store::VersionState::ready));
+  if (!ready) return {};
+  ready->state = store::VersionState::old;
+  return catalog().save_versions({&*ready, 1});
 }
 
 Result<> State::discard_pending(const store::CertificateRecord& certificate) {

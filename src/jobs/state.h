@@ -31,17 +31,25 @@ class State {
   // naming the process that holds the lock, or those of the file system.
   static Result<State> open(const Environment& environment);
 
+  // The same, but nullopt while another job is at work.
+  static Result<std::optional<State>> open_if_idle(const Environment& environment);
+
   // For reading only: no lock; nullopt if there is no state yet.
   static Result<std::optional<State>> open_to_read(const Environment& environment);
 
   store::Catalog& catalog() { return *catalog_; }
   store::CertificateStore& certificates() { return *certificates_; }
 
+  // Saves what is wanted of each certificate. Where that differs from what was wanted before
+  // (names, key, CA), what was begun is given up and the certificate is due.
+  Result<> take_up(std::vector<store::CertificateRecord>& certificates);
+
   // Forgets a version that waits for its certificate, with its key and order; none is no error.
   Result<> discard_pending(const store::CertificateRecord& certificate);
 
  private:
   State() = default;
+  Result<> start_over(store::CertificateRecord& certificate);
   static Result<State> open_files(const Environment& environment);
 
   base::FileDescriptor lock_;

@@ -134,8 +134,9 @@ Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   for (const SiteRequest& request : requests) add_challenges(*request.site);
   pin_defaults();
   for (const auto& [address, server] : opened_) {
-    plan_.notes.push_back({"", server->where(),
-                           "the first server on " + address + ": answers unknown names there too"});
+    plan_.notes.push_back(
+        {"", server->where(),
+         "as the first server on " + address + " it will answer unknown names there too"});
   }
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));

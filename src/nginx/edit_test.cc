@@ -226,7 +226,8 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
   edited(
       "server {\n    listen 80;\n    server_name example.com;\n}\n\n"
       "server {\n    listen 80;\n    server_name other.com;\n}\n");
-  EXPECT_EQ(plan_.notes.front().text, "the first server on *:443: answers unknown names there too");
+  EXPECT_EQ(plan_.notes.front().text,
+            "as the first server on *:443 it will answer unknown names there too");
 }
 
 TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22

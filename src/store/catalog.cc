@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -89,6 +90,11 @@ std::string_view to_string(Method method) { return kMethods[static_cast<std::siz
 Result<Method> parse_method(std::string_view text) { return from_word<Method>(kMethods, text); }
 std::string_view to_string(ChangeState state) {
   return kChangeStates[static_cast<std::size_t>(state)];
+}
+
+bool same_request(const CertificateRecord& one, const CertificateRecord& other) {
+  return one.server == other.server && one.key_type == other.key_type &&
+         std::ranges::is_permutation(one.names, other.names);
 }
 
 Result<Catalog> Catalog::open(const std::string& path) {

@@ -49,6 +49,10 @@ struct CertificateRecord {
   Time next_attempt{};  // not before this moment, unless a person asks
 };
 
+// Whether two records ask for the same: these names, in any order, of this CA, with this kind of
+// key.
+bool same_request(const CertificateRecord& one, const CertificateRecord& other);
+
 enum class VersionState {
   pending,  // has a key; an order may be under way
   ready,    // complete on disk, not yet proven to be served

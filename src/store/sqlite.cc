@@ -81,7 +81,8 @@ Result<Database> Database::open(const std::string& path) {
   Database database(raw);
   if (code != SQLITE_OK) return failure(fmt::format("open {}", path), raw, code);
   sqlite3_busy_timeout(raw, 10'000);
-  // The log stays when we go, its content too: a short run ends without copying it into the database.
+  // The log stays when we go, its content too: a short run ends without copying it into the
+  // database.
   int keep = 1;
   sqlite3_file_control(raw, nullptr, SQLITE_FCNTL_PERSIST_WAL, &keep);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);

@@ -20,7 +20,11 @@ function(everseal_folder NAME)
     return()
   endif()
 
-  add_library(${NAME} STATIC ${SOURCES})
+  if(EVERSEAL_FUZZ)
+    add_library(${NAME} STATIC EXCLUDE_FROM_ALL ${SOURCES})  # only what the fuzz targets need
+  else()
+    add_library(${NAME} STATIC ${SOURCES})
+  endif()
   target_link_libraries(${NAME} PUBLIC ${FOLDER_LINKS})
 
   if(EVERSEAL_FUZZ)

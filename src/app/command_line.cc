@@ -24,15 +24,13 @@ Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settin
 3 some sites done, some failed.
 )";
 
-constexpr const char* kSecureHelp = R"(Puts the named sites, or all of them, on HTTPS.
-
-The sites are the server names of the nginx configuration. The plan is shown first, with a diff of
+constexpr const char* kSecureHelp =
+    R"(The sites are the server names of the nginx configuration. The plan is shown first, with a diff of
 every nginx file; after your yes the certificates are asked of the CA, nginx is told, and each site
 is proven by a handshake. What cannot be proven goes back. `everseal undo` takes all of it back.
 )";
 
-constexpr const char* kIssueHelp = R"(Gets a certificate without touching nginx.
-
+constexpr const char* kIssueHelp = R"(Examples:
   everseal issue -d example.com:/var/www/html -d www.example.com:/var/www/html
   everseal issue -d example.com             (answers on port 80 itself: nothing else may)
 
@@ -214,8 +212,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   app.fallthrough();
 
   CLI::App& secure = *app.add_subcommand("secure", "Put sites on HTTPS: the main job");
-  secure.description(kSecureHelp);
-  secure.add_option("NAME", given.names, "Sites that have one of these names");
+  secure.footer(kSecureHelp);
+  secure.add_option("NAME", given.names, "Sites that have one of these names [all]")->type_name("");
   secure.add_flag("--all", given.all, "All sites; the same as giving no name");
   secure.add_flag("--dry-run", given.dry_run, "Stop after the preview; ask the CA nothing");
   add_yes(secure, given, "Ask nothing; the CA's terms of service count as agreed");
@@ -229,13 +227,15 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
           "Send Strict-Transport-Security, for two years or --hsts=SECONDS; browsers will refuse "
           "plain HTTP that long")
       ->type_name("")
-      ->check(CLI::NonNegativeNumber);
+      ->check([](const std::string& text) {
+        return text.starts_with('-') ? "expected a number of seconds" : "";
+      });
   add_ca(secure, given);
   add_nginx(secure, given);
   add_common(secure, given);
 
   CLI::App& issue = *app.add_subcommand("issue", "Get a certificate without touching nginx");
-  issue.description(kIssueHelp);
+  issue.footer(kIssueHelp);
   issue
       .add_option("-d,--domain", given.domains,
                   "A name, with the directory that its web server shows")
@@ -251,7 +251,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
 
   CLI::App& renew =
       *app.add_subcommand("renew", "Renew what is due and nothing else; safe to run at any time");
-  renew.add_option("NAME", given.names, "Certificates that have one of these names [all]");
+  renew.add_option("NAME", given.names, "Certificates that have one of these names [all]")
+      ->type_name("");
   renew.add_flag("--force", given.force, "Also if they are not due");
   renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
   add_ca(renew, given);
@@ -260,11 +261,13 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
 
   CLI::App& status =
       *app.add_subcommand("status", "Every certificate: names, expiry, next renewal, last result");
-  status.add_option("NAME", given.names, "Only the one that has this name")->expected(0, 1);
+  status.add_option("NAME", given.names, "Only the one that has this name")
+      ->type_name("")
+      ->expected(0, 1);
   add_common(status, given);
 
   CLI::App& undo = *app.add_subcommand("undo", "Take a change to nginx back, byte for byte");
-  undo.add_option("CHANGE", given.change, "Its number [the last one that stands]");
+  undo.add_option("CHANGE", given.change, "Its number [the last one that stands]")->type_name("");
   add_yes(undo, given, "Ask nothing");
   add_nginx(undo, given);
   add_common(undo, given);
@@ -272,8 +275,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = app.get_subcommands();
-    return Failure({0, chosen.empty() ? app.help() : chosen.front()->help()});
+    return Failure({0, app.help()});
   } catch (const CLI::CallForVersion&) {
     return Failure({0, "everseal " EVERSEAL_VERSION "\n"});
   } catch (const CLI::ParseError& error) {

@@ -156,7 +156,7 @@ Result<> RenewJob::install(std::vector<Issued> versions, store::Method method) {
 // `nginx -t`, one reload for all, and the proof; who is not proven goes back.
 Result<> RenewJob::install_in_nginx(Activation& activation) {
   const Server server = TRY(Server::find(environment_));
-  TRY(server.instance().master());
+  static_cast<void>(TRY(server.instance().master()));
   TRY(within("the nginx configuration as it stands", server.instance().test()));
   const nginx::Model model = TRY(server.model());
   const nginx::Sites sites = nginx::find_sites(model);

@@ -46,7 +46,7 @@ class SecureJob {
   SitePlan* find_certificate(const std::string& name);
   void end(const SitePlan& plan, SiteOutcome outcome, std::string why);
   void fail(const SitePlan& plan, const std::string& why);
-  void keep_open(const std::vector<deploy::Disproof>& disproofs);
+  void fail_disproven(const std::vector<deploy::Disproof>& disproofs);
   SecureReport report(SiteOutcome done);
   std::string fingerprint(const SitePlan& site) const;
 
@@ -98,7 +98,7 @@ Result<> SecureJob::open_state() {
     if (auto there = TRY(State::open_to_read(environment_))) state_.emplace(*std::move(there));
     return {};
   }
-  TRY(server_->instance().master());
+  static_cast<void>(TRY(server_->instance().master()));
   state_.emplace(TRY(State::open(environment_)));
   context_.emplace(server_->deployment(*state_));
   if (const std::string recovered = TRY(deploy::recover(*context_)); !recovered.empty())
@@ -208,7 +208,7 @@ Result<> SecureJob::prove_challenges(const nginx::EditPlan& plan, const std::str
       for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
         if (!endpoint.tls && endpoint.port == 80)
           expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
-  keep_open(deploy::prove(expectations, kProofPatience));
+  fail_disproven(deploy::prove(expectations, kProofPatience));
   return {};
 }
 
@@ -258,7 +258,7 @@ void SecureJob::fail(const SitePlan& plan, const std::string& why) {
 }
 
 // Fails the sites of which something expected was not seen.
-void SecureJob::keep_open(const std::vector<deploy::Disproof>& disproofs) {
+void SecureJob::fail_disproven(const std::vector<deploy::Disproof>& disproofs) {
   for (const deploy::Disproof& disproof : disproofs)
     for (SitePlan& plan : plans_)
       if (std::ranges::find(plan.site->names, disproof.name) != plan.site->names.end()) {
@@ -303,7 +303,7 @@ Result<> SecureJob::install() {
   const std::string print = TRY(thumbprint());
   auto disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
   if (!disproofs.empty()) {
-    keep_open(disproofs);
+    fail_disproven(disproofs);
     disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
     if (!disproofs.empty()) return std::unexpected(std::move(disproofs.front().error));
   }

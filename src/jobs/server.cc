@@ -41,7 +41,7 @@ deploy::Context Server::deployment(State& state) const {
           environment_.clock, own_directory(), environment_.settings.state + "/stage"};
 }
 
-Result<int> note_what_nginx_serves(State& state, const nginx::Model& model) {
+Result<> note_what_nginx_serves(State& state, const nginx::Model& model) {
   std::set<std::string> served;
   for (const nginx::Server& server : model.servers())
     for (const nginx::CertificatePair& pair : nginx::certificate_pairs(model, server))
@@ -54,8 +54,7 @@ Result<int> note_what_nginx_serves(State& state, const nginx::Model& model) {
     certificate.in_nginx = in_nginx;
     changed.push_back(certificate);
   }
-  TRY(state.catalog().save_certificates(changed));
-  return static_cast<int>(changed.size());
+  return state.catalog().save_certificates(changed);
 }
 
 }  // namespace everseal::jobs

@@ -38,7 +38,7 @@ class Server {
   nginx::Instance instance_;
 };
 
-// Brings the catalog's in_nginx up to what `model` refers to; returns how many changed.
-Result<int> note_what_nginx_serves(State& state, const nginx::Model& model);
+// Brings the catalog's in_nginx up to what `model` refers to.
+Result<> note_what_nginx_serves(State& state, const nginx::Model& model);
 
 }  // namespace everseal::jobs

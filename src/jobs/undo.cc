@@ -32,6 +32,7 @@ std::string preview(const store::ChangeRecord& change,
 }  // namespace
 
 Result<UndoSummary> undo(const Environment& environment, std::optional<std::int64_t> id) {
+  if (!TRY(State::open_to_read(environment))) return UndoSummary{};
   const Server server = TRY(Server::find(environment));
   State state = TRY(State::open(environment));
   const deploy::Context context = server.deployment(state);

@@ -107,7 +107,7 @@ Result<Catalog> Catalog::open(const std::string& path) {
 
 Result<> Catalog::migrate() {
   Statement version = TRY(database_.prepare("PRAGMA user_version"));
-  TRY(version.step());
+  static_cast<void>(TRY(version.step()));
   const std::int64_t found = version.integer(0);
   if (found == kSchemaVersion) return {};
   if (found > kSchemaVersion)
@@ -161,7 +161,7 @@ Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now
 
 Result<Catalog::Count> Catalog::count() {
   Statement rows = TRY(database_.prepare("SELECT count(*), min(renew_at) FROM certificates"));
-  TRY(rows.step());
+  static_cast<void>(TRY(rows.step()));
   Count count{rows.integer(0), std::nullopt};
   if (count.certificates > 0) count.next_renewal = to_time(rows.integer(1));
   return count;
@@ -235,7 +235,7 @@ Result<int> Catalog::last_version(std::int64_t certificate_id) {
   Statement rows =
       TRY(database_.prepare("SELECT max(number) FROM versions WHERE certificate_id = ?"));
   rows.bind(1, certificate_id);
-  TRY(rows.step());
+  static_cast<void>(TRY(rows.step()));
   return static_cast<int>(rows.integer(0));
 }
 

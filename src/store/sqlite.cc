@@ -54,7 +54,7 @@ Result<bool> Statement::step() {
 }
 
 Result<> Statement::run() {
-  TRY(step());
+  static_cast<void>(TRY(step()));
   sqlite3_reset(statement_.get());
   return {};
 }

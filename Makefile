@@ -12,9 +12,10 @@ TEST_JOBS ?= $(shell expr 2 \* $(JOBS))
 
 build: build-release
 
+build-release: TARGET = everseal
 build-release build-dev build-fuzz: build-%: deps-build
 	@cmake --preset $* >/dev/null
-	@cmake --build --preset $* --parallel $(JOBS)
+	@cmake --build --preset $* --parallel $(JOBS) --target $(or $(TARGET),all)
 
 build-fuzz: deps-test
 

@@ -232,8 +232,13 @@ bool Model::has_tls(const Server& server) const {
 }
 
 std::vector<const Directive*> Model::effective(const Server& server, std::string_view name) const {
-  auto own = children(*server.directive, name);
-  return own.empty() ? children(*http_, name) : own;
+  auto stated_in = [&](const Directive& block) {
+    auto found = children(block, name);
+    std::erase_if(found, [](const Directive* each) { return each->argument_count() == 0; });
+    return found;
+  };
+  auto own = stated_in(*server.directive);
+  return own.empty() ? stated_in(*http_) : own;
 }
 
 }  // namespace everseal::nginx

@@ -94,6 +94,7 @@ void SiteEdit::decide() {
   for (const Server* server : site_.servers) {
     if (!model_.has_tls(*server) && needs_tls(*server)) open_port(*server);
   }
+  if (!refusals.empty()) return;
   for (const Server* server : site_.servers) {
     if (!model_.has_tls(*server) && !secured_.contains(server)) continue;
     if (wants_redirect(*server)) redirect(*server);
@@ -163,6 +164,7 @@ bool SiteEdit::needs_tls(const Server& server) {
 // Why port 443 cannot be opened beside a listen on port 80, or nothing.
 std::string SiteEdit::twin_refusal(const Listen& listen) const {
   std::string address = listen.host + ":443";
+  if (as_word(address) != address) return "this address cannot be written again: add HTTPS by hand";
   for (const ForeignListen& foreign : model_.foreign_listens()) {
     bool same = foreign.address == address || foreign.address == "*:443" ||
                 (listen.host == "*" && foreign.address.ends_with(":443") &&

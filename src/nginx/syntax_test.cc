@@ -11,7 +11,6 @@
 namespace everseal::nginx {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 

@@ -111,8 +111,9 @@ class Authority:
 
     def root_file(self, number=0):
         path = self.directory / f"root-{number}.pem"
-        path.write_text(self.root(number))
-        return path
+        new = path.with_suffix(".new")
+        new.write_text(self.root(number))
+        return new.replace(path)  # at once: somebody may be reading it
 
     # What the DNS says.
 

@@ -13,7 +13,6 @@ namespace {
 
 constexpr base::Milliseconds kTimeout{2000};  // of one look
 constexpr base::Milliseconds kPause{10};      // between two rounds of looks
-constexpr base::Milliseconds kFarewell{100};  // for old workers that serve nobody to end
 constexpr std::string_view kToken = "everseal-looks-whether-this-path-is-answered";
 
 scan::Target target(const nginx::Endpoint& endpoint) {
@@ -70,19 +69,17 @@ const std::string& name_of(const Expectation& expectation) {
 
 Result<> reload(const nginx::Instance& instance, base::Milliseconds patience) {
   const std::vector<pid_t> before = TRY(instance.workers());
-  TRY(instance.reload());
   const auto is_new = [&](pid_t pid) { return !std::ranges::binary_search(before, pid); };
-  Instant deadline = std::chrono::steady_clock::now() + patience;
-  bool new_ones = false;
-  while (std::chrono::steady_clock::now() < deadline) {
-    const std::vector<pid_t> workers = TRY(instance.workers());
-    if (!new_ones && std::ranges::any_of(workers, is_new)) {
-      new_ones = true;
-      deadline = std::chrono::steady_clock::now() + kFarewell;
-    }
-    if (new_ones && std::ranges::all_of(workers, is_new)) break;
+  TRY(instance.reload());
+  const Instant deadline = std::chrono::steady_clock::now() + patience;
+  bool all_new = false;
+  while (!all_new && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kPause);
+    const std::vector<pid_t> workers = TRY(instance.workers());
+    all_new = !workers.empty() && std::ranges::all_of(workers, is_new);
   }
+  // A worker calls itself "shutting down" right before it closes its listeners.
+  std::this_thread::sleep_for(kPause);
   return {};
 }
 

@@ -36,8 +36,8 @@ struct Disproof {
   Error error;       // what was seen instead, and where
 };
 
-// Reloads nginx and waits, at most `patience`, until it has new workers and the idle old ones are
-// gone: before that there is nothing to look at. Errors: those of nginx::Instance.
+// Reloads nginx and waits, at most `patience`, until only new workers take connections: an old one
+// would answer as before, to us or, worse, to the CA. Errors: those of nginx::Instance.
 Result<> reload(const nginx::Instance& instance, base::Milliseconds patience);
 
 // Looks until everything expected is seen or `patience` has passed: after a reload old workers may

@@ -51,7 +51,10 @@ std::string preview(std::span<const SitePlan> sites, const nginx::Sites& found,
       section("Sites", chosen.empty() ? "  none\n" : chosen) + section("Left out", left_out) +
       section("Cannot be done", lines_of(plan.refusals)) +
       section("Worth knowing", lines_of(plan.notes)) + section("Changes to nginx", diff_of(plan));
-  if (const auto wanted = std::ranges::count(sites, Need::issue, &SitePlan::need); wanted > 0)
+  const auto is_wanted = [&](const SitePlan& site) {
+    return site.need == Need::issue && !plan.refused(*site.site);
+  };
+  if (const auto wanted = std::ranges::count_if(sites, is_wanted); wanted > 0)
     text += fmt::format("Certificates to ask of {}: {}\n", server, wanted);
   return text;
 }

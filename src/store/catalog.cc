@@ -100,7 +100,9 @@ bool same_request(const CertificateRecord& one, const CertificateRecord& other) 
 Result<Catalog> Catalog::open(const std::string& path) {
   Catalog catalog(TRY(Database::open(path)));
   // A commit is durable when it returns: the commit protocol rests on it.
-  TRY(catalog.database_.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
+  TRY(
+      catalog.database_.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                                "PRAGMA wal_autocheckpoint=100;"));
   TRY(within(fmt::format("open {}", path), catalog.migrate()));
   return catalog;
 }

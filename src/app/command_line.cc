@@ -46,6 +46,8 @@ struct Given {
   long hsts = -1;  // seconds; negative: not given
   std::vector<std::string> emails, names, domains;
   std::int64_t change = 0;
+  int redirect_status = 0;  // 0: not given
+  bool no_hardening = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
   bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
@@ -147,6 +149,8 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
     return base::invalid("--redirect and --no-redirect exclude each other");
   if (given.redirect_on) settings.redirect = nginx::Redirect::on;
   if (given.redirect_off) settings.redirect = nginx::Redirect::off;
+  if (given.redirect_status != 0) settings.redirect_status = given.redirect_status;
+  if (given.no_hardening) settings.harden = false;
   if (given.hsts >= 0) settings.hsts = given.hsts;
   settings.assume_yes = given.yes;
   for (std::string* path : {&settings.state, &settings.nginx_config})
@@ -221,6 +225,12 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   secure.add_flag("--redirect", given.redirect_on,
                   "Redirect http to https for all chosen sites [those that had no HTTPS]");
   secure.add_flag("--no-redirect", given.redirect_off, "Redirect nothing");
+  secure
+      .add_option("--redirect-status", given.redirect_status,
+                  "301 or 308, which keeps a POST [301]")
+      ->type_name("CODE")
+      ->check(CLI::IsMember({301, 308}).description(""));
+  secure.add_flag("--no-hardening", given.no_hardening, "Add no TLS settings to http{}");
   secure
       .add_flag(
           "--hsts{63072000}", given.hsts,

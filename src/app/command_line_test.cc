@@ -46,6 +46,17 @@ TEST(CommandLine, SendsHstsOnlyWhenAsked) {
   EXPECT_EQ(parse({"secure", "--hsts=300"})->settings.hsts, 300);
 }
 
+TEST(CommandLine, OverridesEverySettingOfNginx) {
+  const auto line = parse({"secure", "--redirect-status", "308", "--no-hardening", "--nginx-binary",
+                           "/n", "--nginx-config", "/c"});
+  ASSERT_TRUE(line) << line.error().text;
+  EXPECT_EQ(line->settings.redirect_status, 308);
+  EXPECT_FALSE(line->settings.harden);
+  EXPECT_EQ(line->settings.nginx_binary, "/n");
+  EXPECT_EQ(line->settings.nginx_config, "/c");
+  EXPECT_NE(refusal({"secure", "--redirect-status", "302"}), "accepted");
+}
+
 TEST(CommandLine, ReadsNamesWithWebroots) {
   const auto line =
       parse({"issue", "-d", "a.example:/var/www", "-d", "b.example:/srv", "--separate"});

@@ -36,10 +36,11 @@ class SecureJob {
 
   void choose_methods(const nginx::EditPlan& challenge);
   Result<> open_challenges(Issuer& issuer);
-  Result<> prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint);
   Result<> issue();
   Result<> install();
-  Result<std::vector<deploy::Disproof>> reload_and_prove(const nginx::EditPlan& plan);
+  Result<std::vector<deploy::Disproof>> serve(const std::string& thumbprint);
+  Result<std::vector<deploy::Disproof>> prove(const nginx::EditPlan& plan, nginx::SiteMode mode,
+                                              const std::string& thumbprint);
   Result<> put(const nginx::EditPlan& plan);
 
   SitePlan* find(const std::string& site);
@@ -197,18 +198,7 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   choose_methods(plan);
   TRY(put(plan));
   if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), kProofPatience));
-  return prove_challenges(plan, print);
-}
-
-Result<> SecureJob::prove_challenges(const nginx::EditPlan& plan, const std::string& thumbprint) {
-  const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
-  std::vector<deploy::Expectation> expectations;
-  for (const SitePlan& site : plans_)
-    if (site.need == Need::issue && site.certificate.method == store::Method::nginx)
-      for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
-        if (!endpoint.tls && endpoint.port == 80)
-          expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
-  fail_disproven(deploy::prove(expectations, kProofPatience));
+  fail_disproven(TRY(prove(plan, nginx::SiteMode::challenge, print)));
   return {};
 }
 
@@ -282,13 +272,30 @@ Result<> SecureJob::put(const nginx::EditPlan& plan) {
   return deployment_->put(files);
 }
 
-Result<std::vector<deploy::Disproof>> SecureJob::reload_and_prove(const nginx::EditPlan& plan) {
-  TRY(put(plan));
-  TRY(deploy::reload(server_->instance(), kProofPatience));
+// Looks at the running nginx as a visitor and as the CA do.
+Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& plan,
+                                                       nginx::SiteMode mode,
+                                                       const std::string& thumbprint) {
   const nginx::Model after = TRY(server_->model_with(nginx::texts_after(plan)));
   std::vector<deploy::Expectation> expectations;
-  for (const SitePlan& site : plans_) expect(expectations, after, *site.site, fingerprint(site));
+  for (const SitePlan& site : plans_) {
+    if (mode == nginx::SiteMode::tls)
+      expect(expectations, after, *site.site, fingerprint(site));
+    else if (site.need != Need::issue)
+      continue;
+    if (site.certificate.method != store::Method::nginx) continue;
+    for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
+      if (!endpoint.tls && endpoint.port == 80)
+        expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
+  }
   return deploy::prove(expectations, kProofPatience);
+}
+
+Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbprint) {
+  const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, thumbprint));
+  TRY(put(plan));
+  TRY(deploy::reload(server_->instance(), kProofPatience));
+  return prove(plan, nginx::SiteMode::tls, thumbprint);
 }
 
 // The certificates into nginx: one reload for all; again without the sites that were not proven.
@@ -301,10 +308,10 @@ Result<> SecureJob::install() {
   activation_.emplace(environment_, *state_, std::move(versions));
   TRY(activation_->switch_links());
   const std::string print = TRY(thumbprint());
-  auto disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
+  auto disproofs = TRY(serve(print));
   if (!disproofs.empty()) {
     fail_disproven(disproofs);
-    disproofs = TRY(reload_and_prove(TRY(plan_edits(nginx::SiteMode::tls, print))));
+    disproofs = TRY(serve(print));
     if (!disproofs.empty()) return std::unexpected(std::move(disproofs.front().error));
   }
   TRY(activation_->commit(Served::by_nginx));

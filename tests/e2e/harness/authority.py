@@ -86,6 +86,10 @@ class Authority:
     def order_count(self):
         return len(re.findall(r'Added order "', self.log()))
 
+    def invalid_order_count(self):
+        """Orders that came to nothing because a name could not be validated."""
+        return len(re.findall(r"order \S+ set INVALID", self.log()))
+
     def serials(self):
         """The certificates of each set of names, oldest first: {tuple of names: [hex, …]}."""
         found = collections.defaultdict(list)

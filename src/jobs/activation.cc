@@ -46,6 +46,7 @@ void Activation::give_up_all() {
 }
 
 Result<> Activation::commit(Served served) {
+  if (versions_.empty()) return {};
   std::vector<store::CertificateRecord> certificates;
   std::vector<store::VersionRecord> versions;
   for (Issued& issued : versions_) {

@@ -136,12 +136,16 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   return acme::run(*client_, std::move(requests), *this, options);
 }
 
+// Before finalize the URL is durable already: it is written when it is new.
 Result<> Issuer::save_orders(std::span<const acme::OrderRecord> records) {
   std::vector<store::VersionRecord> versions;
   for (const acme::OrderRecord& record : records) {
-    tasks_[record.id].version.order_url = record.url;
-    versions.push_back(tasks_[record.id].version);
+    store::VersionRecord& version = tasks_[record.id].version;
+    if (version.order_url == record.url) continue;
+    version.order_url = record.url;
+    versions.push_back(version);
   }
+  if (versions.empty()) return {};
   return state_.catalog().save_versions(versions);
 }
 

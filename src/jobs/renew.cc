@@ -27,7 +27,7 @@ class RenewJob {
   Result<std::vector<renew::Entry>> plan(const Certificates& certificates);
   Result<> issue(Certificates certificates);
   Result<> issue_at(const std::string& server, Certificates certificates);
-  Result<> install(std::vector<Issued> versions, store::Method method);
+  Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
@@ -62,9 +62,10 @@ Result<RenewSummary> RenewJob::run() {
   }
   TRY(issue(std::move(to_issue)));
 
-  std::map<store::Method, std::vector<Issued>> by_method;
-  for (Issued& issued : ready_) by_method[issued.certificate.method].push_back(std::move(issued));
-  for (auto& [method, versions] : by_method) TRY(install(std::move(versions), method));
+  const auto elsewhere = std::ranges::stable_partition(
+      ready_, [](const Issued& issued) { return issued.certificate.in_nginx; });
+  TRY(install({ready_.begin(), elsewhere.begin()}, Served::by_nginx));
+  TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
 
   const store::Catalog::Count count = TRY(state_.catalog().count());
   summary_.certificates = count.certificates;
@@ -133,22 +134,17 @@ Result<> RenewJob::issue_at(const std::string& server, Certificates certificates
   return {};
 }
 
-Result<> RenewJob::install(std::vector<Issued> versions, store::Method method) {
-  const bool on_nginx = std::ranges::any_of(
-      versions, [](const Issued& issued) { return issued.certificate.in_nginx; });
+Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
+  if (versions.empty()) return {};
   Activation activation(environment_, state_, std::move(versions));
   TRY(activation.switch_links());
-  if (!on_nginx && method != store::Method::nginx) {
-    TRY(activation.commit(Served::elsewhere));
-    finish(activation);
-    return {};
+  if (served == Served::by_nginx) {
+    if (auto installed = install_in_nginx(activation); !installed) {
+      const std::vector<Issued> all = activation.versions();
+      for (const Issued& issued : all) drop(activation, issued.certificate.name, installed.error());
+    }
   }
-  if (auto installed = install_in_nginx(activation); !installed) {
-    const std::vector<Issued> all = activation.versions();
-    for (const Issued& issued : all) drop(activation, issued.certificate.name, installed.error());
-    return {};
-  }
-  TRY(activation.commit(Served::by_nginx));
+  TRY(activation.commit(served));
   finish(activation);
   return {};
 }

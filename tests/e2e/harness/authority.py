@@ -88,7 +88,7 @@ class Authority:
 
     def invalid_order_count(self):
         """Orders that came to nothing because a name could not be validated."""
-        return len(re.findall(r"order \S+ set INVALID", self.log()))
+        return len(set(re.findall(r"order (\S+) set INVALID", self.log())))
 
     def serials(self):
         """The certificates of each set of names, oldest first: {tuple of names: [hex, …]}."""

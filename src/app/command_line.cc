@@ -42,7 +42,7 @@ the first name. `everseal renew` keeps it.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
       nginx_config;
-  std::string eab_kid, eab_key, redirect;
+  std::string eab_kid, eab_key;
   long hsts = -1;  // seconds; negative: not given
   std::vector<std::string> emails, names, domains;
   std::int64_t change = 0;

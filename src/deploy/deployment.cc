@@ -21,8 +21,6 @@ Result<Text> read_if_there(const FileReader& files, const std::string& path) {
   return std::unexpected(std::move(text).error());
 }
 
-constexpr base::Milliseconds kReloadPatience{10'000};
-
 // Beside the file, so that the rename stays on one file system; hidden from `include *`.
 std::string temporary_path(const std::string& path) {
   return base::join_path(base::directory_of(path),
@@ -85,7 +83,7 @@ Result<> test(const Context& context, const std::vector<ChangedFile>& steps) {
 
 Result<> reload_if_running(const nginx::Instance& instance) {
   if (const auto master = instance.master(); !master) return {};
-  return reload(instance, kReloadPatience);
+  return reload(instance, kPatience);
 }
 
 // `current` with the change before → after taken back.

@@ -1,7 +1,6 @@
 // One transaction on a running nginx: journal, stage, test, switch, reload, or back.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>

@@ -36,6 +36,9 @@ struct Disproof {
   Error error;       // what was seen instead, and where
 };
 
+// How long a reload may take to show, before it counts as failed.
+inline constexpr base::Milliseconds kPatience{10'000};
+
 // Reloads nginx and waits, at most `patience`, until only new workers take connections: an old one
 // would answer as before, to us or, worse, to the CA. Errors: those of nginx::Instance.
 Result<> reload(const nginx::Instance& instance, base::Milliseconds patience);

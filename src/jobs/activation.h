@@ -11,9 +11,6 @@
 
 namespace everseal::jobs {
 
-// How long a reload may take to show, before it counts as failed.
-inline constexpr base::Milliseconds kProofPatience{10'000};
-
 // Who shows a certificate to visitors: an nginx on which it was proven, or something unknown.
 enum class Served { by_nginx, elsewhere };
 

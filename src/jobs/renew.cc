@@ -164,14 +164,14 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
           site.pairs.end())
         expect(expectations, model, site, issued.version.fingerprint);
   }
-  TRY(deploy::reload(server.instance(), kProofPatience));
-  const auto disproofs = deploy::prove(expectations, kProofPatience);
+  TRY(deploy::reload(server.instance(), deploy::kPatience));
+  const auto disproofs = deploy::prove(expectations, deploy::kPatience);
   for (const deploy::Disproof& disproof : disproofs)
     for (const Issued& issued : std::vector<Issued>(activation.versions()))
       if (std::ranges::find(issued.certificate.names, disproof.name) !=
           issued.certificate.names.end())
         drop(activation, issued.certificate.name, disproof.error);
-  if (!disproofs.empty()) TRY(deploy::reload(server.instance(), kProofPatience));
+  if (!disproofs.empty()) TRY(deploy::reload(server.instance(), deploy::kPatience));
   return {};
 }
 

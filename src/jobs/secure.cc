@@ -197,7 +197,7 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   choose_methods(plan);
   TRY(put(plan));
-  if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), kProofPatience));
+  if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), deploy::kPatience));
   fail_disproven(TRY(prove(plan, nginx::SiteMode::challenge, print)));
   return {};
 }
@@ -288,13 +288,13 @@ Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& pl
       if (!endpoint.tls && endpoint.port == 80)
         expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
   }
-  return deploy::prove(expectations, kProofPatience);
+  return deploy::prove(expectations, deploy::kPatience);
 }
 
 Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbprint) {
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, thumbprint));
   TRY(put(plan));
-  TRY(deploy::reload(server_->instance(), kProofPatience));
+  TRY(deploy::reload(server_->instance(), deploy::kPatience));
   return prove(plan, nginx::SiteMode::tls, thumbprint);
 }
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/diff.h"
-#include "jobs/activation.h"
+#include "deploy/proof.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
@@ -49,7 +49,7 @@ Result<UndoSummary> undo(const Environment& environment, std::optional<std::int6
   deploy::Deployment deployment(context, fmt::format("undo of change {}", change->id));
   TRY(deployment.put(files));
   if (server.instance().master())
-    TRY(deploy::reload(server.instance(), kProofPatience));
+    TRY(deploy::reload(server.instance(), deploy::kPatience));
   else
     environment.reporter.note("nginx is not running: nothing was reloaded");
   TRY(state.catalog().set_change_state(change->id, store::ChangeState::undone));

@@ -3,7 +3,10 @@
 
 #include <unistd.h>
 
+#include <string_view>
 #include <utility>
+
+#include "base/result.h"
 
 namespace everseal::base {
 
@@ -29,5 +32,8 @@ class FileDescriptor {
  private:
   int fd_ = -1;
 };
+
+// Writes all bytes, however many calls it takes. Errors: those of base::system_error for `attempt`.
+Result<> write_all(const FileDescriptor& file, std::string_view bytes, std::string_view attempt);
 
 }  // namespace everseal::base

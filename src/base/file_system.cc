@@ -32,16 +32,6 @@ Result<FileDescriptor> open_file(const std::string& path, int flags, mode_t mode
   return file;
 }
 
-Result<> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error(fmt::format("write {}", path), errno);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 struct CloseDirectory {
   void operator()(DIR* stream) const { ::closedir(stream); }
 };
@@ -96,7 +86,7 @@ class RealFileSystem : public FileSystem {
     const FileDescriptor file =
         TRY(open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
     if (::fchmod(file.get(), mode) != 0) return system_error(fmt::format("chmod {}", path), errno);
-    return write_all(file.get(), bytes, path);
+    return write_all(file, bytes, fmt::format("write {}", path));
   }
 
   Result<> sync(const std::string& path) override {

@@ -53,16 +53,6 @@ Result<bool> make_directory(const FileDescriptor& parent, const char* name) {
   return base::system_error(fmt::format("make the directory {}", name), errno);
 }
 
-Result<> write_all(const FileDescriptor& file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return base::system_error("write the challenge", errno);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 // A file that another left there, whatever it is, goes first.
 Result<> create_file(const FileDescriptor& directory, const std::string& name,
                      std::string_view bytes) {
@@ -71,7 +61,7 @@ Result<> create_file(const FileDescriptor& directory, const std::string& name,
                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file) return base::system_error(fmt::format("create the challenge {}", name), errno);
   ::fchmod(file.get(), 0644);
-  auto written = write_all(file, bytes);
+  auto written = base::write_all(file, bytes, "write the challenge");
   if (!written) ::unlinkat(directory.get(), name.c_str(), 0);
   return written;
 }

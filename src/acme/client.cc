@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/encoding.h"
 
 namespace everseal::acme {
 namespace {
-
-using nlohmann::json;
 
 constexpr int kMostTries = 3;  // of one request with refused nonces
 constexpr int kMostRedirects = 3;
@@ -45,38 +42,20 @@ Result<std::string> redirect_target(const http::Response& response, const std::s
   return base::rejected(fmt::format("redirected to {}", base::printable(target, 200)));
 }
 
-Result<> check_email(const std::string& address) {
-  const bool good = address.find('@') != address.npos && std::ranges::all_of(address, [](char c) {
-                      return c > ' ' && c <= '~' &&
-                             std::string_view("\",;<>?&\\").find(c) == std::string_view::npos;
-                    });
-  if (good) return {};
-  return base::invalid(fmt::format("not an e-mail address: {}", base::printable(address, 100)));
-}
+}  // namespace
 
-Result<json> contact_list(const std::vector<std::string>& addresses) {
-  json list = json::array();
-  for (const std::string& each : addresses) {
-    TRY(check_email(each));
-    list.push_back("mailto:" + each);
-  }
-  return list;
-}
-
-Result<> check_terms(const Directory& directory, const AccountOptions& options) {
-  if (directory.external_account_required && !options.external_account) {
+Result<> check_terms(const AccountTerms& terms, const Registration& registration) {
+  if (terms.external_account_required && !registration.external_account) {
     return base::rejected(
-        "the CA makes accounts only for its customers: give the key id and MAC key that it hands "
-        "out (external account binding)");
+        "the CA makes accounts only for its customers: give the key id and the MAC key that it "
+        "hands out with --eab-kid and --eab-hmac-key");
   }
-  if (!directory.terms_of_service.empty() && !options.terms_agreed) {
+  if (!terms.terms_of_service.empty() && !registration.terms_agreed) {
     return base::rejected(
-        fmt::format("the CA's terms of service are not agreed to: {}", directory.terms_of_service));
+        fmt::format("the CA's terms of service are not agreed to: {}", terms.terms_of_service));
   }
   return {};
 }
-
-}  // namespace
 
 bool worth_repeating(const Result<http::Response>& result) {
   if (!result) return result.error().kind == ErrorKind::transient;
@@ -128,40 +107,29 @@ Result<http::Response> Client::fetch(std::string url) {
   return base::rejected("too many redirects");
 }
 
-Result<Account> Client::open_account(const AccountOptions& options) {
-  if (!options.known_url.empty()) {
-    if (TRY(http::https_origin(options.known_url)) != origin_) {
-      return base::invalid(fmt::format("the account {} is at another CA than {}",
-                                       base::printable(options.known_url, 200), origin_));
-    }
-    return account_ = Account{.url = options.known_url, .orders = "", .status = ""};
+Result<Account> Client::use_account(const std::string& url) {
+  if (TRY(http::https_origin(url)) != origin_) {
+    return base::invalid(
+        fmt::format("the account {} is at another CA than {}", base::printable(url, 200), origin_));
   }
-  const Directory& known = *TRY(directory());
-  if (options.key_was_used) {
-    const auto response = TRY(ask_for_account(options, true));
-    const bool unknown =
-        parse_problem(response.body, response.status).type == "accountDoesNotExist";
-    if (response.status < 300 || !unknown) return accept_account(response);
-  }
-  TRY(check_terms(known, options));
-  return accept_account(TRY(ask_for_account(options, false)));
+  return account_ = Account{.url = url, .orders = "", .status = ""};
 }
 
-Result<http::Response> Client::ask_for_account(const AccountOptions& options, bool only_existing) {
-  json payload;
-  if (only_existing) {
-    payload["onlyReturnExisting"] = true;
-  } else {
-    payload["termsOfServiceAgreed"] = options.terms_agreed;
-    if (!options.contacts.empty()) payload["contact"] = TRY(contact_list(options.contacts));
-  }
-  if (!only_existing && options.external_account) {
-    const std::string binding =
-        TRY(signer_.bind_external_account(directory_->new_account, *options.external_account));
-    payload["externalAccountBinding"] = json::parse(binding, nullptr, false);
-  }
+Result<std::optional<Account>> Client::find_account() {
+  const auto response = TRY(ask_for_account(payload::FindAccount()));
+  const bool unknown = parse_problem(response.body, response.status).type == "accountDoesNotExist";
+  if (response.status >= 300 && unknown) return std::nullopt;
+  return accept_account(response);
+}
+
+Result<Account> Client::register_account() {
+  return accept_account(TRY(ask_for_account(payload::NewAccount())));
+}
+
+Result<http::Response> Client::ask_for_account(Payload payload) {
+  const Directory& known = *TRY(directory());
   account_ = {};
-  return base::within("account", call({directory_->new_account, payload.dump()}));
+  return base::within("account", call({known.new_account, std::move(payload)}));
 }
 
 Result<Account> Client::accept_account(const http::Response& response) {

@@ -15,18 +15,14 @@
 
 namespace everseal::acme {
 
-struct AccountOptions {
-  std::string known_url{};              // the account's URL if it is known: nothing is asked
-  bool key_was_used = false;            // look for the key's account before making one
-  std::vector<std::string> contacts{};  // e-mail addresses
-  bool terms_agreed = false;
-  std::optional<crypto::ExternalAccount> external_account{};
-};
+// Whether an account may be asked for. Errors: rejected (the terms of service are not agreed to,
+// naming their URL; an external account is needed).
+Result<> check_terms(const AccountTerms& terms, const Registration& registration);
 
 // A request signed by the account.
 struct SignedRequest {
   std::string url{};
-  std::string payload{};  // JSON; empty: a POST-as-GET (RFC 8555 §6.3)
+  Payload payload{};
 };
 
 // Whether sending the same request again may help: no answer, a 5xx, or a nonce that was refused
@@ -55,16 +51,21 @@ class Client {
   // Errors: transient, rejected (no directory there), invalid (the URL).
   Result<const Directory*> directory();
 
-  // The account to sign for from now on. With a known URL the CA is not asked: if it has forgotten
-  // the account, requests are refused as "accountDoesNotExist". Else the account of this key,
-  // which the CA makes if there is none (RFC 8555 §7.3). Errors: rejected (terms of service not
-  // agreed, naming their URL; an external account needed; the CA's refusals), transient.
-  Result<Account> open_account(const AccountOptions& options);
+  // Of the directory. Errors: those of directory().
+  Result<AccountTerms> terms() { return TRY(directory())->terms; }
+
+  // Each sets the account to sign for from now on, and names it.
+  // By its URL, without asking the CA: if it has forgotten the account, requests are refused as
+  // "accountDoesNotExist". Errors: invalid (the URL is at another CA).
+  Result<Account> use_account(const std::string& url);
+  // The account of the signer's key; nullopt if the CA has none (RFC 8555 §7.3.1).
+  Result<std::optional<Account>> find_account();
+  // The same, made if there is none (RFC 8555 §7.3). Errors: rejected (the signer's, the CA's).
+  Result<Account> register_account();
 
   const Account& account() const { return account_; }
   const std::string& origin() const { return origin_; }
   const Clock& clock() const { return clock_; }
-  Result<std::string> thumbprint() { return signer_.thumbprint(); }
 
   // Queues a signed request; `id` is the caller's and names the reply.
   void send(std::uint64_t id, SignedRequest request);
@@ -84,7 +85,7 @@ class Client {
   };
 
   Result<http::Response> fetch(std::string url);
-  Result<http::Response> ask_for_account(const AccountOptions& options, bool only_existing);
+  Result<http::Response> ask_for_account(Payload payload);
   Result<Account> accept_account(const http::Response& response);
   Result<http::Response> call_once(const SignedRequest& request);
   void sleep_until(Instant deadline);

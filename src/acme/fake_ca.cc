@@ -43,6 +43,26 @@ http::Response reply(const json& body, int status = 200) {
 
 }  // namespace
 
+Result<std::string> FakeSigner::sign(const crypto::JwsHeader& header, const Payload& payload) {
+  struct Text {
+    const Registration& registration;
+    Result<std::string> operator()(const payload::PostAsGet&) const { return kPostAsGet; }
+    Result<std::string> operator()(const payload::FindAccount&) const { return kFindAccount; }
+    Result<std::string> operator()(const payload::NewAccount&) const {
+      return new_account_json(registration, "");
+    }
+    Result<std::string> operator()(const payload::NewOrder& order) const {
+      return new_order_json(order.names);
+    }
+    Result<std::string> operator()(const payload::AnswerChallenge&) const {
+      return kAnswerChallenge;
+    }
+    Result<std::string> operator()(const payload::Deactivate&) const { return kDeactivate; }
+    Result<std::string> operator()(const payload::Finalize&) const { return finalize_json("csr"); }
+  };
+  return crypto::sign_jws(key_, header, TRY(std::visit(Text{registration}, payload)));
+}
+
 http::Response FakeCa::problem(int status, const std::string& type, const std::string& detail) {
   return reply({{"type", "urn:ietf:params:acme:error:" + type}, {"detail", detail}}, status);
 }

@@ -16,17 +16,12 @@
 
 namespace everseal::acme {
 
-// Signs with a key that it holds.
+// Signs whatever is asked with a key that it holds.
 class FakeSigner : public Signer {
  public:
-  Result<std::string> sign(const crypto::JwsHeader& header, std::string_view payload) override {
-    return crypto::sign_jws(key_, header, payload);
-  }
-  Result<std::string> thumbprint() override { return crypto::thumbprint(key_); }
-  Result<std::string> bind_external_account(std::string_view url,
-                                            const crypto::ExternalAccount& account) override {
-    return crypto::bind_external_account(key_, url, account);
-  }
+  Result<std::string> sign(const crypto::JwsHeader& header, const Payload& payload) override;
+
+  Registration registration;
 
  private:
   crypto::PrivateKey key_ = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);

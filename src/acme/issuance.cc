@@ -18,14 +18,6 @@ constexpr base::Milliseconds kFirstPoll{2}, kLongestPoll{5000};
 constexpr base::Seconds kCleaningTime{10};
 constexpr std::size_t kMostAlternates = 10;
 
-std::string new_order_payload(const std::vector<std::string>& names) {
-  std::vector<std::string> identifiers;
-  for (const std::string& name : names) {
-    identifiers.push_back(fmt::format(R"({{"type":"dns","value":"{}"}})", name));
-  }
-  return fmt::format(R"({{"identifiers":[{}]}})", fmt::join(identifiers, ","));
-}
-
 std::vector<std::string> sorted(std::vector<std::string> names) {
   std::ranges::sort(names);
   return names;
@@ -131,7 +123,7 @@ void Issuance::begin_order() {
   timers_.push_back(
       {new_order_at_,
        {.subject = Subject::new_order,
-        .request = {context_.directory.new_order, new_order_payload(request_.names)}}});
+        .request = {context_.directory.new_order, payload::NewOrder{request_.names}}}});
 }
 
 // ---- Requests and their answers
@@ -148,7 +140,9 @@ void Issuance::send_after(base::Milliseconds delay, Exchange exchange) {
 }
 
 void Issuance::fetch_order_after(base::Milliseconds delay, int failures) {
-  send_after(delay, {.subject = Subject::order, .request = {order_url_, ""}, .failures = failures});
+  send_after(delay, {.subject = Subject::order,
+                     .request = {order_url_, payload::PostAsGet()},
+                     .failures = failures});
 }
 
 void Issuance::on_response(std::uint32_t tag, const Result<http::Response>& result) {
@@ -277,7 +271,8 @@ void Issuance::accept_order(Order order, const http::Response& response) {
     case OrderStatus::valid:
       step_ = Step::downloading;
       stage_ = OrderStage::finalizing;
-      return send({.subject = Subject::certificate, .request = {order_.certificate, ""}});
+      return send(
+          {.subject = Subject::certificate, .request = {order_.certificate, payload::PostAsGet()}});
     case OrderStatus::invalid:
       return resumed ? forget_order() : on_invalid_order(order_);
   }
@@ -293,14 +288,7 @@ void Issuance::on_saved(const Result<>& result) {
   if (outcome_) return;
   if (!result) return fail(Error(result.error()).within("remember the order"));
   if (stage_ == OrderStage::created) return fetch_authorizations();
-  actions_.push_back(action::NeedCertificateRequest{});
-}
-
-void Issuance::on_certificate_request(const Result<std::string>& der) {
-  if (outcome_) return;
-  if (!der) return fail(Error(der.error()).within("certificate request"));
-  send({.subject = Subject::finalize,
-        .request = {order_.finalize, fmt::format(R"({{"csr":"{}"}})", base::base64url(*der))}});
+  send({.subject = Subject::finalize, .request = {order_.finalize, payload::Finalize{id()}}});
 }
 
 void Issuance::poll_order(const http::Response& response) {
@@ -324,7 +312,9 @@ void Issuance::forget_order() {
 void Issuance::fetch_authorizations() {
   for (const std::string& url : order_.authorizations) {
     names_.emplace_back().authorization_url = url;
-    send({.subject = Subject::authorization, .index = names_.size() - 1, .request = {url, ""}});
+    send({.subject = Subject::authorization,
+          .index = names_.size() - 1,
+          .request = {url, payload::PostAsGet()}});
   }
   if (names_.empty()) fail({ErrorKind::rejected, "the CA's order has no authorizations"});
 }
@@ -363,11 +353,7 @@ void Issuance::publish(std::size_t index, const Authorization& authorization) {
   }
   name.state = NameState::publishing;
   name.challenge_url = challenge->url;
-  name.response = {
-      .id = id(),
-      .name = name.name,
-      .token = challenge->token,
-      .key_authorization = fmt::format("{}.{}", challenge->token, context_.thumbprint)};
+  name.response = {.id = id(), .name = name.name, .token = challenge->token};
   actions_.push_back(action::Publish{name.response});
 }
 
@@ -381,14 +367,15 @@ void Issuance::on_published(const std::string& token, const Result<>& result) {
   name->state = NameState::published;
   send({.subject = Subject::challenge,
         .index = static_cast<std::size_t>(name - names_.begin()),
-        .request = {name->challenge_url, "{}"}});
+        .request = {name->challenge_url, payload::AnswerChallenge()}});
 }
 
 void Issuance::poll_authorization(std::size_t index, const http::Response& response) {
   NameState& name = names_[index];
-  send_after(
-      poll_delay(name.delay, response),
-      {.subject = Subject::authorization, .index = index, .request = {name.authorization_url, ""}});
+  send_after(poll_delay(name.delay, response),
+             {.subject = Subject::authorization,
+              .index = index,
+              .request = {name.authorization_url, payload::PostAsGet()}});
 }
 
 void Issuance::settle_valid(NameState& name) {
@@ -442,7 +429,9 @@ void Issuance::on_certificate(const http::Response& response) {
 
 void Issuance::fetch_alternate(std::size_t index) {
   if (index >= std::min(alternates_.size(), kMostAlternates)) return succeed(chain_);
-  send({.subject = Subject::alternate, .index = index, .request = {alternates_[index], ""}});
+  send({.subject = Subject::alternate,
+        .index = index,
+        .request = {alternates_[index], payload::PostAsGet()}});
 }
 
 void Issuance::on_alternate(std::size_t index, const http::Response& response) {
@@ -526,7 +515,7 @@ void Issuance::clean_up() {
     retract(each);
     if (!order_url_.empty() || !each.pending) continue;
     send({.subject = Subject::deactivation,
-          .request = {each.authorization_url, R"({"status":"deactivated"})"}});
+          .request = {each.authorization_url, payload::Deactivate()}});
   }
   deadline_ = context_.clock.steady_now() + kCleaningTime;
 }

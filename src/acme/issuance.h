@@ -71,7 +71,6 @@ struct ChallengeResponse {
   std::uint64_t id = 0;
   std::string name{};
   std::string token{};
-  std::string key_authorization{};
 };
 
 // What an Issuance wants done. Each action is returned once.
@@ -84,8 +83,7 @@ struct FindOrder {};  // answer with on_order_found()
 struct SaveOrder {    // answer with on_saved()
   OrderRecord record;
 };
-struct NeedCertificateRequest {};  // answer with on_certificate_request()
-struct Publish {                   // answer with on_published()
+struct Publish {  // answer with on_published()
   ChallengeResponse response;
 };
 struct Retract {
@@ -99,16 +97,14 @@ struct Finished {  // an answer that comes later is ignored
 };
 }  // namespace action
 
-using Action =
-    std::variant<action::Send, action::FindOrder, action::SaveOrder, action::NeedCertificateRequest,
-                 action::Publish, action::Retract, action::Wait, action::Finished>;
+using Action = std::variant<action::Send, action::FindOrder, action::SaveOrder, action::Publish,
+                            action::Retract, action::Wait, action::Finished>;
 
 // What all issuances of an account have in common.
 struct IssuanceContext {
   const Clock& clock;
   const Directory& directory;
   std::string origin;
-  std::string thumbprint;
   base::Milliseconds deadline{std::chrono::minutes(5)};
 };
 
@@ -128,7 +124,6 @@ class Issuance {
   void on_response(std::uint32_t tag, const Result<http::Response>& result);
   void on_order_found(std::string url);  // empty: there is none
   void on_saved(const Result<>& result);
-  void on_certificate_request(const Result<std::string>& der);
   void on_published(const std::string& token, const Result<>& result);
 
   // Ends it soon: published challenges are retracted and pending authorizations deactivated.

@@ -10,7 +10,7 @@ constexpr std::size_t kMostOrders = 1000;
 
 std::string list_url(Client& client) {
   if (!client.account().orders.empty()) return client.account().orders;
-  const auto response = client.call({client.account().url, ""});
+  const auto response = client.call({client.account().url, payload::PostAsGet()});
   if (!response || response->status != 200) return {};
   return parse_account(response->body, client.origin()).value_or(Account()).orders;
 }
@@ -26,7 +26,7 @@ std::vector<std::string> list_orders(Client& client) {
   std::vector<std::string> orders;
   std::string page = list_url(client);
   for (int pages = 0; !page.empty() && pages < kMostPages; pages++) {
-    const auto response = client.call({page, ""});
+    const auto response = client.call({page, payload::PostAsGet()});
     if (!response || response->status != 200) break;
     const auto urls = parse_order_list(response->body, client.origin());
     if (!urls) break;
@@ -47,7 +47,7 @@ OrdersByNames find_open_orders(Client& client, const std::set<std::string>& know
   OrdersByNames found;
   for (const std::string& url : list_orders(client)) {
     if (known.contains(url)) continue;
-    const auto response = client.call({url, ""});
+    const auto response = client.call({url, payload::PostAsGet()});
     if (!response || response->status != 200) continue;
     auto order = parse_order(response->body, client.origin());
     if (order && is_open(*order)) found.emplace(std::move(order->names), url);

@@ -206,9 +206,9 @@ Result<Directory> parse_directory(std::string_view text, std::string_view url) {
   directory.key_change = TRY(object.optional_url("keyChange"));
   directory.renewal_info = TRY(object.optional_url("renewalInfo"));
   const Object meta = object.object("meta");
-  directory.terms_of_service = base::printable(meta.text("termsOfService"));
+  directory.terms.terms_of_service = base::printable(meta.text("termsOfService"));
   directory.website = base::printable(meta.text("website"));
-  directory.external_account_required = meta.flag("externalAccountRequired");
+  directory.terms.external_account_required = meta.flag("externalAccountRequired");
   return directory;
 }
 

@@ -22,13 +22,19 @@ bool is_base64url(std::string_view text);
 // Whether `text` is a challenge's token: base64url, at least 128 bits, at most 128 characters.
 bool is_token(std::string_view text);
 
+// What a CA asks of those who want an account (RFC 8555 §7.1.1).
+struct AccountTerms {
+  std::string terms_of_service{};  // URL to show, of any origin, printable; empty if there is none
+  bool external_account_required = false;
+};
+
 // RFC 8555 §7.1.1.
 struct Directory {
   std::string new_nonce{}, new_account{}, new_order{};  // URLs
   std::string revoke_cert{}, key_change{};              // URLs; empty if the CA has none
   std::string renewal_info{};                           // URL (RFC 9773); empty if the CA has none
-  std::string terms_of_service{}, website{};            // URLs to show, of any origin; printable
-  bool external_account_required = false;
+  AccountTerms terms{};
+  std::string website{};  // URL to show, of any origin; printable
 };
 // `url` is where it came from; its origin binds all URLs of the CA.
 Result<Directory> parse_directory(std::string_view json, std::string_view url);

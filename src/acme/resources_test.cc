@@ -23,7 +23,7 @@ TEST(Directory, NeedsItsUrlsAtTheCa) {
                     order),
         "https://ca.test/dir");
   };
-  EXPECT_EQ(read("https://ca.test/o")->terms_of_service, "https://law.test/t");
+  EXPECT_EQ(read("https://ca.test/o")->terms.terms_of_service, "https://law.test/t");
   EXPECT_EQ(error_of(read("https://evil.test/o")), "the CA's directory has a bad \"newOrder\"");
   EXPECT_EQ(error_of(read("http://ca.test/o")), "the CA's directory has a bad \"newOrder\"");
 }

@@ -120,11 +120,6 @@ class Runner {
     records_.push_back(save.record);
     return true;
   }
-  bool act(Slot, Job& job, const action::NeedCertificateRequest&) {
-    Issuance& issuance = job.issuance;
-    issuance.on_certificate_request(host_.certificate_request(issuance.id(), issuance.names()));
-    return true;
-  }
   bool act(Slot, Job& job, const action::Publish& publish) {
     job.issuance.on_published(publish.response.token, host_.publish(publish.response));
     return true;
@@ -223,7 +218,6 @@ Result<> run(Client& client, std::vector<IssuanceRequest> requests, Host& host,
   const IssuanceContext context{.clock = client.clock(),
                                 .directory = *TRY(client.directory()),
                                 .origin = client.origin(),
-                                .thumbprint = TRY(client.thumbprint()),
                                 .deadline = options.deadline};
   Runner(client, std::move(requests), host, options, context).run();
   return {};

@@ -20,10 +20,6 @@ class Host {
   // Makes the records durable; they replace earlier ones of the same id.
   virtual Result<> save_orders(std::span<const OrderRecord> records) = 0;
 
-  // A certificate request in DER; the same key for the same id, also after a crash.
-  virtual Result<std::string> certificate_request(std::uint64_t id,
-                                                  const std::vector<std::string>& names) = 0;
-
   // Makes a challenge true before it returns; retract() undoes it.
   virtual Result<> publish(const ChallengeResponse& response) = 0;
   virtual void retract(const ChallengeResponse& response) = 0;

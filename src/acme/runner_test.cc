@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "acme/fake_ca.h"
-#include "crypto/certificate_request.h"
 
 namespace everseal::acme {
 namespace {
@@ -22,10 +21,6 @@ class FakeHost : public Host {
     batches.push_back(records.size());
     for (const OrderRecord& each : records) saved[each.id] = each;
     return save_result;
-  }
-  Result<std::string> certificate_request(std::uint64_t,
-                                          const std::vector<std::string>& names) override {
-    return crypto::make_certificate_request(key_, names);
   }
   Result<> publish(const ChallengeResponse& response) override {
     published.insert(response.name);
@@ -47,14 +42,11 @@ class FakeHost : public Host {
   Result<> save_result;
   std::string unpublishable;
   std::function<void()> on_publish;
-
- private:
-  crypto::PrivateKey key_ = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
 };
 
 class Run : public testing::Test {
  protected:
-  Run() { EXPECT_TRUE(client_.open_account({.known_url = "https://ca.test/account/1"})); }
+  Run() { EXPECT_TRUE(client_.use_account("https://ca.test/account/1")); }
 
   // The outcome of one issuance.
   Outcome issue(IssuanceRequest request) {
@@ -313,53 +305,59 @@ TEST_F(Run, StopsTidily) {
 
 class OpenAccount : public Run {
  protected:
-  std::string open(const AccountOptions& options) {
-    const auto account = client_.open_account(options);
+  std::string make() {
+    const auto account = client_.register_account();
     return account ? account->url : account.error().message;
+  }
+  static std::string refusal(const AccountTerms& terms, const Registration& registration) {
+    const auto good = check_terms(terms, registration);
+    return good ? "" : good.error().message;
   }
 };
 
-TEST_F(OpenAccount, MakesOneOrFindsTheOneOfTheKey) {
-  EXPECT_EQ(open({.key_was_used = true}), "https://ca.test/account/1");
-  EXPECT_EQ(ca_.count("POST /new-account"), 2);
-  EXPECT_EQ(open({.key_was_used = true}), "https://ca.test/account/1");
+TEST_F(OpenAccount, FindsTheOneOfTheKeyOrMakesIt) {
+  EXPECT_EQ(client_.find_account().value(), std::nullopt);
+  EXPECT_EQ(make(), "https://ca.test/account/1");
+  EXPECT_EQ(client_.find_account().value()->url, "https://ca.test/account/1");
   EXPECT_EQ(ca_.count("POST /new-account"), 3);
 }
 
 TEST_F(OpenAccount, FaultA19_TermsAreShownBeforeTheyAreAgreed) {
   ca_.terms = "https://ca.test/terms";
-  EXPECT_EQ(open({}), "the CA's terms of service are not agreed to: https://ca.test/terms");
-  EXPECT_EQ(open({.terms_agreed = true}), "https://ca.test/account/1");
+  const AccountTerms terms = client_.terms().value();
+  EXPECT_EQ(refusal(terms, {}),
+            "the CA's terms of service are not agreed to: https://ca.test/terms");
+  EXPECT_EQ(refusal(terms, {.terms_agreed = true}), "");
 }
 
 TEST_F(OpenAccount, FaultA20_ExternalAccountIsAskedFor) {
   ca_.external_account_required = true;
-  EXPECT_THAT(open({}), HasSubstr("the CA makes accounts only for its customers"));
-  EXPECT_EQ(open({.external_account = {{.kid = "k", .mac_key = "c2VjcmV0"}}}),
-            "https://ca.test/account/1");
+  const AccountTerms terms = client_.terms().value();
+  EXPECT_THAT(refusal(terms, {}), HasSubstr("the CA makes accounts only for its customers"));
+  EXPECT_EQ(refusal(terms, {.external_account = {{.kid = "k", .mac_key = "c2VjcmV0"}}}), "");
 }
 
 TEST_F(OpenAccount, FaultA21_RedirectsStayAtTheCa) {
   fault_at("/dir", 1,
            {Fault::answer, {.status = 302, .headers = {{"Location", "/dir"}}, .body = ""}});
-  EXPECT_EQ(open({}), "https://ca.test/account/1");
+  EXPECT_EQ(make(), "https://ca.test/account/1");
 }
 
 TEST_F(OpenAccount, FaultA21_RedirectsElsewhereAreRefused) {
   fault_always("/dir",
                {Fault::answer,
                 {.status = 301, .headers = {{"Location", "http://ca.test/dir"}}, .body = ""}});
-  EXPECT_EQ(open({}), "directory https://ca.test/dir: redirected to http://ca.test/dir");
+  EXPECT_EQ(make(), "directory https://ca.test/dir: redirected to http://ca.test/dir");
 }
 
 TEST_F(OpenAccount, FaultA26_LostReplyFindsTheSameAccount) {
   fault_at("/new-account", 1, {Fault::drop_reply, {}});
-  EXPECT_EQ(open({}), "https://ca.test/account/1");
+  EXPECT_EQ(make(), "https://ca.test/account/1");
 }
 
 TEST_F(OpenAccount, FaultS5_ContactsCannotInject) {
-  EXPECT_EQ(open({.contacts = {"a@b\r\nBcc: c@d"}}),
-            "not an e-mail address: a@b\\x0d\\x0aBcc: c@d");
+  signer_.registration.contacts = {"a@b\r\nBcc: c@d"};
+  EXPECT_EQ(make(), "account: not an e-mail address: a@b\\x0d\\x0aBcc: c@d");
 }
 
 }  // namespace

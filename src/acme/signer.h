@@ -2,8 +2,8 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
+#include "acme/payload.h"
 #include "base/result.h"
 #include "crypto/jws.h"
 
@@ -14,15 +14,9 @@ class Signer {
  public:
   virtual ~Signer() = default;
 
-  // crypto::sign_jws with the account key.
-  virtual Result<std::string> sign(const crypto::JwsHeader& header, std::string_view payload) = 0;
-
-  // crypto::thumbprint of the account key.
-  virtual Result<std::string> thumbprint() = 0;
-
-  // crypto::bind_external_account for the account key.
-  virtual Result<std::string> bind_external_account(std::string_view url,
-                                                    const crypto::ExternalAccount& account) = 0;
+  // crypto::sign_jws of the payload's text with the account key. Errors: rejected (a payload that
+  // the signer does not answer for).
+  virtual Result<std::string> sign(const crypto::JwsHeader& header, const Payload& payload) = 0;
 };
 
 }  // namespace everseal::acme

@@ -7,6 +7,8 @@
 #include "app/commands.h"
 #include "app/progress_printer.h"
 #include "jobs/issuer.h"
+#include "privsep/process_workers.h"
+#include "privsep/roles.h"
 
 namespace everseal::app {
 namespace {
@@ -24,6 +26,8 @@ void catch_signals() {
 
 int main(int argc, char** argv) {
   ::umask(0077);
+  if (argc > 1 && std::string_view(argv[1]) == "role")
+    return privsep::run_role({argv, static_cast<std::size_t>(argc)});
   FileSystem& files = base::real_file_system();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
@@ -37,8 +41,11 @@ int main(int argc, char** argv) {
   printing.quiet = line->quiet;
   printing.show_preview = !line->json;
   ProgressPrinter printer(printing);
-  jobs::Environment environment{files, base::real_command_runner(), base::real_clock(), printer,
-                                line->settings};
+  std::optional<privsep::Identities> identities;
+  if (::geteuid() == 0) identities = privsep::find_identities();
+  privsep::ProcessWorkers workers(identities, privsep::Strictness::required);
+  jobs::Environment environment{
+      files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
   return run(*line, environment);
 }
 

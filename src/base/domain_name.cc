@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/encoding.h"
+#include "base/shared_library.h"
 
 using namespace std::string_literals;
 
@@ -61,15 +62,33 @@ Result<> check_ascii_bytes(std::string_view name) {
   return {};
 }
 
+// The functions of libidn2 that we call: few names need them.
+struct Idn2 {
+  decltype(&::idn2_to_ascii_8z) to_ascii_8z;
+  decltype(&::idn2_free) free;
+  decltype(&::idn2_strerror) strerror;
+};
+
+Result<Idn2> open_idn2() {
+  Idn2 idn2;
+  const auto library = TRY(SharedLibrary::open("libidn2.so.0", "Debian's libidn2-0"));
+  TRY(library.find("idn2_to_ascii_8z", idn2.to_ascii_8z));
+  TRY(library.find("idn2_free", idn2.free));
+  TRY(library.find("idn2_strerror", idn2.strerror));
+  return idn2;
+}
+
 Result<std::string> to_a_labels(std::string_view name) {
+  static const Result<Idn2> opened = open_idn2();
+  const Idn2 idn2 = TRY(opened);
   TRY(check_ascii_bytes(name));
   char* raw = nullptr;
   const int code =
-      idn2_to_ascii_8z(std::string(name).c_str(), &raw, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-  const std::unique_ptr<char, decltype(&idn2_free)> ascii(raw, idn2_free);
+      idn2.to_ascii_8z(std::string(name).c_str(), &raw, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  const std::unique_ptr<char, decltype(&::idn2_free)> ascii(raw, idn2.free);
   if (code == IDN2_OK) return std::string(ascii.get());
   const auto first = std::ranges::find_if(name, [](char c) { return (c & 0x80) != 0; });
-  return refuse(name, static_cast<std::size_t>(first - name.begin()), idn2_strerror(code));
+  return refuse(name, static_cast<std::size_t>(first - name.begin()), idn2.strerror(code));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "base/fake_file_system.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 
@@ -144,6 +145,22 @@ Result<> FakeFileSystem::create(const std::string& path, std::string_view bytes,
   TRY(operation("create " + path));
   return add(path,
              std::make_shared<Node>(Node{FileKind::regular, mode, std::string(bytes), {}, {}, {}}));
+}
+
+// Descriptors are of memory: what is written to them is taken over.
+Result<> FakeFileSystem::create_with(const std::string& path, const ContentWriter& write,
+                                     mode_t mode) {
+  const FileDescriptor file(::memfd_create("fake", MFD_CLOEXEC));
+  TRY(write(file));
+  ::lseek(file.get(), 0, SEEK_SET);
+  return create(path, TRY(read_all(file, "read " + path)), mode);
+}
+
+Result<FileDescriptor> FakeFileSystem::open(const std::string& path) const {
+  FileDescriptor file(::memfd_create("fake", MFD_CLOEXEC));
+  TRY(write_all(file, TRY(read(path)), "write " + path));
+  ::lseek(file.get(), 0, SEEK_SET);
+  return file;
 }
 
 Result<> FakeFileSystem::sync(const std::string& path) {

@@ -41,6 +41,8 @@ class FakeFileSystem : public FileSystem {
   Result<std::string> read_link(const std::string& path) const override;
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Result<> create(const std::string& path, std::string_view bytes, mode_t mode) override;
+  Result<> create_with(const std::string& path, const ContentWriter& write, mode_t mode) override;
+  Result<FileDescriptor> open(const std::string& path) const override;
   Result<> sync(const std::string& path) override;
   Result<> make_directory(const std::string& path, mode_t mode) override;
   Result<> rename(const std::string& from, const std::string& to) override;

@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -35,5 +38,17 @@ class FileDescriptor {
 
 // Writes all bytes, however many calls it takes. Errors: those of base::system_error for `attempt`.
 Result<> write_all(const FileDescriptor& file, std::string_view bytes, std::string_view attempt);
+
+// The largest file that is read whole, in bytes. Larger ones are an error, not a truncation.
+inline constexpr std::uint64_t kMaxFileBytes = 64 << 20;
+
+// All bytes of a regular file from where it stands. Errors: as above; invalid if there are more
+// than `most`.
+Result<std::string> read_all(const FileDescriptor& file, std::string_view attempt,
+                             std::uint64_t most = kMaxFileBytes);
+
+// Appends the whole of one regular file to another within the kernel: the bytes are never in this
+// process.
+Result<> copy_all(const FileDescriptor& from, const FileDescriptor& to, std::string_view attempt);
 
 }  // namespace everseal::base

@@ -14,8 +14,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "base/file_descriptor.h"
-
 namespace everseal::base {
 namespace {
 
@@ -39,13 +37,15 @@ struct CloseDirectory {
 class RealFileSystem : public FileSystem {
  public:
   Result<std::string> read(const std::string& path) const override {
-    const FileDescriptor file = TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    return read_all(TRY(open(path)), fmt::format("read {}", path));
+  }
+
+  Result<FileDescriptor> open(const std::string& path) const override {
+    FileDescriptor file = TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status{};
     if (::fstat(file.get(), &status) != 0) return system_error(fmt::format("read {}", path), errno);
     if (!S_ISREG(status.st_mode)) return invalid(fmt::format("read {}: not a regular file", path));
-    if (static_cast<std::uint64_t>(status.st_size) > kMaxFileBytes)
-      return invalid(fmt::format("read {}: larger than {} bytes", path, kMaxFileBytes));
-    return read_to_end(file.get(), static_cast<std::size_t>(status.st_size), path);
+    return file;
   }
 
   Result<FileStatus> status(const std::string& path) const override {
@@ -83,10 +83,17 @@ class RealFileSystem : public FileSystem {
   }
 
   Result<> create(const std::string& path, std::string_view bytes, mode_t mode) override {
+    const auto write = [&](const FileDescriptor& file) {
+      return write_all(file, bytes, fmt::format("write {}", path));
+    };
+    return create_with(path, write, mode);
+  }
+
+  Result<> create_with(const std::string& path, const ContentWriter& write, mode_t mode) override {
     const FileDescriptor file =
         TRY(open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
     if (::fchmod(file.get(), mode) != 0) return system_error(fmt::format("chmod {}", path), errno);
-    return write_all(file, bytes, fmt::format("write {}", path));
+    return write(file);
   }
 
   Result<> sync(const std::string& path) override {
@@ -138,23 +145,6 @@ class RealFileSystem : public FileSystem {
   }
 
  private:
-  static Result<std::string> read_to_end(int fd, std::size_t expected, const std::string& path) {
-    std::string bytes(expected + 1, '\0');
-    std::size_t length = 0;
-    while (true) {
-      const ssize_t got = ::read(fd, bytes.data() + length, bytes.size() - length);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return system_error(fmt::format("read {}", path), errno);
-      if (got == 0) break;
-      length += static_cast<std::size_t>(got);
-      if (length > kMaxFileBytes)
-        return invalid(fmt::format("read {}: larger than {} bytes", path, kMaxFileBytes));
-      if (length == bytes.size()) bytes.resize(bytes.size() * 2);
-    }
-    bytes.resize(length);
-    return bytes;
-  }
-
   // ACLs and SELinux labels are extended attributes (acl(5), xattr(7)).
   static Result<> copy_extended_attributes(const std::string& from, const std::string& to) {
     char names[64 << 10];
@@ -216,14 +206,23 @@ Result<> remove_tree(FileSystem& files, const std::string& path) {
 
 Result<> write_durably(FileSystem& files, const std::string& path, std::string_view bytes,
                        mode_t mode) {
+  const auto write = [&](const FileDescriptor& file) {
+    return write_all(file, bytes, fmt::format("write {}", path));
+  };
+  return write_durably_with(files, path, write, mode);
+}
+
+Result<> write_durably_with(FileSystem& files, const std::string& path, const ContentWriter& write,
+                            mode_t mode) {
   const std::string directory = directory_of(path);
   const std::string temporary =
       join_path(directory, fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
   TRY(remove_tree(files, temporary));  // left by a run that was killed
-  TRY(files.create(temporary, bytes, mode));
-  if (auto synced = files.sync(temporary); !synced) {
-    static_cast<void>(files.remove(temporary));
-    return synced;
+  auto written = files.create_with(temporary, write, mode);
+  if (written) written = files.sync(temporary);
+  if (!written) {
+    static_cast<void>(remove_tree(files, temporary));
+    return written;
   }
   TRY(files.rename(temporary, path));
   return files.sync(directory);

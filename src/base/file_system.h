@@ -4,11 +4,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace everseal::base {
@@ -23,17 +25,14 @@ struct FileStatus {
   std::uint64_t size = 0;  // bytes
 };
 
-// The largest file that read() returns, in bytes. Larger ones are an error, not a truncation.
-inline constexpr std::uint64_t kMaxFileBytes = 64 << 20;
-
 // Interface for reading files. Every failure names the attempt and the path; a missing file is
 // ErrorKind::not_found.
 class FileReader {
  public:
   virtual ~FileReader() = default;
 
-  // The whole of a regular file; symlinks are followed, devices and pipes refused (never waited
-  // on).
+  // The whole of a regular file, at most kMaxFileBytes; symlinks are followed, devices and pipes
+  // refused (never waited on).
   virtual Result<std::string> read(const std::string& path) const = 0;
 
   // What the path itself is; a symlink is not followed.
@@ -49,12 +48,22 @@ class FileReader {
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
 };
 
+// Writes the content of a new file: for bytes that must not pass through this process.
+using ContentWriter = std::function<Result<>(const FileDescriptor& file)>;
+
 // Interface for changing files. Nothing is durable before sync() of the file and of the directory
 // that names it.
 class FileSystem : public FileReader {
  public:
   // Makes a new file with exactly this mode; an existing path (also a symlink) is an error.
   virtual Result<> create(const std::string& path, std::string_view bytes, mode_t mode) = 0;
+
+  // The same, but `write` is given the empty file to fill; if it fails, so does this.
+  virtual Result<> create_with(const std::string& path, const ContentWriter& write,
+                               mode_t mode) = 0;
+
+  // A regular file, open for reading from its beginning; symlinks are followed.
+  virtual Result<FileDescriptor> open(const std::string& path) const = 0;
 
   // Makes the content of a file, or the names in a directory, durable (fsync).
   virtual Result<> sync(const std::string& path) = 0;
@@ -93,6 +102,8 @@ Result<> remove_tree(FileSystem& files, const std::string& path);
 // the directory. A failed fsync leaves the old file as it was.
 Result<> write_durably(FileSystem& files, const std::string& path, std::string_view bytes,
                        mode_t mode);
+Result<> write_durably_with(FileSystem& files, const std::string& path, const ContentWriter& write,
+                            mode_t mode);
 
 }  // namespace everseal::base
 

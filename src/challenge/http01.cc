@@ -105,10 +105,10 @@ void WebrootResponder::retract(const std::string& token) {
 Result<> StandaloneResponder::publish(const std::string& token,
                                       const std::string& key_authorization) {
   TRY(check_token(token));
-  server_->put(url_path(token), key_authorization);
+  server_.put(url_path(token), key_authorization);
   return {};
 }
 
-void StandaloneResponder::retract(const std::string& token) { server_->remove(url_path(token)); }
+void StandaloneResponder::retract(const std::string& token) { server_.remove(url_path(token)); }
 
 }  // namespace everseal::challenge

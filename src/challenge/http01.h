@@ -1,7 +1,6 @@
 // http-01 (RFC 8555 §8.3): a known text under a path of the CA's choice on port 80.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -52,12 +51,15 @@ class WebrootResponder : public Responder {
 // Answers on port 80 itself, where no other server does.
 class StandaloneResponder : public Responder {
  public:
-  explicit StandaloneResponder(std::unique_ptr<http::Server> server) : server_(std::move(server)) {}
+  explicit StandaloneResponder(http::Server server) : server_(std::move(server)) {}
   Result<> publish(const std::string& token, const std::string& key_authorization) override;
   void retract(const std::string& token) override;
 
+  // Answers until `event` can be read.
+  void serve_until(const base::FileDescriptor& event) { server_.serve_until(event); }
+
  private:
-  std::unique_ptr<http::Server> server_;
+  http::Server server_;
 };
 
 // For servers whose configuration already computes the answer from the URL and the account's

@@ -6,8 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <iterator>
 
 #include "base/encoding.h"
@@ -112,6 +114,12 @@ std::string number(EVP_PKEY* key, const char* parameter, std::size_t size_bytes 
   return bytes;
 }
 
+BioPointer secure_pem(EVP_PKEY* key) {
+  BioPointer bio(BIO_new(BIO_s_secmem()));
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+  return bio;
+}
+
 // DER SEQUENCE { r, s } as r||s, each as wide as the field (RFC 7518 §3.4).
 Result<std::string> join_ecdsa(std::string_view der, std::size_t width) {
   const unsigned char* data = to_unsigned(der);
@@ -139,6 +147,21 @@ Result<KeyType> parse_key_type(std::string_view text) {
                   base::printable(text, 40)));
 }
 
+// 1: locked in memory; 2: the heap stands but could not be locked.
+Result<> use_secure_heap(std::size_t bytes) {
+  switch (CRYPTO_secure_malloc_init(bytes, 32)) {
+    case 1:
+      return {};
+    case 2:
+      return base::internal(
+          fmt::format("keep {} KiB of memory from being swapped: raise the limit on locked memory "
+                      "(ulimit -l)",
+                      bytes >> 10));
+    default:
+      return base::internal(fmt::format("reserve {} KiB of memory for keys", bytes >> 10));
+  }
+}
+
 void PrivateKey::Free::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type) {
@@ -161,10 +184,26 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   return PrivateKey(std::move(key), type);
 }
 
-std::string PrivateKey::to_pem() const {
-  BioPointer bio(BIO_new(BIO_s_secmem()));
-  PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  return written(bio);
+std::string PrivateKey::to_pem() const { return written(secure_pem(key_.get())); }
+
+Result<PrivateKey> PrivateKey::read(const base::FileDescriptor& file, std::string_view attempt) {
+  std::array<char, kMostPemBytes + 1> buffer;
+  std::size_t size = 0;
+  ssize_t got = 0;
+  while (size < buffer.size() &&
+         (got = ::read(file.get(), buffer.data() + size, buffer.size() - size)) > 0)
+    size += static_cast<std::size_t>(got);
+  auto key = got < 0 ? base::system_error(attempt, errno)
+                     : base::within(attempt, from_pem({buffer.data(), size}));
+  OPENSSL_cleanse(buffer.data(), buffer.size());
+  return key;
+}
+
+Result<> PrivateKey::write(const base::FileDescriptor& file, std::string_view attempt) const {
+  const BioPointer bio = secure_pem(key_.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return base::write_all(file, {data, static_cast<std::size_t>(size)}, attempt);
 }
 
 Result<std::string> PrivateKey::sign(std::string_view bytes) const {

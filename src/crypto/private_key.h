@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 struct evp_pkey_st;  // OpenSSL's EVP_PKEY
@@ -20,6 +21,11 @@ std::string_view to_string(KeyType type);
 // Reads to_string's form and the short ones: "p256", "rsa2048". Errors: invalid.
 Result<KeyType> parse_key_type(std::string_view text);
 
+// Makes private keys live in memory that is never swapped, never dumped, and wiped when it is freed
+// (OPENSSL_secure_malloc(3)); `bytes` is a power of two. Call it before the first key. Errors:
+// internal (no memory, or the limit on locked memory is smaller).
+Result<> use_secure_heap(std::size_t bytes);
+
 // A private key of one of the types above; move-only, its memory is wiped when it goes.
 class PrivateKey {
  public:
@@ -31,8 +37,12 @@ class PrivateKey {
   // RSA size).
   static Result<PrivateKey> from_pem(std::string_view pem);
 
-  // Unencrypted PKCS#8 in PEM.
+  // Unencrypted PKCS#8 in PEM, in ordinary memory: for whoever need not hide it.
   std::string to_pem() const;
+
+  // from_pem() and to_pem() with a file instead of ordinary memory; `attempt` is named in errors.
+  static Result<PrivateKey> read(const base::FileDescriptor& file, std::string_view attempt);
+  Result<> write(const base::FileDescriptor& file, std::string_view attempt) const;
 
   KeyType type() const { return type_; }
 

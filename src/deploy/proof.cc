@@ -23,18 +23,18 @@ std::string seen_at(const nginx::Endpoint& endpoint) {
   return fmt::format("{} at {}", endpoint.name, scan::to_string(target(endpoint)));
 }
 
-Result<> look(const ServesLeaf& expected) {
+Result<> look(scan::Visitor& visitor, const ServesLeaf& expected) {
   const nginx::Endpoint& endpoint = expected.endpoint;
-  const auto leaf = TRY(scan::handshake(target(endpoint), endpoint.name, kTimeout));
-  if (leaf.fingerprint() == expected.fingerprint) return {};
+  const auto leaf = TRY(visitor.handshake(target(endpoint), endpoint.name, kTimeout));
+  if (leaf.fingerprint == expected.fingerprint) return {};
   return base::transient(fmt::format("{}: serves another certificate ({}, until {})",
-                                     seen_at(endpoint), leaf.issuer(),
-                                     base::to_rfc3339(leaf.not_after())));
+                                     seen_at(endpoint), leaf.issuer,
+                                     base::to_rfc3339(leaf.not_after)));
 }
 
-Result<> look(const Redirects& expected) {
+Result<> look(scan::Visitor& visitor, const Redirects& expected) {
   const nginx::Endpoint& endpoint = expected.endpoint;
-  const auto answer = TRY(scan::get(target(endpoint), endpoint.name, "/", kTimeout));
+  const auto answer = TRY(visitor.get(target(endpoint), endpoint.name, "/", kTimeout));
   if ((answer.status == 301 || answer.status == 308) &&
       answer.location == fmt::format("https://{}/", endpoint.name))
     return {};
@@ -43,11 +43,11 @@ Result<> look(const Redirects& expected) {
                                      base::printable(answer.location)));
 }
 
-Result<> look(const AnswersChallenge& expected) {
+Result<> look(scan::Visitor& visitor, const AnswersChallenge& expected) {
   const nginx::Endpoint& endpoint = expected.endpoint;
   const auto answer =
-      TRY(scan::get(target(endpoint), endpoint.name,
-                    fmt::format("/.well-known/acme-challenge/{}", kToken), kTimeout));
+      TRY(visitor.get(target(endpoint), endpoint.name,
+                      fmt::format("/.well-known/acme-challenge/{}", kToken), kTimeout));
   if (answer.status == 200 && answer.body == fmt::format("{}.{}", kToken, expected.thumbprint))
     return {};
   return base::transient(
@@ -55,8 +55,8 @@ Result<> look(const AnswersChallenge& expected) {
                   seen_at(endpoint), answer.status));
 }
 
-Result<> look(const Expectation& expectation) {
-  return std::visit([](const auto& expected) { return look(expected); }, expectation);
+Result<> look(scan::Visitor& visitor, const Expectation& expectation) {
+  return std::visit([&](const auto& expected) { return look(visitor, expected); }, expectation);
 }
 
 const std::string& name_of(const Expectation& expectation) {
@@ -83,7 +83,7 @@ Result<> reload(const nginx::Instance& instance, base::Milliseconds patience) {
   return {};
 }
 
-std::vector<Disproof> prove(std::span<const Expectation> expectations,
+std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation> expectations,
                             base::Milliseconds patience) {
   const Instant deadline = std::chrono::steady_clock::now() + patience;
   std::vector<const Expectation*> open;
@@ -92,7 +92,7 @@ std::vector<Disproof> prove(std::span<const Expectation> expectations,
     std::vector<Disproof> unseen;
     std::vector<const Expectation*> still_open;
     for (const Expectation* expectation : open) {
-      if (auto seen = look(*expectation); !seen) {
+      if (auto seen = look(visitor, *expectation); !seen) {
         unseen.push_back({name_of(*expectation), std::move(seen).error()});
         still_open.push_back(expectation);
       }

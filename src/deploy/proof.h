@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "nginx/instance.h"
 #include "nginx/verify.h"
+#include "scan/probe.h"
 
 namespace everseal::deploy {
 
@@ -45,6 +46,7 @@ Result<> reload(const nginx::Instance& instance, base::Milliseconds patience);
 
 // Looks until everything expected is seen or `patience` has passed: after a reload old workers may
 // answer for a moment. Returns what was not seen.
-std::vector<Disproof> prove(std::span<const Expectation> expectations, base::Milliseconds patience);
+std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation> expectations,
+                            base::Milliseconds patience);
 
 }  // namespace everseal::deploy

@@ -1,8 +1,7 @@
 #include "http/curl_transport.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "http/curl.h"
 
 namespace everseal::http {
 namespace {
@@ -18,14 +18,17 @@ constexpr std::size_t kMostInCurl = 200;
 constexpr long kConnectionsPerHost = 2;
 constexpr std::size_t kMostHeaderBytes = 64 << 10;
 
+// Once CurlTransport::open() has succeeded.
+const Curl& curl() { return **open_curl(); }
+
 struct FreeEasy {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
 };
 struct FreeMulti {
-  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
+  void operator()(CURLM* handle) const { curl().multi_cleanup(handle); }
 };
 struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 using EasyPointer = std::unique_ptr<CURL, FreeEasy>;
 using ListPointer = std::unique_ptr<curl_slist, FreeList>;
@@ -38,7 +41,7 @@ struct Transfer {
   std::size_t most_body_bytes = 0;
   std::size_t header_bytes = 0;
   EasyPointer easy;
-  ListPointer header_lines;
+  ListPointer header_lines, addresses;
   std::array<char, CURL_ERROR_SIZE> error{};
 };
 
@@ -74,7 +77,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
 // Values are constants of libcurl's documented types.
 template <class Value>
 void set(const Transfer& transfer, CURLoption option, Value value) {
-  curl_easy_setopt(transfer.easy.get(), option, value);
+  curl().easy_setopt(transfer.easy.get(), option, value);
 }
 
 void set_method(const Transfer& transfer) {
@@ -92,9 +95,9 @@ void set_method(const Transfer& transfer) {
 }
 
 void set_headers(Transfer& transfer) {
-  curl_slist* lines = curl_slist_append(nullptr, "Expect:");  // no pause for a 100 Continue
+  curl_slist* lines = curl().slist_append(nullptr, "Expect:");  // no pause for a 100 Continue
   for (const Header& each : transfer.request.headers) {
-    lines = curl_slist_append(lines, fmt::format("{}: {}", each.name, each.value).c_str());
+    lines = curl().slist_append(lines, fmt::format("{}: {}", each.name, each.value).c_str());
   }
   transfer.header_lines.reset(lines);
   set(transfer, CURLOPT_HTTPHEADER, lines);
@@ -118,9 +121,24 @@ void set_options(Transfer& transfer, const CurlOptions& options) {
   set(transfer, CURLOPT_HEADERDATA, &transfer);
   set(transfer, CURLOPT_ERRORBUFFER, transfer.error.data());
   set(transfer, CURLOPT_PRIVATE, &transfer);
-  if (options.ca_bundle_path.empty()) return;
-  set(transfer, CURLOPT_CAINFO, options.ca_bundle_path.c_str());
+  set(transfer, CURLOPT_CAINFO, nullptr);
   set(transfer, CURLOPT_CAPATH, nullptr);
+  const std::string& trusted = options.trusted_pem;
+  curl_blob blob{const_cast<char*>(trusted.data()), trusted.size(), CURL_BLOB_NOCOPY};
+  set(transfer, CURLOPT_CAINFO_BLOB, &blob);
+}
+
+// "HOST:PORT:ADDRESS,…" (CURLOPT_RESOLVE): an address of IPv6 goes into brackets.
+void set_addresses(Transfer& transfer, const std::vector<std::string>& addresses) {
+  if (addresses.empty()) return;
+  std::vector<std::string> literals;
+  for (const std::string& each : addresses)
+    literals.push_back(each.contains(':') ? fmt::format("[{}]", each) : each);
+  const std::string origin = https_origin(transfer.request.url).value_or("https://");
+  const std::string entry = fmt::format("{}:{}", origin.substr(std::string_view("https://").size()),
+                                        fmt::join(literals, ","));
+  transfer.addresses.reset(curl().slist_append(nullptr, entry.c_str()));
+  set(transfer, CURLOPT_RESOLVE, transfer.addresses.get());
 }
 
 std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
@@ -129,7 +147,7 @@ std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
     return base::transient(fmt::format("{}: the answer is larger than {} bytes",
                                        base::printable(url, 200), transfer.most_body_bytes));
   }
-  const char* reason = transfer.error[0] ? transfer.error.data() : curl_easy_strerror(code);
+  const char* reason = transfer.error[0] ? transfer.error.data() : curl().easy_strerror(code);
   return base::transient(fmt::format("{}: {}", base::printable(url, 200), base::printable(reason)));
 }
 
@@ -139,11 +157,11 @@ std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
 class CurlTransport::Loop {
  public:
   Loop(CurlOptions options, CURLM* multi) : options_(std::move(options)), multi_(multi) {
-    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, kConnectionsPerHost);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+    curl().multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, kConnectionsPerHost);
+    curl().multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
   }
   ~Loop() {
-    for (const auto& each : active_) curl_multi_remove_handle(multi_.get(), each->easy.get());
+    for (const auto& each : active_) curl().multi_remove_handle(multi_.get(), each->easy.get());
   }
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -164,7 +182,7 @@ class CurlTransport::Loop {
     do {
       start_queued();
       int running = 0;
-      curl_multi_perform(multi_.get(), &running);
+      curl().multi_perform(multi_.get(), &running);
       collect();
       start_queued();
     } while (done_.empty() && poll(deadline));
@@ -183,16 +201,17 @@ class CurlTransport::Loop {
   void start(Transfer& transfer) {
     transfer.easy = idle_handle();
     set_options(transfer, options_);
+    set_addresses(transfer, options_.addresses);
     set_method(transfer);
     set_headers(transfer);
-    curl_multi_add_handle(multi_.get(), transfer.easy.get());
+    curl().multi_add_handle(multi_.get(), transfer.easy.get());
   }
 
   EasyPointer idle_handle() {
-    if (idle_.empty()) return EasyPointer(curl_easy_init());
+    if (idle_.empty()) return EasyPointer(curl().easy_init());
     EasyPointer handle = std::move(idle_.back());
     idle_.pop_back();
-    curl_easy_reset(handle.get());
+    curl().easy_reset(handle.get());
     return handle;
   }
 
@@ -202,22 +221,22 @@ class CurlTransport::Loop {
         std::chrono::ceil<base::Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
     const auto timeout = static_cast<int>(std::min<std::int64_t>(left.count(), 60'000));
-    curl_multi_poll(multi_.get(), nullptr, 0, timeout, nullptr);
+    curl().multi_poll(multi_.get(), nullptr, 0, timeout, nullptr);
     return true;
   }
 
   void collect() {
     int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    while (const CURLMsg* message = curl().multi_info_read(multi_.get(), &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       void* user = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+      curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
       finish(static_cast<Transfer*>(user), message->data.result);
     }
   }
 
   void finish(Transfer* transfer, CURLcode code) {
-    curl_multi_remove_handle(multi_.get(), transfer->easy.get());
+    curl().multi_remove_handle(multi_.get(), transfer->easy.get());
     const auto at = std::ranges::find(active_, transfer, &std::unique_ptr<Transfer>::get);
     const std::unique_ptr<Transfer> owner = std::move(*at);
     *at = std::move(active_.back());
@@ -229,7 +248,7 @@ class CurlTransport::Loop {
   static Result<Response> result_of(Transfer& transfer, CURLcode code) {
     if (code != CURLE_OK) return transfer_error(transfer, code);
     long status = 0;
-    curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);
     return std::move(transfer.response);
   }
@@ -246,12 +265,8 @@ CurlTransport::CurlTransport(std::unique_ptr<Loop> loop) : loop_(std::move(loop)
 CurlTransport::~CurlTransport() = default;
 
 Result<std::unique_ptr<CurlTransport>> CurlTransport::open(CurlOptions options) {
-  const std::string& bundle = options.ca_bundle_path;
-  if (!bundle.empty() && ::access(bundle.c_str(), R_OK) != 0) {
-    return base::system_error(fmt::format("read the CA bundle {}", bundle), errno);
-  }
-  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  CURLM* multi = started == CURLE_OK ? curl_multi_init() : nullptr;
+  TRY(open_curl());
+  CURLM* multi = curl().multi_init();
   if (!multi) return base::internal("libcurl does not start");
   return std::unique_ptr<CurlTransport>(
       new CurlTransport(std::make_unique<Loop>(std::move(options), multi)));

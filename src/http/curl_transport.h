@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "http/transport.h"
@@ -10,7 +11,8 @@
 namespace everseal::http {
 
 struct CurlOptions {
-  std::string ca_bundle_path;  // PEM; empty: the system's
+  std::string trusted_pem;             // the certificates that a server's chain must lead to
+  std::vector<std::string> addresses;  // of every host that is asked, instead of asking DNS
   std::string user_agent = "everseal/0.1.0";
   base::Seconds connect_timeout{15};
   base::Seconds total_timeout{60};
@@ -22,7 +24,7 @@ struct CurlOptions {
 // 200 requests in libcurl at once; the rest wait in a queue here. Not for use by several threads.
 class CurlTransport : public Transport {
  public:
-  // Errors: internal (libcurl cannot start), not_found (no CA bundle there).
+  // Errors: those of open_curl().
   static Result<std::unique_ptr<CurlTransport>> open(CurlOptions options);
   ~CurlTransport() override;
 

@@ -3,15 +3,15 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
+#include <map>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -121,27 +121,28 @@ bool is_complete(std::string_view request) {
          request.find("\r\n\r\n") != request.npos;
 }
 
-// The loop of the server's thread.
-class Loop {
+}  // namespace
+
+// The listeners, their connections and what is known to them.
+class Server::Loop {
  public:
-  using Answer = std::function<std::string(std::string_view request)>;
+  void add_listener(base::FileDescriptor listener) { listeners_.push_back(std::move(listener)); }
 
-  Loop(const std::vector<base::FileDescriptor>& listeners, int stop, Answer answer)
-      : listeners_(listeners), stop_(stop), answer_(std::move(answer)) {}
-
-  void run() {
+  void run(int event) {
     for (;;) {
-      const std::vector<pollfd> polled = poll_all();
+      const std::vector<pollfd> polled = poll_all(event);
       if (polled[0].revents != 0) return;
       advance(std::span(polled).subspan(1 + listeners_.size()));
       for (const auto& each : listeners_) accept_from(each.get());
     }
   }
 
+  std::map<std::string, std::string>& bodies() { return bodies_; }
+
  private:
-  // The stop, the listeners, the connections, in this order.
-  std::vector<pollfd> poll_all() const {
-    std::vector<pollfd> polled{{stop_, POLLIN, 0}};
+  // The event, the listeners, the connections, in this order.
+  std::vector<pollfd> poll_all(int event) const {
+    std::vector<pollfd> polled{{event, POLLIN, 0}};
     const short accepting = connections_.size() < kMostConnections ? POLLIN : 0;
     for (const auto& each : listeners_) polled.push_back({each.get(), accepting, 0});
     for (const auto& each : connections_) {
@@ -165,7 +166,7 @@ class Loop {
   bool step(Connection& connection) const {
     if (!connection.answer.empty()) return transmit(connection);
     if (!receive(connection)) return false;
-    if (is_complete(connection.request)) connection.answer = answer_(connection.request);
+    if (is_complete(connection.request)) connection.answer = answer(connection.request);
     return true;
   }
 
@@ -178,59 +179,45 @@ class Loop {
     }
   }
 
-  const std::vector<base::FileDescriptor>& listeners_;
-  const int stop_;
-  const Answer answer_;
+  // Only the request line matters: "GET /path HTTP/1.1".
+  std::string answer(std::string_view request) const {
+    const std::string_view line = request.substr(0, request.find("\r\n"));
+    const std::size_t space = line.find(' ');
+    const std::string_view path =
+        line.starts_with("GET ") ? line.substr(4, line.find(' ', space + 1) - 4) : "";
+    const auto found = bodies_.find(std::string(path));
+    const bool known = found != bodies_.end();
+    const std::string_view body = known ? std::string_view(found->second) : "not found\n";
+    return fmt::format(
+        "HTTP/1.1 {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n"
+        "Connection: close\r\n\r\n{}",
+        known ? "200 OK" : "404 Not Found", body.size(), body);
+  }
+
+  std::vector<base::FileDescriptor> listeners_;
   std::vector<Connection> connections_;
+  std::map<std::string, std::string> bodies_;
 };
 
-}  // namespace
+Server::Server() : loop_(std::make_unique<Loop>()) {}
+Server::Server(Server&&) noexcept = default;
+Server::~Server() = default;
 
-Result<std::unique_ptr<Server>> Server::listen(std::uint16_t port) {
-  auto server = std::unique_ptr<Server>(new Server);
-  server->listeners_.push_back(TRY(listen_on(AF_INET, port)));
-  server->port_ = port_of(server->listeners_.front());
-  if (has_ipv6()) server->listeners_.push_back(TRY(listen_on(AF_INET6, server->port_)));
-  server->stop_ = base::FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!server->stop_) return base::system_error("make an eventfd", errno);
-  server->thread_ = std::thread(&Server::serve, server.get());
+Result<Server> Server::listen(std::uint16_t port) {
+  Server server;
+  base::FileDescriptor v4 = TRY(listen_on(AF_INET, port));
+  server.port_ = port_of(v4);
+  server.loop_->add_listener(std::move(v4));
+  if (has_ipv6()) server.loop_->add_listener(TRY(listen_on(AF_INET6, server.port_)));
   return server;
 }
 
-Server::~Server() {
-  if (!thread_.joinable()) return;
-  ::eventfd_write(stop_.get(), 1);
-  thread_.join();
-}
+void Server::serve_until(const base::FileDescriptor& event) { loop_->run(event.get()); }
 
 void Server::put(const std::string& path, std::string body) {
-  std::lock_guard lock(mutex_);
-  bodies_.insert_or_assign(path, std::move(body));
+  loop_->bodies().insert_or_assign(path, std::move(body));
 }
 
-void Server::remove(const std::string& path) {
-  std::lock_guard lock(mutex_);
-  bodies_.erase(path);
-}
-
-// Only the request line matters: "GET /path HTTP/1.1".
-std::string Server::answer(std::string_view request) {
-  const std::string_view line = request.substr(0, request.find("\r\n"));
-  const std::size_t space = line.find(' ');
-  const std::string_view path =
-      line.starts_with("GET ") ? line.substr(4, line.find(' ', space + 1) - 4) : "";
-  std::lock_guard lock(mutex_);
-  const auto found = bodies_.find(std::string(path));
-  const bool known = found != bodies_.end();
-  const std::string_view body = known ? std::string_view(found->second) : "not found\n";
-  return fmt::format(
-      "HTTP/1.1 {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
-      "{}",
-      known ? "200 OK" : "404 Not Found", body.size(), body);
-}
-
-void Server::serve() {
-  Loop(listeners_, stop_.get(), [this](std::string_view request) { return answer(request); }).run();
-}
+void Server::remove(const std::string& path) { loop_->bodies().erase(path); }
 
 }  // namespace everseal::http

@@ -1,8 +1,8 @@
-#include "http/server.h"
-
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
+
+#include "http/server_in_thread.h"
 
 namespace everseal::http {
 namespace {
@@ -23,32 +23,30 @@ std::string exchange(std::uint16_t port, const std::string& request) {
 }
 
 TEST(Server, AnswersWhatItWasGiven) {
-  auto server = Server::listen(0);
-  ASSERT_TRUE(server) << server.error().message;
-  (*server)->put("/a", "hello");
-  EXPECT_EQ(exchange((*server)->port(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"),
+  ServerInThread server;
+  server->put("/a", "hello");
+  EXPECT_EQ(exchange(server->port(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
             "Connection: close\r\n\r\nhello");
-  (*server)->remove("/a");
-  EXPECT_TRUE(exchange((*server)->port(), "GET /a HTTP/1.1\r\n\r\n")
+  server->remove("/a");
+  EXPECT_TRUE(exchange(server->port(), "GET /a HTTP/1.1\r\n\r\n")
                   .starts_with("HTTP/1.1 404 Not Found\r\n"));
-  EXPECT_TRUE(exchange((*server)->port(), "BREW / HTCPCP/1.0\r\n\r\n")
+  EXPECT_TRUE(exchange(server->port(), "BREW / HTCPCP/1.0\r\n\r\n")
                   .starts_with("HTTP/1.1 404 Not Found\r\n"));
 }
 
 TEST(Server, HangsUpOnEndlessRequests) {
-  auto server = Server::listen(0);
-  ASSERT_TRUE(server);
-  EXPECT_EQ(exchange((*server)->port(), "GET /" + std::string(9000, 'x')), "");
+  ServerInThread server;
+  EXPECT_EQ(exchange(server->port(), "GET /" + std::string(9000, 'x')), "");
 }
 
 TEST(Server, NamesTheAddressThatIsTaken) {
   auto first = Server::listen(0);
   ASSERT_TRUE(first);
-  auto second = Server::listen((*first)->port());
+  auto second = Server::listen(first->port());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().message,
-            "listen on 0.0.0.0:" + std::to_string((*first)->port()) + ": Address already in use");
+            "listen on 0.0.0.0:" + std::to_string(first->port()) + ": Address already in use");
   EXPECT_EQ(second.error().kind, ErrorKind::transient);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "renew/policy.h"
 
@@ -75,6 +76,20 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
     if (endpoint.tls) expectations.push_back(deploy::ServesLeaf{endpoint, fingerprint});
     if (endpoint.redirects) expectations.push_back(deploy::Redirects{endpoint});
   }
+}
+
+Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
+                                            const nginx::Model& model,
+                                            std::span<const deploy::Expectation> expectations) {
+  if (expectations.empty()) return std::vector<deploy::Disproof>();
+  std::vector<std::uint16_t> ports = {80, 443};
+  for (const nginx::Socket& socket : model.sockets()) {
+    std::uint16_t port = 0;
+    const char* const end = socket.port.data() + socket.port.size();
+    if (std::from_chars(socket.port.data(), end, port).ptr == end) ports.push_back(port);
+  }
+  scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
+  return deploy::prove(*visitor, expectations, deploy::kPatience);
 }
 
 }  // namespace everseal::jobs

@@ -45,4 +45,10 @@ class Activation {
 void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
             const nginx::Site& site, const std::string& fingerprint);
 
+// deploy::prove() on the sockets of `model`, by a process that can reach only these. Errors: those
+// of Workers::visitor().
+Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
+                                            const nginx::Model& model,
+                                            std::span<const deploy::Expectation> expectations);
+
 }  // namespace everseal::jobs

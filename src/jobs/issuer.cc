@@ -5,8 +5,6 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "crypto/certificate.h"
-#include "http/curl_transport.h"
 #include "renew/policy.h"
 
 namespace everseal::jobs {
@@ -26,56 +24,81 @@ Error with_problems(const acme::Outcome& outcome) {
   return error;
 }
 
+// Where distributions keep the certificates that everybody trusts: Debian, Fedora, openSUSE,
+// others.
+constexpr const char* kSystemBundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                          "/etc/pki/tls/certs/ca-bundle.crt",
+                                          "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+
+Result<base::FileDescriptor> open_trusted(const FileSystem& files, const std::string& bundle) {
+  if (!bundle.empty()) return within("read the CA bundle", files.open(bundle));
+  for (const char* const path : kSystemBundles)
+    if (auto file = files.open(path)) return file;
+  return base::not_found(
+      "no certificates to trust the CA's own HTTPS by: install Debian's ca-certificates, or give "
+      "--ca-bundle");
+}
+
 }  // namespace
 
 Issuer::Issuer(const Environment& environment, State& state, std::string server)
     : environment_(environment),
       state_(state),
       server_(std::move(server)),
-      keeper_(environment.files, state.certificates(), environment.settings.state, server_) {}
+      account_keys_(environment.files, environment.settings.state) {}
+
+Result<> Issuer::open_key() {
+  const auto trusted = TRY(open_trusted(environment_.files, environment_.settings.ca_bundle));
+  ca_ = TRY(environment_.workers.open_ca(server_, trusted));
+  verifier_ = TRY(environment_.workers.verifier());
+  const auto key = account_keys_.open(server_);
+  if (!key && key.error().kind != ErrorKind::not_found) return std::unexpected(key.error());
+  key_was_used_ = key.has_value();
+  if (key) {
+    thumbprint_ = TRY(within("account key", ca_.keeper->open_account_key(*key)));
+    return {};
+  }
+  return account_keys_.create(server_, [this](const base::FileDescriptor& file) -> Result<> {
+    thumbprint_ = TRY(ca_.keeper->make_account_key(file));
+    return {};
+  });
+}
 
 Result<> Issuer::open_account() {
-  const Settings& settings = environment_.settings;
-  http::CurlOptions options;
-  options.ca_bundle_path = settings.ca_bundle;
-  transport_ = TRY(http::CurlTransport::open(options));
-  const bool key_was_used = keeper_.has_account_key();
-  TRY(keeper_.open_account_key());
-  client_ = std::make_unique<acme::Client>(*transport_, keeper_, environment_.clock, server_);
-
+  TRY(open_key());
   const auto known = TRY(state_.catalog().account(server_));
-  if (!known || known->url.empty()) return register_account(key_was_used);
-  acme::AccountOptions account;
-  account.known_url = known->url;
-  TRY(client_->open_account(account));
-  return {};
+  if (!known || known->url.empty()) return register_account();
+  return ca_.net->use_account(known->url);
 }
 
-Result<> Issuer::register_account(bool key_was_used) {
+// The CA's word for "I know this key" saves the question for its terms.
+Result<> Issuer::register_account() {
+  const auto known = TRY(state_.catalog().account(server_));
+  const auto found = key_was_used_ ? TRY(ca_.net->find_account()) : std::nullopt;
+  if (!found) return make_account();
+  return state_.catalog().save_account({server_, *found, environment_.settings.contacts,
+                                        known ? known->terms_agreed_at : std::nullopt,
+                                        thumbprint_});
+}
+
+Result<> Issuer::make_account() {
   const Settings& settings = environment_.settings;
-  acme::AccountOptions options;
-  options.key_was_used = key_was_used;
-  options.contacts = settings.contacts;
-  options.external_account = settings.external_account;
-  if (TRY(client_->directory())->external_account_required && !settings.external_account)
-    return base::rejected(
-        "the CA makes accounts only for its customers: give the key id and the MAC key that it "
-        "hands "
-        "out with --eab-kid and --eab-hmac-key");
-  options.terms_agreed = TRY(agree_to_terms());
-  const acme::Account account = TRY(client_->open_account(options));
-  environment_.reporter.done("account", account.url);
+  const acme::AccountTerms terms = TRY(ca_.net->terms());
+  acme::Registration registration{settings.contacts, true, settings.external_account};
+  TRY(acme::check_terms(terms, registration));  // before a person is asked
+  registration.terms_agreed = TRY(agree_to_terms(terms.terms_of_service));
+  TRY(acme::check_terms(terms, registration));
+  TRY(ca_.keeper->allow_registration(registration));
+  const std::string url = TRY(ca_.net->register_account());
+  environment_.reporter.done("account", url);
   return state_.catalog().save_account(
-      {server_, account.url, settings.contacts,
-       options.terms_agreed ? std::optional(environment_.clock.now()) : std::nullopt});
+      {server_, url, settings.contacts, environment_.clock.now(), thumbprint_});
 }
 
-Result<bool> Issuer::agree_to_terms() {
+Result<bool> Issuer::agree_to_terms(const std::string& url) {
   const auto known = TRY(state_.catalog().account(server_));
-  const acme::Directory* directory = TRY(client_->directory());
-  if ((known && known->terms_agreed_at) || directory->terms_of_service.empty()) return true;
-  environment_.reporter.note(
-      fmt::format("The CA's terms of service: {}", directory->terms_of_service));
+  if ((known && known->terms_agreed_at) || url.empty()) return true;
+  environment_.reporter.note(fmt::format("The CA's terms of service: {}", url));
   return environment_.settings.assume_yes ||
          environment_.reporter.confirm("Do you agree to the terms of service?");
 }
@@ -89,22 +112,20 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   std::vector<store::VersionRecord> versions;
   for (store::CertificateRecord& certificate : certificates) {
     ids.push_back(tasks_.size());
-    Task& task = tasks_.emplace_back(Task{std::move(certificate), {}, false, false});
+    Task& task = tasks_.emplace_back(Task{std::move(certificate), {}, {}, false, false});
     TRY(begin(task));
     versions.push_back(task.version);
   }
   TRY(state_.catalog().save_versions(versions));
-  for (const Task& task : tasks_)
-    if (!task.was_begun)
-      TRY(within(task.certificate.name,
-                 keeper_.make_key(task.certificate.name, task.version.number,
-                                  TRY(crypto::parse_key_type(task.certificate.key_type)))));
+  for (const std::uint64_t id : ids)
+    if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
   TRY(run(ids));
 
   std::erase_if(ids, [&](std::uint64_t id) { return !tasks_[id].account_unknown; });
   if (ids.empty()) return std::move(report_);
   environment_.reporter.note("The CA no longer knows this account; registering its key again.");
-  TRY(register_account(true));
+  key_was_used_ = true;
+  TRY(register_account());
   TRY(run(ids));
   return std::move(report_);
 }
@@ -113,14 +134,33 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
 Result<> Issuer::begin(Task& task) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto pending = TRY(state_.catalog().version(certificate.id, store::VersionState::pending));
-  if (pending) {
-    task.version = *pending;
-    task.was_begun = keeper_.public_key(certificate.name, pending->number).has_value();
-  } else {
+  if (!pending) {
     task.version.certificate_id = certificate.id;
     task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
+    return {};
+  }
+  task.version = *pending;
+  const auto key = state_.certificates().open_key(certificate.name, pending->number);
+  if (!key) return {};
+  const auto id = static_cast<std::uint64_t>(&task - tasks_.data());
+  if (auto public_key = ca_.keeper->open_key(id, certificate.names, *key)) {
+    task.public_key = *std::move(public_key);
+    task.was_begun = true;
+  } else if (public_key.error().kind != ErrorKind::invalid) {
+    return std::unexpected(std::move(public_key).error());
   }
   return {};
+}
+
+Result<> Issuer::make_key(std::uint64_t id) {
+  Task& task = tasks_[id];
+  const store::CertificateRecord& certificate = task.certificate;
+  const auto type = TRY(crypto::parse_key_type(certificate.key_type));
+  const auto write = [&](const base::FileDescriptor& file) -> Result<> {
+    task.public_key = TRY(ca_.keeper->make_key(id, certificate.names, type, file));
+    return {};
+  };
+  return state_.certificates().begin(certificate.name, task.version.number, write);
 }
 
 Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
@@ -133,7 +173,7 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
-  return acme::run(*client_, std::move(requests), *this, options);
+  return ca_.net->run(requests, *this, options);
 }
 
 // Before finalize the URL is durable already: it is written when it is new.
@@ -149,20 +189,12 @@ Result<> Issuer::save_orders(std::span<const acme::OrderRecord> records) {
   return state_.catalog().save_versions(versions);
 }
 
-Result<std::string> Issuer::certificate_request(std::uint64_t id,
-                                                const std::vector<std::string>& names) {
-  const Task& task = tasks_[id];
-  return keeper_.certificate_request(task.certificate.name, task.version.number, names);
-}
-
 Result<challenge::Responder*> Issuer::responder(const Task& task, const std::string& name) {
   switch (task.certificate.method) {
     case store::Method::nginx:
       return &nginx_;
     case store::Method::standalone:
-      if (!standalone_)
-        standalone_ =
-            std::make_unique<challenge::StandaloneResponder>(TRY(http::Server::listen(80)));
+      if (!standalone_) standalone_ = TRY(environment_.workers.standalone_responder());
       return standalone_.get();
     case store::Method::webroot:
       break;
@@ -179,7 +211,7 @@ Result<challenge::Responder*> Issuer::responder(const Task& task, const std::str
 
 Result<> Issuer::publish(const acme::ChallengeResponse& response) {
   challenge::Responder* const one = TRY(responder(tasks_[response.id], response.name));
-  return one->publish(response.token, response.key_authorization);
+  return one->publish(response.token, challenge::key_authorization(response.token, thumbprint_));
 }
 
 void Issuer::retract(const acme::ChallengeResponse& response) {
@@ -223,15 +255,14 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
 
 Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& chain_pem) {
   const store::CertificateRecord& certificate = task.certificate;
-  const std::string public_key = TRY(keeper_.public_key(certificate.name, task.version.number));
-  const auto chain = TRY(
-      crypto::verify_chain(chain_pem, {public_key, certificate.names, environment_.clock.now()}));
+  const crypto::EncodedChain chain = TRY(
+      verifier_->verify(chain_pem, {task.public_key, certificate.names, environment_.clock.now()}));
   TRY(state_.certificates().complete(certificate.name, task.version.number, chain));
   store::VersionRecord version = task.version;
   version.state = store::VersionState::ready;
-  version.not_before = chain.leaf().not_before();
-  version.not_after = chain.leaf().not_after();
-  version.fingerprint = chain.leaf().fingerprint();
+  version.not_before = chain.not_before;
+  version.not_after = chain.not_after;
+  version.fingerprint = chain.fingerprint();
   return version;
 }
 

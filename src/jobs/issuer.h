@@ -6,12 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "acme/client.h"
 #include "acme/runner.h"
 #include "challenge/http01.h"
-#include "http/transport.h"
 #include "jobs/state.h"
-#include "privsep/keeper.h"
+#include "privsep/workers.h"
+#include "store/account_keys.h"
 
 namespace everseal::jobs {
 
@@ -41,12 +40,15 @@ class Issuer : private acme::Host {
   // `server`: the CA's directory URL.
   Issuer(const Environment& environment, State& state, std::string server);
 
-  // Opens the account: from the catalog, else at the CA, whose terms of service are shown and must
-  // be agreed to. Errors: those of acme::Client::open_account.
+  // Opens the account key, or makes it. Nothing is asked of the CA.
+  Result<> open_key();
+
+  // The same, and opens the account: from the catalog, else at the CA, whose terms of service are
+  // shown and must be agreed to. Errors: those of acme::Client and acme::check_terms().
   Result<> open_account();
 
-  // Of the account key; after open_account().
-  Result<std::string> thumbprint() { return keeper_.thumbprint(); }
+  // Of the account key, once it is open.
+  const std::string& thumbprint() const { return thumbprint_; }
 
   // Gets a new version for each certificate (all in the catalog already), or finishes the one that
   // an earlier run began. Outcomes are in the catalog when it returns.
@@ -56,21 +58,22 @@ class Issuer : private acme::Host {
   struct Task {
     store::CertificateRecord certificate;
     store::VersionRecord version;
+    std::string public_key;  // DER
     bool was_begun = false;  // by an earlier run
     bool account_unknown = false;
   };
 
   Result<> save_orders(std::span<const acme::OrderRecord> records) override;
-  Result<std::string> certificate_request(std::uint64_t id,
-                                          const std::vector<std::string>& names) override;
   Result<> publish(const acme::ChallengeResponse& response) override;
   void retract(const acme::ChallengeResponse& response) override;
   void progress(std::uint64_t id, acme::Step step) override;
   void finished(std::span<const acme::Outcome> outcomes) override;
 
-  Result<> register_account(bool key_was_used);
-  Result<bool> agree_to_terms();
+  Result<> register_account();
+  Result<> make_account();
+  Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task);
+  Result<> make_key(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
@@ -79,9 +82,11 @@ class Issuer : private acme::Host {
   const Environment& environment_;
   State& state_;
   const std::string server_;
-  privsep::Keeper keeper_;
-  std::unique_ptr<http::Transport> transport_;
-  std::unique_ptr<acme::Client> client_;
+  store::AccountKeys account_keys_;
+  privsep::CaWorkers ca_;
+  crypto::Verifier* verifier_ = nullptr;
+  bool key_was_used_ = false;  // by an earlier run
+  std::string thumbprint_;
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
   std::map<std::string, std::unique_ptr<challenge::Responder>> webroots_;

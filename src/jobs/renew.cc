@@ -165,7 +165,7 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
         expect(expectations, model, site, issued.version.fingerprint);
   }
   TRY(deploy::reload(server.instance(), deploy::kPatience));
-  const auto disproofs = deploy::prove(expectations, deploy::kPatience);
+  const auto disproofs = TRY(prove(environment_, model, expectations));
   for (const deploy::Disproof& disproof : disproofs)
     for (const Issued& issued : std::vector<Issued>(activation.versions()))
       if (std::ranges::find(issued.certificate.names, disproof.name) !=

@@ -120,11 +120,14 @@ Result<> SecureJob::look() {
 
 Result<std::string> SecureJob::thumbprint() {
   if (!state_) return std::string(kNoThumbprint);
-  privsep::Keeper keeper(environment_.files, state_->certificates(), environment_.settings.state,
-                         environment_.settings.server);
-  if (!keeper.has_account_key()) return std::string(kNoThumbprint);
-  TRY(keeper.open_account_key());
-  return keeper.thumbprint();
+  const std::string& server = environment_.settings.server;
+  const auto account = TRY(state_->catalog().account(server));
+  if (account && !account->thumbprint.empty()) return account->thumbprint;
+  if (!store::AccountKeys(environment_.files, environment_.settings.state).open(server))
+    return std::string(kNoThumbprint);
+  Issuer issuer(environment_, *state_, server);
+  TRY(issuer.open_key());
+  return issuer.thumbprint();
 }
 
 Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::string& thumbprint) {
@@ -193,7 +196,7 @@ void SecureJob::choose_methods(const nginx::EditPlan& challenge) {
 // Makes nginx answer http-01 for all sites that need a certificate: one edit, one reload.
 Result<> SecureJob::open_challenges(Issuer& issuer) {
   TRY(issuer.open_account());
-  const std::string print = TRY(issuer.thumbprint());
+  const std::string& print = issuer.thumbprint();
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   choose_methods(plan);
   TRY(put(plan));
@@ -288,7 +291,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& pl
       if (!endpoint.tls && endpoint.port == 80)
         expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
   }
-  return deploy::prove(expectations, deploy::kPatience);
+  return jobs::prove(environment_, after, expectations);
 }
 
 Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbprint) {

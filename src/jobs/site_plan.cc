@@ -7,7 +7,6 @@
 
 #include "base/domain_name.h"
 #include "base/encoding.h"
-#include "crypto/certificate.h"
 #include "renew/policy.h"
 
 namespace everseal::jobs {
@@ -30,19 +29,21 @@ Result<std::optional<store::CertificateRecord>> find_record(State& state, const 
 
 // Whether a certificate of the administrator's is one that needs no replacing: it covers all names,
 // comes from some CA, and has more than a third of its life left.
-bool is_good(const FileReader& files, const nginx::CertificatePair& pair, const nginx::Site& site,
-             Time now) {
-  const auto pem = files.read(pair.certificate);
-  const auto chain = pem ? crypto::CertificateChain::from_pem(*pem) : std::unexpected(pem.error());
-  if (!chain) return false;
-  const crypto::Certificate& leaf = chain->leaf();
-  if (leaf.self_signed() || leaf.not_before() > now ||
-      renew::renewal_time(leaf.not_before(), leaf.not_after()) <= now)
+Result<bool> is_good(const Environment& environment, const nginx::CertificatePair& pair,
+                     const nginx::Site& site) {
+  const auto pem = environment.files.read(pair.certificate);
+  if (!pem) return false;
+  crypto::Verifier* const verifier = TRY(environment.workers.verifier());
+  const auto leaf = verifier->inspect(*pem);
+  if (!leaf && leaf.error().kind == ErrorKind::invalid) return false;
+  if (!leaf) return std::unexpected(leaf.error());
+  const Time now = environment.clock.now();
+  if (leaf->self_signed || leaf->not_before > now ||
+      renew::renewal_time(leaf->not_before, leaf->not_after) <= now)
     return false;
-  const auto covered = leaf.dns_names();
   return std::ranges::all_of(site.names, [&](const std::string& name) {
     return std::ranges::any_of(
-        covered, [&](const std::string& pattern) { return base::covers(pattern, name); });
+        leaf->names, [&](const std::string& pattern) { return base::covers(pattern, name); });
   });
 }
 
@@ -59,7 +60,7 @@ class Planner {
     if (record) {
       TRY(judge_ours(plan, *record));
     } else if (wish_ == Wish::what_is_needed) {
-      judge_foreign(plan);
+      TRY(judge_foreign(plan));
     }
     return plan;
   }
@@ -102,16 +103,14 @@ class Planner {
     return why(plan, "valid until " + date(record.not_after));
   }
 
-  void judge_foreign(SitePlan& plan) const {
+  Result<> judge_foreign(SitePlan& plan) const {
     const auto& pairs = plan.site->pairs;
-    const auto good = [&](const nginx::CertificatePair& pair) {
-      return !pair.is_variable() &&
-             is_good(environment_.files, pair, *plan.site, environment_.clock.now());
-    };
-    if (pairs.empty() || !std::ranges::all_of(pairs, good)) return;
+    if (pairs.empty()) return {};
+    for (const nginx::CertificatePair& pair : pairs)
+      if (pair.is_variable() || !TRY(is_good(environment_, pair, *plan.site))) return {};
     plan.need = Need::nothing;
-    plan.why = fmt::format("keeps its certificate {}, which is good; --force replaces it",
-                           pairs.front().certificate);
+    return why(plan, fmt::format("keeps its certificate {}, which is good; --force replaces it",
+                                 pairs.front().certificate));
   }
 
   static Result<> why(SitePlan& plan, std::string reason) {

@@ -8,6 +8,7 @@
 #include "base/fake_file_system.h"
 #include "crypto/fake_authority.h"
 #include "nginx/model.h"
+#include "privsep/fake_workers.h"
 
 namespace everseal::jobs {
 namespace {
@@ -42,8 +43,8 @@ class SitePlanTest : public testing::Test {
 
   std::vector<SitePlan> plan(const std::vector<nginx::Site>& sites,
                              Wish wish = Wish::what_is_needed) {
-    const Environment environment{files_, base::real_command_runner(), clock_, reporter_,
-                                  settings_};
+    Environment environment{files_,  base::real_command_runner(), clock_, reporter_, settings_,
+                            workers_};
     auto plans = plan_sites(environment, nullptr, sites, wish);
     EXPECT_TRUE(plans) << plans.error().message;
     return *std::move(plans);
@@ -67,6 +68,7 @@ class SitePlanTest : public testing::Test {
   base::FakeClock clock_{kNow};
   Silent reporter_;
   Settings settings_;
+  privsep::FakeWorkers workers_;
   std::optional<nginx::Model> model_;
 };
 

@@ -10,6 +10,7 @@
 #include "base/file_system.h"
 #include "jobs/reporter.h"
 #include "jobs/settings.h"
+#include "privsep/workers.h"
 #include "store/catalog.h"
 #include "store/certificate_store.h"
 
@@ -22,6 +23,7 @@ struct Environment {
   const Clock& clock;
   Reporter& reporter;
   const Settings& settings;
+  privsep::Workers& workers;
 };
 
 // The catalog and the certificates.

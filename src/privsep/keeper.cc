@@ -3,75 +3,163 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
+#include <utility>
 
+#include "base/encoding.h"
 #include "crypto/certificate_request.h"
+#include "http/message.h"
 
 namespace everseal::privsep {
 namespace {
 
-// "acme-v02.api.letsencrypt.org_directory" of the URL; nothing in it can leave the directory.
-std::string directory_name(std::string_view url) {
-  if (url.starts_with("https://")) url.remove_prefix(8);
-  std::string name(url);
-  std::ranges::replace_if(
-      name, [](unsigned char c) { return !std::isalnum(c) && c != '-' && c != '.'; }, '_');
-  if (name.starts_with('.')) name[0] = '_';
-  return name;
+constexpr const char* kAccountKey = "the account key";
+
+// What a run may need at the utmost: looking for lost orders (acme/order_search.h) and, for each
+// certificate, a hundred names polled for minutes.
+constexpr std::uint64_t kSignaturesToBegin = 4096, kSignaturesForEach = 8192;
+constexpr int kMostRegistrations = 20;  // lost answers and refused nonces are repeated
+
+std::vector<std::string> sorted(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  return names;
+}
+
+// The path of a URL that has but one spelling; nullopt if a server could read it in another way.
+std::optional<std::string_view> plain_path(std::string_view url) {
+  const std::size_t begin = url.find('/', std::string_view("https://").size());
+  if (begin == url.npos) return std::nullopt;
+  const std::string_view path = url.substr(begin);
+  const bool plain = std::ranges::all_of(path, [](unsigned char c) {
+    return std::isalnum(c) || c == '/' || c == '-' || c == '_' || c == '.' || c == '~';
+  });
+  if (!plain || path.contains("//") || path.contains("/.") || path.ends_with('/'))
+    return std::nullopt;
+  return path;
+}
+
+// Deactivating an account reads like deactivating an authorization (RFC 8555 §7.3.6, §7.5.2): the
+// URL must surely be another than the account's.
+bool surely_differ(const std::string& url, const std::string& account) {
+  const auto one = plain_path(url), other = plain_path(account);
+  return one && other && !std::ranges::equal(*one, *other, [](unsigned char a, unsigned char b) {
+           return std::tolower(a) == std::tolower(b);
+         });
+}
+
+bool names_account_by_key(const acme::Payload& payload) {
+  return std::holds_alternative<acme::payload::FindAccount>(payload) ||
+         std::holds_alternative<acme::payload::NewAccount>(payload);
 }
 
 }  // namespace
 
-Keeper::Keeper(FileSystem& files, store::CertificateStore& certificates,
-               const std::string& state_directory, const std::string& server_url)
-    : files_(files),
-      certificates_(certificates),
-      account_path_(
-          fmt::format("{}/accounts/{}/key.pem", state_directory, directory_name(server_url))) {}
-
-bool Keeper::has_account_key() const { return base::exists(files_, account_path_); }
-
-Result<> Keeper::open_account_key() {
-  const auto pem = files_.read(account_path_);
-  if (pem) {
-    account_key_ = TRY(within(account_path_, crypto::PrivateKey::from_pem(*pem)));
-    return {};
-  }
-  if (pem.error().kind != ErrorKind::not_found) return std::unexpected(pem.error());
-  auto key = TRY(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256));
-  TRY(base::make_directories(files_, base::directory_of(account_path_), 0700));
-  TRY(base::write_durably(files_, account_path_, key.to_pem(), 0600));
-  account_key_ = std::move(key);
+Result<> Keeper::use_ca(const std::string& directory_url) {
+  origin_ = TRY(http::https_origin(directory_url));
   return {};
 }
 
-Result<std::string> Keeper::sign(const crypto::JwsHeader& header, std::string_view payload) {
-  return crypto::sign_jws(*account_key_, header, payload);
+Result<std::string> Keeper::open_account_key(const base::FileDescriptor& file) {
+  return take_account_key(TRY(crypto::PrivateKey::read(file, kAccountKey)));
 }
 
-Result<std::string> Keeper::thumbprint() { return crypto::thumbprint(*account_key_); }
-
-Result<std::string> Keeper::bind_external_account(std::string_view url,
-                                                  const crypto::ExternalAccount& account) {
-  return crypto::bind_external_account(*account_key_, url, account);
+Result<std::string> Keeper::make_account_key(const base::FileDescriptor& file) {
+  auto key = TRY(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256));
+  TRY(key.write(file, kAccountKey));
+  return take_account_key(std::move(key));
 }
 
-Result<> Keeper::make_key(const std::string& name, int version, crypto::KeyType type) {
+Result<std::string> Keeper::take_account_key(crypto::PrivateKey key) {
+  account_key_ = std::move(key);
+  return crypto::thumbprint(*account_key_);
+}
+
+void Keeper::allow_registration(acme::Registration registration) {
+  registration_ = std::move(registration);
+}
+
+Result<std::string> Keeper::make_key(std::uint64_t id, const std::vector<std::string>& names,
+                                     crypto::KeyType type, const base::FileDescriptor& file) {
   const auto key = TRY(crypto::PrivateKey::generate(type));
-  return certificates_.begin(name, version, key.to_pem());
+  TRY(key.write(file, "the certificate's key"));
+  return prepare(id, names, key);
 }
 
-Result<crypto::PrivateKey> Keeper::key(const std::string& name, int version) const {
-  return crypto::PrivateKey::from_pem(TRY(certificates_.key(name, version)));
+Result<std::string> Keeper::open_key(std::uint64_t id, const std::vector<std::string>& names,
+                                     const base::FileDescriptor& file) {
+  return prepare(id, names, TRY(crypto::PrivateKey::read(file, "the certificate's key")));
 }
 
-Result<std::string> Keeper::certificate_request(const std::string& name, int version,
-                                                const std::vector<std::string>& names) {
-  return crypto::make_certificate_request(TRY(key(name, version)), names);
+Result<std::string> Keeper::prepare(std::uint64_t id, const std::vector<std::string>& names,
+                                    const crypto::PrivateKey& key) {
+  Issuance issuance{sorted(names), TRY(crypto::make_certificate_request(key, names))};
+  names_.insert(issuance.names);
+  issuances_.insert_or_assign(id, std::move(issuance));
+  return key.public_key_der();
 }
 
-Result<std::string> Keeper::public_key(const std::string& name, int version) {
-  return TRY(key(name, version)).public_key_der();
+Result<std::string> Keeper::sign(const crypto::JwsHeader& header, const acme::Payload& payload) {
+  TRY(check(header, payload));
+  const std::string body =
+      TRY(std::visit([&](const auto& each) { return text(header, each); }, payload));
+  return crypto::sign_jws(*account_key_, header, body);
+}
+
+Result<> Keeper::check(const crypto::JwsHeader& header, const acme::Payload& payload) {
+  if (!account_key_) return base::rejected("no account key is open");
+  if (http::https_origin(header.url).value_or("") != origin_)
+    return base::rejected(
+        fmt::format("not signed: {} is not at the CA", base::printable(header.url, 200)));
+  const bool by_key = names_account_by_key(payload);
+  if (by_key != header.kid.empty() ||
+      (!by_key && http::https_origin(header.kid).value_or("") != origin_))
+    return base::rejected("not signed: the account is not named as it must be");
+  const std::uint64_t most = kSignaturesToBegin + kSignaturesForEach * issuances_.size();
+  if (++signatures_ > most)
+    return base::rejected("not signed: more signatures than these certificates can need");
+  return {};
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::PostAsGet&) {
+  return acme::kPostAsGet;
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::FindAccount&) {
+  return acme::kFindAccount;
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader& header,
+                                 const acme::payload::NewAccount&) {
+  if (!registration_ || ++registrations_ > kMostRegistrations)
+    return base::rejected("not signed: no account may be made");
+  std::string binding;
+  if (registration_->external_account)
+    binding = TRY(
+        crypto::bind_external_account(*account_key_, header.url, *registration_->external_account));
+  return acme::new_account_json(*registration_, binding);
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::NewOrder& order) {
+  if (!names_.contains(sorted(order.names)))
+    return base::rejected("not signed: an order for names that are not planned");
+  return acme::new_order_json(order.names);
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::AnswerChallenge&) {
+  return acme::kAnswerChallenge;
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader& header,
+                                 const acme::payload::Deactivate&) {
+  if (!surely_differ(header.url, header.kid))
+    return base::rejected("not signed: this could deactivate the account");
+  return acme::kDeactivate;
+}
+
+Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::Finalize& wanted) {
+  const auto issuance = issuances_.find(wanted.id);
+  if (issuance == issuances_.end())
+    return base::rejected("not signed: a certificate that is not planned");
+  return acme::finalize_json(issuance->second.request);
 }
 
 }  // namespace everseal::privsep

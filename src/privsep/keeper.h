@@ -1,51 +1,71 @@
 // The one who holds keys.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "acme/signer.h"
-#include "base/file_system.h"
+#include "base/file_descriptor.h"
 #include "crypto/private_key.h"
-#include "store/certificate_store.h"
 
 namespace everseal::privsep {
 
-// Keeps the account key of one CA and the keys of certificates; others see signatures, requests and
-// public keys, never a key. `files` and `certificates` must outlive it.
+// Holds the account key of one CA and makes the keys of certificates. Others see signatures and
+// public keys, never a key; files are given to it open. It signs nothing but what this client's
+// issuances need: for URLs of the configured CA, orders for names that it was told, and for these
+// the requests that it made itself. So it can serve a stranger (faults.md S11).
 class Keeper : public acme::Signer {
  public:
-  // `state_directory`/accounts/CA/key.pem, CA made from the directory URL. Nothing is read yet.
-  Keeper(FileSystem& files, store::CertificateStore& certificates,
-         const std::string& state_directory, const std::string& server_url);
+  // The CA that is signed for. Errors: invalid (not an https URL).
+  Result<> use_ca(const std::string& directory_url);
 
-  bool has_account_key() const;
+  // The account key from a file, or a new one (ECDSA P-256) into it. Gives its thumbprint.
+  Result<std::string> open_account_key(const base::FileDescriptor& file);
+  Result<std::string> make_account_key(const base::FileDescriptor& file);
 
-  // Reads the account key, or makes one (ECDSA P-256) that is durable when it returns.
-  Result<> open_account_key();
+  // From now on an account may be made, and only for this person.
+  void allow_registration(acme::Registration registration);
 
-  Result<std::string> sign(const crypto::JwsHeader& header, std::string_view payload) override;
-  Result<std::string> thumbprint() override;
-  Result<std::string> bind_external_account(std::string_view url,
-                                            const crypto::ExternalAccount& account) override;
+  // A new key into a file, or one from a file, for an issuance of these names: what it needs later
+  // (the certificate request) is made at once, and the key forgotten. Gives the public key in DER.
+  Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+                               crypto::KeyType type, const base::FileDescriptor& file);
+  Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+                               const base::FileDescriptor& file);
 
-  // Makes the key of a version to come; durable when it returns.
-  Result<> make_key(const std::string& name, int version, crypto::KeyType type);
-
-  // A certificate request by that key, in DER.
-  Result<std::string> certificate_request(const std::string& name, int version,
-                                          const std::vector<std::string>& names);
-
-  // DER SubjectPublicKeyInfo of that key.
-  Result<std::string> public_key(const std::string& name, int version);
+  // Errors: rejected (whatever is not ours to sign).
+  Result<std::string> sign(const crypto::JwsHeader& header, const acme::Payload& payload) override;
 
  private:
-  Result<crypto::PrivateKey> key(const std::string& name, int version) const;
+  struct Issuance {
+    std::vector<std::string> names;  // sorted
+    std::string request;             // PKCS #10 in DER
+  };
 
-  FileSystem& files_;
-  store::CertificateStore& certificates_;
-  const std::string account_path_;
+  Result<std::string> take_account_key(crypto::PrivateKey key);
+  Result<std::string> prepare(std::uint64_t id, const std::vector<std::string>& names,
+                              const crypto::PrivateKey& key);
+  Result<> check(const crypto::JwsHeader& header, const acme::Payload& payload);
+
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::PostAsGet&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::FindAccount&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::NewAccount&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::NewOrder&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::AnswerChallenge&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::Deactivate&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::Finalize&);
+
+  std::string origin_;
   std::optional<crypto::PrivateKey> account_key_;
+  std::optional<acme::Registration> registration_;
+  int registrations_ = 0;  // signed
+  std::map<std::uint64_t, Issuance> issuances_;
+  std::set<std::vector<std::string>> names_;  // of issuances_
+  std::uint64_t signatures_ = 0;
 };
 
 }  // namespace everseal::privsep

@@ -17,6 +17,7 @@
 
 #include "base/encoding.h"
 #include "base/file_descriptor.h"
+#include "crypto/certificate.h"
 
 namespace everseal::scan {
 namespace {
@@ -193,7 +194,7 @@ std::string to_string(const Target& target) {
                                       : fmt::format("{}:{}", target.address, target.port);
 }
 
-Result<crypto::Certificate> handshake(const Target& target, const std::string& server_name,
+Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
   Connection connection = TRY(Connection::open(target, timeout));
   const std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(client_context()));
@@ -203,13 +204,14 @@ Result<crypto::Certificate> handshake(const Target& target, const std::string& s
   SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
            const_cast<char*>(server_name.c_str()));
   TRY(drive_handshake(ssl.get(), connection));
-  X509* leaf = SSL_get1_peer_certificate(ssl.get());
-  if (!leaf) return base::transient(fmt::format("{}: no certificate", connection.attempt()));
-  return crypto::Certificate::adopt(leaf);
+  X509* const peer = SSL_get1_peer_certificate(ssl.get());
+  if (!peer) return base::transient(fmt::format("{}: no certificate", connection.attempt()));
+  const auto leaf = crypto::Certificate::adopt(peer);
+  return Leaf{leaf.fingerprint(), leaf.issuer(), leaf.not_after()};
 }
 
-Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
-                   base::Milliseconds timeout) {
+Result<Answer> DirectVisitor::get(const Target& target, const std::string& host,
+                                  const std::string& path, base::Milliseconds timeout) {
   Connection connection = TRY(Connection::open(target, timeout));
   TRY(connection.send(fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: everseal\r\nConnection: close\r\n\r\n", path,

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "crypto/certificate.h"
 
 namespace everseal::scan {
 
@@ -20,10 +19,12 @@ struct Target {
 // "[::1]:443".
 std::string to_string(const Target& target);
 
-// The leaf that the server presents for `server_name` (SNI), whether or not it would be trusted.
-// Errors: transient (connection, time, the server's alert).
-Result<crypto::Certificate> handshake(const Target& target, const std::string& server_name,
-                                      base::Milliseconds timeout);
+// The leaf that a server presented.
+struct Leaf {
+  std::string fingerprint;  // SHA-256 of the DER, lower-case hexadecimal
+  std::string issuer;       // printable
+  Time not_after{};
+};
 
 struct Answer {
   int status = 0;
@@ -31,9 +32,29 @@ struct Answer {
   std::string body;      // the first 64 KiB
 };
 
-// A plain GET of `path` (with a Host header) on its own connection. Errors: transient
-// (connection, time), rejected (not HTTP).
-Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
-                   base::Milliseconds timeout);
+// Interface for looking. privsep's implementation does it in a process without any rights.
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+
+  // The leaf that the server presents for `server_name` (SNI), whether or not it would be trusted.
+  // Errors: transient (connection, time, the server's alert).
+  virtual Result<Leaf> handshake(const Target& target, const std::string& server_name,
+                                 base::Milliseconds timeout) = 0;
+
+  // A plain GET of `path` (with a Host header) on its own connection. Errors: transient
+  // (connection, time), rejected (not HTTP).
+  virtual Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
+                             base::Milliseconds timeout) = 0;
+};
+
+// In this process.
+class DirectVisitor : public Visitor {
+ public:
+  Result<Leaf> handshake(const Target& target, const std::string& server_name,
+                         base::Milliseconds timeout) override;
+  Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
+                     base::Milliseconds timeout) override;
+};
 
 }  // namespace everseal::scan

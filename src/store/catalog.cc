@@ -9,11 +9,15 @@
 namespace everseal::store {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
+
+constexpr const char* kFromSchema1 =
+    "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''";
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE accounts (
-  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL
+  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL,
+  thumbprint TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE certificates (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, server TEXT NOT NULL,
@@ -116,25 +120,28 @@ Result<> Catalog::migrate() {
     return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
                                      found, kSchemaVersion));
   Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(database_.execute(kSchema));
+  TRY(database_.execute(found == 0 ? kSchema : kFromSchema1));
   TRY(database_.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   return transaction.commit();
 }
 
 Result<std::optional<AccountRecord>> Catalog::account(const std::string& server) {
-  Statement rows = TRY(
-      database_.prepare("SELECT url, contacts, terms_agreed_at FROM accounts WHERE server = ?"));
+  Statement rows =
+      TRY(database_.prepare("SELECT url, contacts, terms_agreed_at, thumbprint FROM accounts "
+                            "WHERE server = ?"));
   rows.bind(1, server);
   if (!TRY(rows.step())) return std::nullopt;
-  AccountRecord account{server, rows.text(0), from_json(rows.text(1)), std::nullopt};
+  AccountRecord account{server, rows.text(0), from_json(rows.text(1)), std::nullopt, rows.text(3)};
   if (rows.integer(2) > 0) account.terms_agreed_at = to_time(rows.integer(2));
   return account;
 }
 
 Result<> Catalog::save_account(const AccountRecord& account) {
-  Statement insert = TRY(database_.prepare("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)"));
+  Statement insert =
+      TRY(database_.prepare("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?)"));
   insert.bind(1, account.server).bind(2, account.url).bind(3, to_json(account.contacts));
   insert.bind(4, account.terms_agreed_at ? to_integer(*account.terms_agreed_at) : 0);
+  insert.bind(5, account.thumbprint);
   return insert.run();
 }
 

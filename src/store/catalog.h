@@ -19,6 +19,7 @@ struct AccountRecord {
   std::string url;     // the account's; empty until the CA has named it
   std::vector<std::string> contacts;
   std::optional<Time> terms_agreed_at;
+  std::string thumbprint;  // of the account key; empty if an earlier version wrote this
 };
 
 // How a certificate's names are proven to the CA.

@@ -31,7 +31,8 @@ class CatalogTest : public testing::Test {
 
 TEST_F(CatalogTest, KeepsAnAccountForEachServer) {
   EXPECT_EQ(catalog_.account("https://a/")->has_value(), false);
-  ASSERT_TRUE(catalog_.save_account({"https://a/", "https://a/acct/1", {"x@example.com"}, kNow}));
+  ASSERT_TRUE(
+      catalog_.save_account({"https://a/", "https://a/acct/1", {"x@example.com"}, kNow, "print"}));
   const auto account = *catalog_.account("https://a/");
   ASSERT_TRUE(account);
   EXPECT_EQ(account->url, "https://a/acct/1");
@@ -114,7 +115,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 1)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 2)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

@@ -27,38 +27,50 @@ std::string CertificateStore::bundle_path(const std::string& name) const {
   return fmt::format("{}/live/{}/bundle.pem", state_, name);
 }
 
-Result<> CertificateStore::begin(const std::string& name, int version, std::string_view key_pem) {
+Result<> CertificateStore::begin(const std::string& name, int version,
+                                 const base::ContentWriter& write_key) {
   const std::string directory = pending_path(name, version);
   TRY(base::remove_tree(files_, directory));  // left by a run that was killed before it was durable
   TRY(base::make_directories(files_, directory, kPrivateDirectory));
   const std::string path = directory + "/privkey.pem";
-  TRY(files_.create(path, key_pem, kPrivateFile));
+  TRY(files_.create_with(path, write_key, kPrivateFile));
   TRY(files_.sync(path));
   return files_.sync(directory);
 }
 
-Result<std::string> CertificateStore::key(const std::string& name, int version) const {
-  auto pending = files_.read(pending_path(name, version) + "/privkey.pem");
+Result<base::FileDescriptor> CertificateStore::open_key(const std::string& name,
+                                                        int version) const {
+  auto pending = files_.open(pending_path(name, version) + "/privkey.pem");
   if (pending || pending.error().kind != ErrorKind::not_found) return pending;
-  return files_.read(version_path(name, version) + "/privkey.pem");
+  return files_.open(version_path(name, version) + "/privkey.pem");
+}
+
+Result<> CertificateStore::create_bundle(const std::string& directory, const std::string& chain) {
+  const std::string path = directory + "/bundle.pem", attempt = fmt::format("write {}", path);
+  TRY(base::remove_tree(files_, path));
+  const auto write = [&](const base::FileDescriptor& bundle) -> Result<> {
+    TRY(base::copy_all(TRY(files_.open(directory + "/privkey.pem")), bundle, attempt));
+    return base::write_all(bundle, chain, attempt);
+  };
+  return files_.create_with(path, write, kPrivateFile);
 }
 
 Result<> CertificateStore::complete(const std::string& name, int version,
-                                    const crypto::CertificateChain& chain) {
+                                    const crypto::EncodedChain& chain) {
   if (is_complete(name, version)) return {};
   const std::string directory = pending_path(name, version);
-  const std::string key = TRY(files_.read(directory + "/privkey.pem"));
-  const std::array<std::pair<std::string, std::string>, 4> contents = {{
-      {"bundle.pem", key + chain.to_pem()},
+  const std::array<std::pair<std::string, std::string>, 3> contents = {{
       {"fullchain.pem", chain.to_pem()},
-      {"chain.pem", chain.intermediates_pem()},
-      {"cert.pem", chain.leaf().pem()},
+      {"chain.pem", chain.to_pem(1)},
+      {"cert.pem", chain.leaf_pem()},
   }};
+  TRY(create_bundle(directory, contents[0].second));
   for (const auto& [file, bytes] : contents) {
     const std::string path = fmt::format("{}/{}", directory, file);
     TRY(base::remove_tree(files_, path));
     TRY(files_.create(path, bytes, kPrivateFile));
   }
+  TRY(files_.sync(directory + "/bundle.pem"));
   for (const auto& [file, bytes] : contents)
     TRY(files_.sync(fmt::format("{}/{}", directory, file)));
   TRY(files_.sync(directory));
@@ -91,12 +103,6 @@ Result<std::optional<int>> CertificateStore::live(const std::string& name) const
     return base::invalid(
         fmt::format("{}/live/{} leads to '{}', which is no version", state_, name, *target));
   return version;
-}
-
-Result<crypto::CertificateChain> CertificateStore::chain(const std::string& name,
-                                                         int version) const {
-  return crypto::CertificateChain::from_pem(
-      TRY(files_.read(version_path(name, version) + "/fullchain.pem")));
 }
 
 bool CertificateStore::is_complete(const std::string& name, int version) const {

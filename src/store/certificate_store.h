@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/file_system.h"
-#include "crypto/certificate.h"
+#include "crypto/verifier.h"
 
 namespace everseal::store {
 
@@ -24,14 +24,15 @@ class CertificateStore {
   // What nginx is told to read: key and full chain in one file.
   std::string bundle_path(const std::string& name) const;
 
-  // Keeps the key of a version to come; durable when it returns.
-  Result<> begin(const std::string& name, int version, std::string_view key_pem);
+  // Keeps the key of a version to come, as `write_key` writes it in PEM; durable when it returns.
+  Result<> begin(const std::string& name, int version, const base::ContentWriter& write_key);
 
-  // The key of a version, complete or not. Errors: not_found.
-  Result<std::string> key(const std::string& name, int version) const;
+  // The key of a version, complete or not: a file in PEM. Errors: not_found.
+  Result<base::FileDescriptor> open_key(const std::string& name, int version) const;
 
   // Gives a version its chain and makes it complete; durable when it returns. Again is no error.
-  Result<> complete(const std::string& name, int version, const crypto::CertificateChain& chain);
+  // The key goes from file to file within the kernel.
+  Result<> complete(const std::string& name, int version, const crypto::EncodedChain& chain);
 
   // Forgets a version that was not completed; one that is not there is no error.
   Result<> discard(const std::string& name, int version);
@@ -42,15 +43,13 @@ class CertificateStore {
   // The version that live refers to; nullopt if there is none.
   Result<std::optional<int>> live(const std::string& name) const;
 
-  // The chain of a complete version. Errors: not_found, invalid.
-  Result<crypto::CertificateChain> chain(const std::string& name, int version) const;
-
   bool is_complete(const std::string& name, int version) const;
 
  private:
   std::string versions_path(const std::string& name) const;
   std::string version_path(const std::string& name, int version) const;
   std::string pending_path(const std::string& name, int version) const;
+  Result<> create_bundle(const std::string& directory, const std::string& chain);
 
   FileSystem& files_;
   const std::string state_;

@@ -21,21 +21,25 @@ class Life {
 
   Result<> run(FileSystem& files, int version) const {
     CertificateStore store(files, "/state");
-    TRY(store.begin("a.example", version, key_.to_pem()));
+    TRY(store.begin("a.example", version, write_key()));
     TRY(store.complete("a.example", version, chain()));
     return store.switch_live("a.example", version);
   }
 
-  crypto::CertificateChain chain() const {
+  base::ContentWriter write_key() const {
+    return [this](const base::FileDescriptor& file) { return key_.write(file, "write the key"); };
+  }
+
+  crypto::EncodedChain chain() const {
     crypto::FakeLeaf leaf;
     leaf.public_key_der = key_.public_key_der();
     leaf.names = {"a.example"};
     leaf.not_before = *base::parse_rfc3339("2026-01-01T00:00:00Z");
     leaf.not_after = *base::parse_rfc3339("2026-04-01T00:00:00Z");
-    return *crypto::CertificateChain::from_pem(intermediate_.issue(leaf).pem() +
-                                               intermediate_.certificate().pem());
+    return {{intermediate_.issue(leaf).der(), intermediate_.certificate().der()},
+            leaf.not_before,
+            leaf.not_after};
   }
-  const crypto::PrivateKey& key() const { return key_; }
 
  private:
   crypto::PrivateKey key_;
@@ -84,10 +88,10 @@ TEST(CertificateStore, DiscardsWhatWasNotCompleted) {
   base::FakeFileSystem files;
   ASSERT_TRUE(files.make_directory("/state", 0700));
   CertificateStore store(files, "/state");
-  ASSERT_TRUE(store.begin("a.example", 1, life.key().to_pem()));
-  ASSERT_TRUE(store.key("a.example", 1));
+  ASSERT_TRUE(store.begin("a.example", 1, life.write_key()));
+  ASSERT_TRUE(store.open_key("a.example", 1));
   ASSERT_TRUE(store.discard("a.example", 1));
-  EXPECT_EQ(store.key("a.example", 1).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(store.open_key("a.example", 1).error().kind, ErrorKind::not_found);
   EXPECT_TRUE(store.discard("a.example", 1));
 }
 

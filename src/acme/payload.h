@@ -1,0 +1,54 @@
+// What ACME's signed requests say, as meaning: the signer, who answers for it, writes the text.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/jws.h"
+
+namespace everseal::acme {
+
+// All that this client ever has signed. Nothing here can revoke, change a key, or name what the
+// signer does not know.
+namespace payload {
+struct PostAsGet {};    // RFC 8555 §6.3
+struct FindAccount {};  // §7.3.1: the account of this key, if there is one
+struct NewAccount {};   // §7.3, for what the signer knows of the person
+struct NewOrder {       // §7.4
+  std::vector<std::string> names{};
+};
+struct AnswerChallenge {};  // §7.5.1
+struct Deactivate {};       // §7.5.2: an authorization that is no longer wanted
+struct Finalize {           // §7.4: with the certificate request of this issuance
+  std::uint64_t id = 0;
+};
+}  // namespace payload
+
+using Payload =
+    std::variant<payload::PostAsGet, payload::FindAccount, payload::NewAccount, payload::NewOrder,
+                 payload::AnswerChallenge, payload::Deactivate, payload::Finalize>;
+
+// Who asks for an account.
+struct Registration {
+  std::vector<std::string> contacts{};  // e-mail addresses
+  bool terms_agreed = false;
+  std::optional<crypto::ExternalAccount> external_account{};
+};
+
+// The JSON of each payload that needs more than itself. Errors: invalid (an e-mail address that is
+// none; the error quotes it). `binding` is crypto::bind_external_account()'s text, or empty.
+Result<std::string> new_account_json(const Registration& registration, const std::string& binding);
+std::string new_order_json(const std::vector<std::string>& names);
+std::string finalize_json(const std::string& request_der);
+
+// The JSON of the others, which is fixed.
+inline constexpr const char* kPostAsGet = "";
+inline constexpr const char* kFindAccount = R"({"onlyReturnExisting":true})";
+inline constexpr const char* kAnswerChallenge = "{}";
+inline constexpr const char* kDeactivate = R"({"status":"deactivated"})";
+
+}  // namespace everseal::acme

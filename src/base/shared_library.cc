@@ -1,0 +1,16 @@
+#include "base/shared_library.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+namespace everseal::base {
+
+Result<SharedLibrary> SharedLibrary::open(const char* name, const char* package) {
+  void* const handle = ::dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+  if (handle) return SharedLibrary(handle);
+  return not_found(fmt::format("{}; install {}", ::dlerror(), package));
+}
+
+void* SharedLibrary::address(const char* name) const { return ::dlsym(handle_, name); }
+
+}  // namespace everseal::base

@@ -1,0 +1,55 @@
+// Certificates of strangers, read where that can do no harm.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "crypto/certificate.h"
+
+namespace everseal::crypto {
+
+// A chain as plain bytes that belong to nobody's parser.
+struct EncodedChain {
+  std::vector<std::string> certificates{};  // DER, leaf first; never empty
+  Time not_before{}, not_after{};           // of the leaf
+
+  // SHA-256 of the leaf's DER, lower-case hexadecimal.
+  std::string fingerprint() const;
+
+  // PEM of all certificates from number `first` on.
+  std::string to_pem(std::size_t first = 0) const;
+  std::string leaf_pem() const;
+};
+
+// What somebody else's leaf is good for.
+struct LeafFacts {
+  std::vector<std::string> names{};  // DNS names, lower-case
+  bool self_signed = false;
+  Time not_before{}, not_after{};
+};
+
+// Interface for reading certificates that came from outside. privsep's implementation does it in a
+// process that can do nothing else.
+class Verifier {
+ public:
+  virtual ~Verifier() = default;
+
+  // crypto::verify_chain(), its result re-encoded from what was parsed.
+  virtual Result<EncodedChain> verify(std::string_view pem,
+                                      const ExpectedCertificate& expected) = 0;
+
+  // The leaf of a chain in PEM. Errors: those of CertificateChain::from_pem.
+  virtual Result<LeafFacts> inspect(std::string_view pem) = 0;
+};
+
+// In this process.
+class DirectVerifier : public Verifier {
+ public:
+  Result<EncodedChain> verify(std::string_view pem, const ExpectedCertificate& expected) override;
+  Result<LeafFacts> inspect(std::string_view pem) override;
+};
+
+}  // namespace everseal::crypto

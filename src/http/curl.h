@@ -1,0 +1,36 @@
+// libcurl, opened when it is first used: a process that never does has neither its code nor the
+// start-up time of the thirty libraries behind it.
+#pragma once
+
+#include <curl/curl.h>
+
+#include "base/result.h"
+
+namespace everseal::http {
+
+// The functions of libcurl that we call.
+struct Curl {
+  decltype(&::curl_global_init) global_init;
+  decltype(&::curl_easy_init) easy_init;
+  decltype(&::curl_easy_cleanup) easy_cleanup;
+  decltype(&::curl_easy_reset) easy_reset;
+  decltype(&::curl_easy_setopt) easy_setopt;
+  decltype(&::curl_easy_getinfo) easy_getinfo;
+  decltype(&::curl_easy_strerror) easy_strerror;
+  decltype(&::curl_multi_init) multi_init;
+  decltype(&::curl_multi_cleanup) multi_cleanup;
+  decltype(&::curl_multi_setopt) multi_setopt;
+  decltype(&::curl_multi_add_handle) multi_add_handle;
+  decltype(&::curl_multi_remove_handle) multi_remove_handle;
+  decltype(&::curl_multi_perform) multi_perform;
+  decltype(&::curl_multi_poll) multi_poll;
+  decltype(&::curl_multi_info_read) multi_info_read;
+  decltype(&::curl_slist_append) slist_append;
+  decltype(&::curl_slist_free_all) slist_free_all;
+};
+
+// Opens and starts libcurl once for the process. Errors: not_found (no library, or one without a
+// function that we need), internal (it does not start).
+Result<const Curl*> open_curl();
+
+}  // namespace everseal::http

@@ -1,0 +1,25 @@
+// Workers in this process, for tests of who uses them.
+#pragma once
+
+#include "privsep/workers.h"
+
+namespace everseal::privsep {
+
+// Reads certificates and looks at servers; knows no CA.
+class FakeWorkers : public Workers {
+ public:
+  Result<CaWorkers> open_ca(const std::string&, const base::FileDescriptor&) override {
+    return base::internal("there is no CA in this test");
+  }
+  Result<crypto::Verifier*> verifier() override { return &verifier_; }
+  Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
+  Result<std::unique_ptr<challenge::Responder>> standalone_responder() override {
+    return base::internal("there is no port 80 in this test");
+  }
+
+ private:
+  crypto::DirectVerifier verifier_;
+  scan::DirectVisitor visitor_;
+};
+
+}  // namespace everseal::privsep

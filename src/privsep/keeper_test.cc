@@ -1,0 +1,122 @@
+#include "privsep/keeper.h"
+
+#include <gmock/gmock.h>
+#include <sys/mman.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+
+namespace everseal::privsep {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+namespace payload = acme::payload;
+
+base::FileDescriptor memory_file() { return base::FileDescriptor(::memfd_create("key", 0)); }
+
+// FaultS11 of the acceptance table: whoever asks may be a stranger.
+class KeeperTest : public testing::Test {
+ protected:
+  KeeperTest() {
+    EXPECT_TRUE(keeper_.use_ca("https://ca.test/dir"));
+    EXPECT_TRUE(keeper_.make_account_key(account_));
+    EXPECT_TRUE(keeper_.make_key(7, {"b.com", "a.com"}, crypto::KeyType::ecdsa_p256, key_));
+  }
+
+  // The payload that was signed, or the refusal.
+  std::string sign(const crypto::JwsHeader& header, const acme::Payload& payload) {
+    const auto jws = keeper_.sign(header, payload);
+    if (!jws) return jws.error().message;
+    return *base::decode_base64url(json::parse(*jws).at("payload").get<std::string>());
+  }
+  std::string sign(const acme::Payload& payload, const std::string& url = "https://ca.test/x") {
+    return sign({.url = url, .nonce = "n", .kid = "https://ca.test/account/1"}, payload);
+  }
+
+  Keeper keeper_;
+  const base::FileDescriptor account_ = memory_file(), key_ = memory_file();
+};
+
+TEST_F(KeeperTest, SignsWhatAnIssuanceNeeds) {
+  EXPECT_EQ(sign(payload::PostAsGet()), "");
+  EXPECT_EQ(sign(payload::AnswerChallenge()), "{}");
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com"}}),
+            R"({"identifiers":[{"type":"dns","value":"a.com"},{"type":"dns","value":"b.com"}]})");
+  EXPECT_THAT(sign(payload::Finalize{7}), HasSubstr(R"({"csr":")"));
+  EXPECT_EQ(sign(payload::Deactivate(), "https://ca.test/authz/9"), R"({"status":"deactivated"})");
+}
+
+TEST_F(KeeperTest, SignsForNoOtherOrigin) {
+  for (const char* url : {"https://evil.test/x", "https://ca.test:444/x", "http://ca.test/x",
+                          "https://ca.test@evil.test/", "https://ca.test.evil.test/", ""})
+    EXPECT_THAT(sign(payload::PostAsGet(), url), HasSubstr("is not at the CA")) << url;
+  EXPECT_EQ(sign({.url = "https://ca.test/x", .nonce = "n", .kid = "https://evil.test/1"},
+                 payload::PostAsGet()),
+            "not signed: the account is not named as it must be");
+}
+
+TEST_F(KeeperTest, OrdersNoNameThatIsNotPlanned) {
+  const std::string refusal = "not signed: an order for names that are not planned";
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com"}}), refusal);
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com", "c.com"}}), refusal);
+  EXPECT_EQ(sign(payload::NewOrder{{}}), refusal);
+  EXPECT_EQ(sign(payload::Finalize{8}), "not signed: a certificate that is not planned");
+}
+
+TEST_F(KeeperTest, MakesNoAccountUnlessItIsAllowed) {
+  const crypto::JwsHeader header{.url = "https://ca.test/new-account", .nonce = "n"};
+  EXPECT_EQ(sign(header, payload::NewAccount()), "not signed: no account may be made");
+  keeper_.allow_registration({.contacts = {"a@b.com"}, .terms_agreed = true});
+  EXPECT_EQ(sign(header, payload::NewAccount()),
+            R"({"termsOfServiceAgreed":true,"contact":["mailto:a@b.com"]})");
+  for (int i = 0; i < 30; ++i) sign(header, payload::NewAccount());
+  EXPECT_EQ(sign(header, payload::NewAccount()), "not signed: no account may be made");
+}
+
+// Whatever else is signed by the key itself would be a request of another account.
+TEST_F(KeeperTest, EmbedsItsKeyOnlyWhereAnAccountIsAskedFor) {
+  EXPECT_EQ(sign({.url = "https://ca.test/x", .nonce = "n"}, payload::PostAsGet()),
+            "not signed: the account is not named as it must be");
+  EXPECT_EQ(sign(payload::FindAccount()), "not signed: the account is not named as it must be");
+}
+
+TEST_F(KeeperTest, NeverDeactivatesTheAccount) {
+  for (const char* url :
+       {"https://ca.test/account/1", "https://ca.test/account/1/", "https://ca.test/account/1?x",
+        "https://ca.test/ACCOUNT/1", "https://ca.test//account/1", "https://ca.test/a/../account/1",
+        "https://ca.test/account%2f1", "https://ca.test/account/1#x",
+        "https://ca.test/./account/1"})
+    EXPECT_EQ(sign(payload::Deactivate(), url), "not signed: this could deactivate the account")
+        << url;
+}
+
+TEST_F(KeeperTest, SignsNoMoreThanCanBeNeeded) {
+  std::string last;
+  for (int i = 0; i < 20'000; ++i) {
+    last = sign(payload::PostAsGet());
+    if (!last.empty()) break;
+  }
+  EXPECT_EQ(last, "not signed: more signatures than these certificates can need");
+}
+
+TEST_F(KeeperTest, WritesKeysThatCanBeOpenedAgain) {
+  ::lseek(account_.get(), 0, SEEK_SET);
+  ::lseek(key_.get(), 0, SEEK_SET);
+  Keeper again;
+  ASSERT_TRUE(again.use_ca("https://ca.test/dir"));
+  EXPECT_TRUE(again.open_account_key(account_));
+  EXPECT_TRUE(again.open_key(1, {"a.com"}, key_));
+}
+
+TEST_F(KeeperTest, RefusesAFileWithoutAKey) {
+  const auto file = memory_file();
+  const auto opened = keeper_.open_key(1, {"a.com"}, file);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(opened.error().message, "the certificate's key: not an unencrypted private key in PEM");
+}
+
+}  // namespace
+}  // namespace everseal::privsep

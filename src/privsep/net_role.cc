@@ -1,0 +1,272 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <charconv>
+#include <chrono>
+#include <memory>
+#include <set>
+
+#include "acme/runner.h"
+#include "http/curl.h"
+#include "http/curl_transport.h"
+#include "http/message.h"
+#include "privsep/messages.h"
+#include "privsep/roles.h"
+#include "privsep/service.h"
+
+namespace everseal::privsep {
+namespace {
+
+using Files = std::span<const base::FileDescriptor>;
+
+// What looking up a host reads: the resolver's settings, its modules and OpenSSL's and libcurl's
+// libraries with their settings (nsswitch.conf(5), resolv.conf(5)). All of it is given up before
+// the first byte comes from the CA.
+const std::vector<std::string>& needed_to_begin() {
+  static const std::vector<std::string> paths = {"/etc/resolv.conf",
+                                                 "/etc/hosts",
+                                                 "/etc/nsswitch.conf",
+                                                 "/etc/host.conf",
+                                                 "/etc/gai.conf",
+                                                 "/etc/services",
+                                                 "/etc/ld.so.cache",
+                                                 "/etc/ssl/openssl.cnf",
+                                                 "/run/systemd/resolve",
+                                                 "/run/resolvconf",
+                                                 "/lib",
+                                                 "/usr/lib",
+                                                 "/lib64",
+                                                 "/usr/lib64",
+                                                 "/usr/local/lib"};
+  return paths;
+}
+
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+
+// The host's addresses as text, in the resolver's order; empty for a host that is one.
+Result<std::vector<std::string>> look_up(const std::string& host) {
+  in6_addr number;
+  if (host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &number) == 1)
+    return std::vector<std::string>();
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  const std::unique_ptr<addrinfo, FreeAddresses> owner(list);
+  if (code != 0) return base::transient(fmt::format("look up {}: {}", host, ::gai_strerror(code)));
+  std::vector<std::string> addresses;
+  for (const addrinfo* each = list; each; each = each->ai_next) {
+    char text[INET6_ADDRSTRLEN] = {};
+    const void* const bytes =
+        each->ai_family == AF_INET
+            ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(each->ai_addr)->sin_addr)
+            : &reinterpret_cast<sockaddr_in6*>(each->ai_addr)->sin6_addr;
+    if (::inet_ntop(each->ai_family, bytes, text, sizeof text)) addresses.emplace_back(text);
+  }
+  return addresses;
+}
+
+struct HostAndPort {
+  std::string host;
+  std::uint16_t port = 443;
+};
+
+// Of an origin, "https://host:port".
+HostAndPort host_of(const std::string& origin) {
+  const std::string rest = origin.substr(std::string_view("https://").size());
+  const std::size_t colon = rest.rfind(':');
+  HostAndPort result{rest.substr(0, colon)};
+  std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), result.port);
+  return result;
+}
+
+// The keeper, asked through its channel.
+class RemoteSigner : public acme::Signer {
+ public:
+  explicit RemoteSigner(const Channel& keeper) : keeper_(keeper) {}
+  Result<std::string> sign(const crypto::JwsHeader& header, const acme::Payload& payload) override {
+    TRY(keeper_.send(encode(SignerRequest(Sign{header, payload}))));
+    return TRY(decode<Result<std::string>>(TRY(keeper_.receive()).bytes));
+  }
+
+ private:
+  const Channel& keeper_;
+};
+
+// The monitor, told what happens. If it is gone, so is the reason to go on.
+class RemoteHost : public acme::Host {
+ public:
+  explicit RemoteHost(const Channel& monitor) : monitor_(monitor) {}
+
+  Result<> save_orders(std::span<const acme::OrderRecord> records) override {
+    while (!records.empty()) {
+      const std::size_t count = std::min(records.size(), kMostRecords);
+      TRY(ask(tell::SaveOrders{{records.begin(), records.begin() + static_cast<long>(count)}}));
+      records = records.subspan(count);
+    }
+    return {};
+  }
+  Result<> publish(const acme::ChallengeResponse& response) override {
+    return ask(tell::Publish{response});
+  }
+  void retract(const acme::ChallengeResponse& response) override { say(tell::Retract{response}); }
+  void progress(std::uint64_t id, acme::Step step) override { say(tell::Progress{id, step}); }
+  void finished(std::span<const acme::Outcome> outcomes) override {
+    for (const acme::Outcome& each : outcomes) say(tell::Finished{each});
+  }
+
+  void say(const NetEvent& event) {
+    std::string bytes = encode(event);
+    if (bytes.size() > kMostMessageBytes) bytes = encode(without_the_excess(event));
+    if (!monitor_.send(bytes)) ::_exit(1);
+  }
+
+ private:
+  // URLs are of at most 2 KiB (http::https_origin): this many fit into a message.
+  static constexpr std::size_t kMostRecords = 50;
+
+  Result<> ask(const NetEvent& event) {
+    say(event);
+    return TRY(decode<Result<>>(TRY(monitor_.receive()).bytes));
+  }
+
+  // Only an outcome can be that large: by its chain, or by what the CA says against many names.
+  static NetEvent without_the_excess(const NetEvent& event) {
+    const auto* const finished = std::get_if<tell::Finished>(&event);
+    if (!finished) ::_exit(1);
+    acme::Outcome outcome = finished->outcome;
+    outcome.problems.clear();
+    if (outcome.chain) {
+      outcome.chain = base::rejected("the CA's certificate chain is too large");
+      outcome.order_url.clear();
+    }
+    return tell::Finished{std::move(outcome)};
+  }
+
+  const Channel& monitor_;
+};
+
+// Either the client of one CA, or the visitor of servers of this machine; never both, so that what
+// a CA sent cannot vouch for what is served.
+class NetService {
+ public:
+  NetService(const Channel& monitor, const Channel& keeper, Strictness strictness)
+      : monitor_(monitor), signer_(keeper), strictness_(strictness) {}
+
+  bool allows(const ask_net::UseCa&) const { return state_ == State::fresh; }
+  bool allows(const ask_net::Terms&) const { return state_ == State::client; }
+  bool allows(const ask_net::UseAccount&) const { return state_ == State::client; }
+  bool allows(const ask_net::FindAccount&) const { return state_ == State::client; }
+  bool allows(const ask_net::RegisterAccount&) const { return state_ == State::client; }
+  bool allows(const ask_net::AddIssuance&) const { return state_ == State::client; }
+  bool allows(const ask_net::Run&) const { return state_ == State::client; }
+  bool allows(const ask_net::UseServers&) const { return state_ == State::fresh; }
+  bool allows(const ask_net::Handshake&) const { return state_ == State::visitor; }
+  bool allows(const ask_net::Get&) const { return state_ == State::visitor; }
+
+  Result<> handle(ask_net::UseCa& request, Files files) {
+    state_ = State::client;
+    const std::string trusted =
+        TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
+    const auto [host, port] = host_of(TRY(http::https_origin(request.directory_url)));
+    TRY(http::open_curl());
+    http::CurlOptions options;
+    options.trusted_pem = trusted;
+    options.addresses = TRY(look_up(host));
+    TRY(confine({.system_calls = SystemCalls::connect, .tcp_ports = {{port}}}, strictness_));
+    transport_ = TRY(http::CurlTransport::open(std::move(options)));
+    client_ = std::make_unique<acme::Client>(*transport_, signer_, base::real_clock(),
+                                             request.directory_url);
+    return {};
+  }
+
+  Result<acme::AccountTerms> handle(ask_net::Terms&, Files) { return TRY(client())->terms(); }
+
+  Result<> handle(ask_net::UseAccount& request, Files) {
+    TRY(TRY(client())->use_account(request.url));
+    return {};
+  }
+
+  Result<std::optional<std::string>> handle(ask_net::FindAccount&, Files) {
+    const auto found = TRY(TRY(client())->find_account());
+    return found ? std::optional(found->url) : std::nullopt;
+  }
+
+  Result<std::string> handle(ask_net::RegisterAccount&, Files) {
+    return TRY(TRY(client())->register_account()).url;
+  }
+
+  Result<> handle(ask_net::AddIssuance& request, Files) {
+    requests_.push_back(std::move(request.request));
+    return {};
+  }
+
+  Result<> handle(ask_net::Run& request, Files) {
+    RemoteHost host(monitor_);
+    acme::RunnerOptions options;
+    options.most_at_once = request.most_at_once;
+    options.deadline = request.deadline;
+    options.stop = &role_must_end;
+    Result<> result = run(host, options);
+    host.say(tell::Ended{});
+    return result;
+  }
+
+  Result<> handle(ask_net::UseServers& request, Files) {
+    state_ = State::visitor;
+    return confine({.system_calls = SystemCalls::connect, .tcp_ports = request.ports}, strictness_);
+  }
+
+  Result<scan::Leaf> handle(ask_net::Handshake& request, Files) {
+    return visitor_.handshake(request.target, request.server_name, request.timeout);
+  }
+
+  Result<scan::Answer> handle(ask_net::Get& request, Files) {
+    return visitor_.get(request.target, request.host, request.path, request.timeout);
+  }
+
+ private:
+  enum class State { fresh, client, visitor };
+
+  Result<acme::Client*> client() {
+    if (!client_) return base::internal("the CA could not be used");
+    return client_.get();
+  }
+
+  Result<> run(acme::Host& host, const acme::RunnerOptions& options) {
+    return acme::run(*TRY(client()), std::exchange(requests_, {}), host, options);
+  }
+
+  const Channel& monitor_;
+  RemoteSigner signer_;
+  const Strictness strictness_;
+  State state_ = State::fresh;
+  std::unique_ptr<http::Transport> transport_;
+  std::unique_ptr<acme::Client> client_;
+  std::vector<acme::IssuanceRequest> requests_;
+  scan::DirectVisitor visitor_;
+};
+
+// What remains at first: what is needed to look up the CA. UseCa and UseServers leave TCP
+// connections to a few ports, the channels, memory and time.
+Result<> lock_in(const RoleOptions& options) {
+  TRY(give_up_rights(options.identity));
+  return confine({.system_calls = SystemCalls::resolve,
+                  .readable = needed_to_begin(),
+                  .tcp_ports = std::nullopt},
+                 options.strictness);
+}
+
+}  // namespace
+
+Result<> run_net(const Channel& monitor, const Channel& keeper, const RoleOptions& options) {
+  TRY(say_ready(monitor, lock_in(options)));
+  NetService service(monitor, keeper, options.strictness);
+  for (;;) TRY(serve_one<NetRequest>(monitor, service));
+}
+
+}  // namespace everseal::privsep

@@ -1,0 +1,65 @@
+// Role processes: this binary, started again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "privsep/channel.h"
+#include "privsep/sandbox.h"
+
+namespace everseal::privsep {
+
+// How a role is started.
+struct RoleOptions {
+  std::optional<Identity> identity{};  // whom it becomes; none: it stays who we are
+  Strictness strictness = Strictness::required;
+};
+
+// The descriptors at which a role finds its channels: the monitor's, and between keeper and net
+// the other's.
+inline constexpr int kMonitorDescriptor = 3, kPeerDescriptor = 4;
+
+// What the command line of a role says: "everseal role keeper 998:997 required".
+std::vector<std::string> role_arguments(Role role, const RoleOptions& options);
+struct RoleCommand {
+  Role role{};
+  RoleOptions options{};
+};
+Result<RoleCommand> parse_role_arguments(std::span<const char* const> arguments);
+
+// A process that runs a role; ended with its owner. Move-only.
+class Process {
+ public:
+  Process() = default;
+  Process(Process&& other) noexcept : pid_(std::exchange(other.pid_, 0)) {}
+  Process& operator=(Process&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    return *this;
+  }
+  ~Process() { end(); }
+
+  // Forks and executes /proc/self/exe: a clean address space, an environment of nothing but the
+  // language, no descriptor but /dev/null and `channels`, a process group of its own (a terminal's
+  // signals are the monitor's business). Errors: internal, transient.
+  static Result<Process> start(Role role, const RoleOptions& options,
+                               std::span<const Channel* const> channels);
+
+  pid_t pid() const { return pid_; }
+  void signal(int number) const;
+
+  // Waits at most a second for it to end by itself: "was ended by signal 9 (Killed)", "ended with
+  // status 1", "does not answer". It is gone afterwards.
+  std::string describe_end();
+
+ private:
+  explicit Process(pid_t pid) : pid_(pid) {}
+  void end();
+
+  pid_t pid_ = 0;  // 0: none
+};
+
+}  // namespace everseal::privsep

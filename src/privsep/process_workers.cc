@@ -1,0 +1,281 @@
+#include "privsep/process_workers.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/encoding.h"
+#include "http/message.h"
+#include "privsep/claims.h"
+#include "privsep/messages.h"
+#include "privsep/worker.h"
+
+namespace everseal::privsep {
+namespace {
+
+// The client repeats a request five times, each at most a minute, with pauses (acme/client.h).
+constexpr base::Milliseconds kCaTime = std::chrono::minutes(10);
+constexpr base::Milliseconds kStopLatency{200};
+constexpr base::Milliseconds kTimeToTidy = std::chrono::minutes(1);
+constexpr std::size_t kMostChainBytes = kMostMessageBytes / 2;
+
+class KeeperProcess : public KeeperClient {
+ public:
+  explicit KeeperProcess(Worker worker) : worker_(std::move(worker)) {}
+
+  Result<> use_ca(const std::string& directory_url) {
+    return worker_.post<KeeperRequest>(ask_keeper::UseCa{directory_url});
+  }
+  Result<std::string> open_account_key(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::OpenAccountKey{}, kAnswerTime, &file);
+  }
+  Result<std::string> make_account_key(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::MakeAccountKey{}, kAnswerTime, &file);
+  }
+  Result<> allow_registration(const acme::Registration& registration) override {
+    return worker_.call<KeeperRequest>(ask_keeper::AllowRegistration{registration});
+  }
+  Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+                               crypto::KeyType type, const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::MakeKey{id, names, type}, kAnswerTime, &file);
+  }
+  Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+                               const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::OpenKey{id, names}, kAnswerTime, &file);
+  }
+
+ private:
+  Worker worker_;
+};
+
+class NetProcess : public NetClient {
+ public:
+  NetProcess(Worker worker, std::string origin)
+      : worker_(std::move(worker)), origin_(std::move(origin)) {}
+
+  Result<> use_ca(const std::string& directory_url, const base::FileDescriptor& trusted) {
+    return worker_.post<NetRequest>(ask_net::UseCa{directory_url}, &trusted);
+  }
+
+  Result<acme::AccountTerms> terms() override {
+    auto terms = TRY(worker_.call<NetRequest>(ask_net::Terms{}, kCaTime));
+    terms.terms_of_service = base::printable(terms.terms_of_service);
+    return terms;
+  }
+  Result<> use_account(const std::string& url) override {
+    return worker_.call<NetRequest>(ask_net::UseAccount{url}, kCaTime);
+  }
+  Result<std::optional<std::string>> find_account() override {
+    auto url = TRY(worker_.call<NetRequest>(ask_net::FindAccount{}, kCaTime));
+    if (url) TRY(check_url(*url));
+    return url;
+  }
+  Result<std::string> register_account() override {
+    auto url = TRY(worker_.call<NetRequest>(ask_net::RegisterAccount{}, kCaTime));
+    TRY(check_url(url));
+    return url;
+  }
+
+  Result<> run(const std::vector<acme::IssuanceRequest>& requests, acme::Host& host,
+               const acme::RunnerOptions& options) override {
+    for (const acme::IssuanceRequest& each : requests)
+      TRY(worker_.call<NetRequest>(ask_net::AddIssuance{each}));
+    Claims claims(origin_, requests);
+    Result<> result = follow(claims, host, options, requests.size());
+    for (const acme::ChallengeResponse& left : claims.published()) host.retract(left);
+    return result;
+  }
+
+ private:
+  Result<> check_url(const std::string& url) {
+    if (http::https_origin(url).value_or("") == origin_) return {};
+    return std::unexpected(worker_.lost({ErrorKind::rejected, "an account that is not at the CA"}));
+  }
+
+  // Net has the time of each group of issuances that are under way at once, and no more.
+  Result<> follow(Claims& claims, acme::Host& host, const acme::RunnerOptions& options,
+                  std::size_t count) {
+    TRY(worker_.send(encode(NetRequest(ask_net::Run{options.most_at_once, options.deadline}))));
+    const auto groups = static_cast<std::int64_t>(count / options.most_at_once + 1);
+    const Instant deadline =
+        std::chrono::steady_clock::now() + groups * options.deadline + kTimeToTidy;
+    bool told_to_stop = false;
+    for (;;) {
+      const Instant now = std::chrono::steady_clock::now();
+      if (options.stop && *options.stop && !std::exchange(told_to_stop, true))
+        worker_.signal(SIGTERM);
+      if (now >= deadline)
+        return std::unexpected(worker_.lost({ErrorKind::transient, "no end in time"}));
+      if (!worker_.wait(std::min(deadline, now + kStopLatency))) continue;
+      NetEvent event = TRY(next(claims));
+      if (claims.ended()) return read_end(claims);
+      TRY(std::visit([&](const auto& each) { return act(host, each); }, event));
+    }
+  }
+
+  Result<> read_end(const Claims& claims) {
+    TRY(worker_.read<void>(kAnswerTime));
+    if (claims.complete()) return {};
+    return std::unexpected(
+        worker_.lost({ErrorKind::rejected, "its end before that of every certificate"}));
+  }
+
+  Result<NetEvent> next(Claims& claims) {
+    auto event = decode<NetEvent>(TRY(worker_.receive(kAnswerTime)));
+    if (!event) return std::unexpected(worker_.lost(event.error()));
+    if (auto good = claims.check(*event); !good) return std::unexpected(worker_.lost(good.error()));
+    return event;
+  }
+
+  Result<> act(acme::Host& host, const tell::SaveOrders& event) {
+    return worker_.send(encode(host.save_orders(event.records)));
+  }
+  Result<> act(acme::Host& host, const tell::Publish& event) {
+    return worker_.send(encode(host.publish(event.response)));
+  }
+  Result<> act(acme::Host& host, const tell::Retract& event) {
+    host.retract(event.response);
+    return {};
+  }
+  Result<> act(acme::Host& host, const tell::Progress& event) {
+    host.progress(event.id, event.step);
+    return {};
+  }
+  Result<> act(acme::Host& host, const tell::Finished& event) {
+    host.finished({&event.outcome, 1});
+    return {};
+  }
+  Result<> act(acme::Host&, const tell::Ended&) { return {}; }
+
+  Worker worker_;
+  const std::string origin_;
+};
+
+class EdgeProcess : public challenge::Responder {
+ public:
+  explicit EdgeProcess(Worker worker) : worker_(std::move(worker)) {}
+  Result<> publish(const std::string& token, const std::string& key_authorization) override {
+    return worker_.call<EdgeRequest>(ask_edge::Publish{token, key_authorization});
+  }
+  void retract(const std::string& token) override {
+    static_cast<void>(worker_.call<EdgeRequest>(ask_edge::Retract{token}));
+  }
+
+ private:
+  Worker worker_;
+};
+
+// What verify says, checked: a chain that a keeper of ours could serve.
+Result<> check_chain(const crypto::EncodedChain& chain,
+                     const crypto::ExpectedCertificate& expected) {
+  constexpr std::size_t kMostCertificates = 10;
+  if (chain.certificates.empty() || chain.certificates.size() > kMostCertificates)
+    return base::rejected("a chain that is none");
+  if (!chain.certificates.front().contains(expected.public_key_der))
+    return base::rejected("a leaf without our key");
+  if (chain.not_before > expected.now || chain.not_after <= expected.now)
+    return base::rejected("a leaf that is not valid now");
+  return {};
+}
+
+}  // namespace
+
+class ProcessWorkers::VerifyProcess : public crypto::Verifier {
+ public:
+  explicit VerifyProcess(Worker worker) : worker_(std::move(worker)) {}
+
+  Result<crypto::EncodedChain> verify(std::string_view pem,
+                                      const crypto::ExpectedCertificate& expected) override {
+    if (pem.size() > kMostChainBytes) return base::rejected("the chain is too large");
+    auto chain = TRY(worker_.call<VerifyRequest>(ask_verify::Verify{std::string(pem), expected}));
+    if (auto good = check_chain(chain, expected); !good)
+      return std::unexpected(worker_.lost(good.error()));
+    return chain;
+  }
+
+  Result<crypto::LeafFacts> inspect(std::string_view pem) override {
+    if (pem.size() > kMostChainBytes) return base::invalid("the chain is too large");
+    return worker_.call<VerifyRequest>(ask_verify::Inspect{std::string(pem)});
+  }
+
+ private:
+  Worker worker_;
+};
+
+class ProcessWorkers::VisitProcess : public scan::Visitor {
+ public:
+  VisitProcess(Worker worker, std::set<std::uint16_t> ports)
+      : worker_(std::move(worker)), ports_(std::move(ports)) {}
+
+  Result<> use_servers() {
+    return worker_.post<NetRequest>(ask_net::UseServers{{ports_.begin(), ports_.end()}});
+  }
+  bool reaches(std::span<const std::uint16_t> ports) const {
+    return std::ranges::all_of(ports, [&](std::uint16_t port) { return ports_.contains(port); });
+  }
+
+  Result<scan::Leaf> handshake(const scan::Target& target, const std::string& server_name,
+                               base::Milliseconds timeout) override {
+    auto leaf = TRY(worker_.call<NetRequest>(ask_net::Handshake{target, server_name, timeout},
+                                             timeout + kAnswerTime));
+    leaf.issuer = base::printable(leaf.issuer);
+    return leaf;
+  }
+  Result<scan::Answer> get(const scan::Target& target, const std::string& host,
+                           const std::string& path, base::Milliseconds timeout) override {
+    return worker_.call<NetRequest>(ask_net::Get{target, host, path, timeout},
+                                    timeout + kAnswerTime);
+  }
+
+ private:
+  Worker worker_;
+  const std::set<std::uint16_t> ports_;
+};
+
+ProcessWorkers::ProcessWorkers(std::optional<Identities> identities, Strictness strictness)
+    : identities_(std::move(identities)), strictness_(strictness) {}
+ProcessWorkers::~ProcessWorkers() = default;
+
+RoleOptions ProcessWorkers::options(Role role) const {
+  RoleOptions options{.identity = {}, .strictness = strictness_};
+  if (identities_)
+    options.identity = role == Role::keeper ? identities_->keys : identities_->workers;
+  return options;
+}
+
+// Net first: it has the longest way to go.
+Result<CaWorkers> ProcessWorkers::open_ca(const std::string& directory_url,
+                                          const base::FileDescriptor& trusted) {
+  const std::string origin = TRY(http::https_origin(directory_url));
+  const auto [for_net, for_keeper] = TRY(Channel::make_pair());
+  auto net = std::make_unique<NetProcess>(
+      TRY(Worker::start(Role::net, options(Role::net), &for_net)), origin);
+  TRY(net->use_ca(directory_url, trusted));
+  auto keeper = std::make_unique<KeeperProcess>(
+      TRY(Worker::start(Role::keeper, options(Role::keeper), &for_keeper)));
+  TRY(keeper->use_ca(directory_url));
+  return CaWorkers{std::move(keeper), std::move(net)};
+}
+
+Result<crypto::Verifier*> ProcessWorkers::verifier() {
+  if (!verifier_)
+    verifier_ =
+        std::make_unique<VerifyProcess>(TRY(Worker::start(Role::verify, options(Role::verify))));
+  return verifier_.get();
+}
+
+Result<scan::Visitor*> ProcessWorkers::visitor(std::span<const std::uint16_t> ports) {
+  if (visitor_ && visitor_->reaches(ports)) return visitor_.get();
+  visitor_ = std::make_unique<VisitProcess>(TRY(Worker::start(Role::net, options(Role::net))),
+                                            std::set<std::uint16_t>(ports.begin(), ports.end()));
+  TRY(visitor_->use_servers());
+  return visitor_.get();
+}
+
+Result<std::unique_ptr<challenge::Responder>> ProcessWorkers::standalone_responder() {
+  return std::make_unique<EdgeProcess>(TRY(Worker::start(Role::edge, options(Role::edge))));
+}
+
+}  // namespace everseal::privsep

@@ -1,0 +1,58 @@
+#include "privsep/roles.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include "privsep/messages.h"
+
+namespace everseal::privsep {
+
+std::atomic<bool> role_must_end = false;
+
+namespace {
+
+void request_end(int) { role_must_end = true; }
+
+void set_signals() {
+  struct sigaction end{};
+  end.sa_handler = request_end;
+  sigaction(SIGTERM, &end, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+// A channel that Process::start() left there; empty if there is none.
+Channel inherited(int descriptor) {
+  if (::fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) return {};
+  return Channel(base::FileDescriptor(descriptor));
+}
+
+Result<> run(const RoleCommand& command, const Channel& monitor, const Channel& peer) {
+  switch (command.role) {
+    case Role::keeper:
+      return run_keeper(monitor, peer, command.options);
+    case Role::net:
+      return run_net(monitor, peer, command.options);
+    case Role::verify:
+      return run_verify(monitor, command.options);
+    case Role::edge:
+      return run_edge(monitor, command.options);
+  }
+  return base::internal("no such role");
+}
+
+}  // namespace
+
+Result<> say_ready(const Channel& monitor, const Result<>& result) {
+  TRY(monitor.send(encode(Ready{result, {}})));
+  return result;
+}
+
+int run_role(std::span<const char* const> arguments) {
+  set_signals();
+  const auto command = parse_role_arguments(arguments);
+  const Channel monitor = inherited(kMonitorDescriptor), peer = inherited(kPeerDescriptor);
+  if (!command || !monitor) return 2;
+  return run(*command, monitor, peer) ? 0 : 1;
+}
+
+}  // namespace everseal::privsep

@@ -1,0 +1,309 @@
+#include "privsep/system_calls.h"
+
+#include <fmt/format.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace everseal::privsep {
+namespace {
+
+// What OpenSSL, libcurl and the C++ library do without any right: memory, time, waiting, random
+// bytes, and descriptors that are there already.
+constexpr const char* kHarmless[] = {"read",
+                                     "write",
+                                     "readv",
+                                     "writev",
+                                     "pread64",
+                                     "lseek",
+                                     "close",
+                                     "fstat",
+                                     "fcntl",
+                                     "dup",
+                                     "fsync",
+                                     "fdatasync",
+                                     "poll",
+                                     "ppoll",
+                                     "pselect6",
+                                     "select",
+                                     "epoll_create1",
+                                     "epoll_ctl",
+                                     "epoll_wait",
+                                     "epoll_pwait",
+                                     "eventfd2",
+                                     "pipe2",
+                                     "sendmsg",
+                                     "recvmsg",
+                                     "sendto",
+                                     "recvfrom",
+                                     "sendmmsg",
+                                     "getsockopt",
+                                     "setsockopt",
+                                     "getsockname",
+                                     "getpeername",
+                                     "shutdown",
+                                     "brk",
+                                     "munmap",
+                                     "mremap",
+                                     "madvise",
+                                     "mlock",
+                                     "mlock2",
+                                     "munlock",
+                                     "futex",
+                                     "clock_gettime",
+                                     "clock_getres",
+                                     "gettimeofday",
+                                     "time",
+                                     "nanosleep",
+                                     "clock_nanosleep",
+                                     "getrandom",
+                                     "sysinfo",
+                                     "uname",
+                                     "getpid",
+                                     "gettid",
+                                     "getppid",
+                                     "getuid",
+                                     "geteuid",
+                                     "getgid",
+                                     "getegid",
+                                     "sched_yield",
+                                     "sched_getaffinity",
+                                     "getcpu",
+                                     "rt_sigaction",
+                                     "rt_sigprocmask",
+                                     "rt_sigreturn",
+                                     "sigaltstack",
+                                     "restart_syscall",
+                                     "rseq",
+                                     "set_robust_list",
+                                     "membarrier",
+                                     "exit",
+                                     "exit_group"};
+
+// What an attacker would want next, and no library does as a courtesy: the process is killed.
+constexpr const char* kForbidden[] = {"execve",
+                                      "execveat",
+                                      "ptrace",
+                                      "process_vm_readv",
+                                      "process_vm_writev",
+                                      "fork",
+                                      "vfork",
+                                      "mount",
+                                      "umount2",
+                                      "pivot_root",
+                                      "chroot",
+                                      "move_mount",
+                                      "open_tree",
+                                      "fsopen",
+                                      "fsconfig",
+                                      "fsmount",
+                                      "mount_setattr",
+                                      "unshare",
+                                      "setns",
+                                      "setuid",
+                                      "setgid",
+                                      "setreuid",
+                                      "setregid",
+                                      "setresuid",
+                                      "setresgid",
+                                      "setgroups",
+                                      "setfsuid",
+                                      "setfsgid",
+                                      "capset",
+                                      "bpf",
+                                      "perf_event_open",
+                                      "io_uring_setup",
+                                      "io_uring_enter",
+                                      "io_uring_register",
+                                      "userfaultfd",
+                                      "keyctl",
+                                      "add_key",
+                                      "request_key",
+                                      "kexec_load",
+                                      "kexec_file_load",
+                                      "init_module",
+                                      "finit_module",
+                                      "delete_module",
+                                      "reboot",
+                                      "swapon",
+                                      "swapoff",
+                                      "acct",
+                                      "iopl",
+                                      "ioperm",
+                                      "open_by_handle_at",
+                                      "name_to_handle_at",
+                                      "pidfd_getfd",
+                                      "bind",
+                                      "listen",
+                                      "tkill",
+                                      "kill",
+                                      "rt_sigqueueinfo",
+                                      "rt_tgsigqueueinfo",
+                                      "pidfd_send_signal",
+                                      "process_madvise",
+                                      "personality",
+                                      "settimeofday",
+                                      "clock_settime",
+                                      "adjtimex",
+                                      "clock_adjtime",
+                                      "quotactl",
+                                      "syslog",
+                                      "setdomainname",
+                                      "sethostname",
+                                      "vhangup",
+                                      "kcmp",
+                                      "lookup_dcookie"};
+
+// Files by name: what a library tries out of habit is refused, and it goes on without.
+constexpr const char* kByName[] = {
+    "open",          "openat",     "openat2",   "creat",     "stat",       "lstat",
+    "newfstatat",    "statx",      "access",    "faccessat", "faccessat2", "readlink",
+    "readlinkat",    "getdents64", "unlink",    "unlinkat",  "rename",     "renameat",
+    "renameat2",     "mkdir",      "mkdirat",   "rmdir",     "link",       "linkat",
+    "symlink",       "symlinkat",  "chmod",     "fchmodat",  "chown",      "lchown",
+    "fchownat",      "truncate",   "utimensat", "mknod",     "mknodat",    "memfd_create",
+    "inotify_init1", "chdir"};
+constexpr const char* kReadingByName[] = {"open",       "openat",   "stat",       "lstat",
+                                          "newfstatat", "statx",    "access",     "faccessat",
+                                          "faccessat2", "readlink", "readlinkat", "getdents64"};
+
+struct Release {
+  void operator()(void* filter) const { seccomp_release(filter); }
+};
+
+// A filter while it is made. Calls that this machine's architecture does not have are left out.
+class Filter {
+ public:
+  Filter() : context_(seccomp_init(SCMP_ACT_ERRNO(ENOSYS))) { good_ = context_ != nullptr; }
+
+  void set(std::uint32_t action, std::span<const char* const> names) {
+    for (const char* name : names) set(action, name, {});
+  }
+  // One rule for each condition, any of which is enough.
+  void set(std::uint32_t action, const char* name,
+           std::initializer_list<scmp_arg_cmp> all_conditions) {
+    const int number = seccomp_syscall_resolve_name(name);
+    if (number == __NR_SCMP_ERROR || number < 0) return;
+    const int result = seccomp_rule_add_array(context_.get(), action, number,
+                                              static_cast<unsigned>(all_conditions.size()),
+                                              all_conditions.begin());
+    good_ &= result == 0;
+  }
+
+  Result<> load() {
+    if (!good_) return base::internal("seccomp: the filter cannot be made");
+    if (const int code = seccomp_load(context_.get()); code != 0)
+      return base::system_error("seccomp: load the filter", -code);
+    return {};
+  }
+
+ private:
+  std::unique_ptr<void, Release> context_;
+  bool good_ = true;
+};
+
+scmp_arg_cmp equal(unsigned argument, std::uint64_t value) {
+  return SCMP_CMP(argument, SCMP_CMP_EQ, value);
+}
+scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t value) {
+  return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
+}
+
+constexpr auto kAllow = SCMP_ACT_ALLOW, kKill = SCMP_ACT_KILL_PROCESS;
+constexpr auto kRefuse = SCMP_ACT_ERRNO(EACCES);
+
+// The type of a socket without its flags (socket(2)).
+constexpr std::uint64_t kTypeMask = 0xf;
+
+// Memory that can be executed is for loading modules, which only the beginning needs.
+void allow_memory(Filter& filter, SystemCalls allowed) {
+  if (allowed == SystemCalls::resolve) {
+    filter.set(kAllow, "mmap", {});
+    filter.set(kAllow, "mprotect", {});
+    return;
+  }
+  filter.set(kAllow, "mmap", {masked(2, PROT_EXEC, 0)});
+  filter.set(kAllow, "mprotect", {masked(2, PROT_EXEC, 0)});
+}
+
+void allow_sockets(Filter& filter, SystemCalls allowed) {
+  const bool connects = allowed == SystemCalls::connect || allowed == SystemCalls::resolve;
+  for (const int family : {AF_INET, AF_INET6}) {
+    const auto domain = static_cast<std::uint64_t>(family);
+    if (connects)
+      filter.set(kAllow, "socket", {equal(0, domain), masked(1, kTypeMask, SOCK_STREAM)});
+    if (allowed == SystemCalls::resolve)
+      filter.set(kAllow, "socket", {equal(0, domain), masked(1, kTypeMask, SOCK_DGRAM)});
+  }
+  // The resolver also tries a cache daemon and asks for the machine's addresses.
+  if (allowed == SystemCalls::resolve)
+    for (const std::uint64_t family : {AF_UNIX, AF_NETLINK})
+      filter.set(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {equal(0, family)});
+  filter.set(connects ? kAllow : kKill, "connect", {});
+  filter.set(kAllow, "socketpair", {equal(0, AF_UNIX)});
+  for (const char* accept : {"accept", "accept4"})
+    filter.set(allowed == SystemCalls::accept ? kAllow : kKill, accept, {});
+  if (!connects) filter.set(kKill, "socket", {});
+}
+
+// Only what looks, and only at itself.
+void allow_with_conditions(Filter& filter) {
+  filter.set(kAllow, "prlimit64", {equal(0, 0), equal(2, 0)});
+  filter.set(kAllow, "getrlimit", {});
+  for (const std::uint64_t request : {FIONREAD, FIONBIO})
+    filter.set(kAllow, "ioctl", {equal(1, request)});
+  filter.set(SCMP_ACT_ERRNO(ENOTTY), "ioctl", {equal(1, TCGETS)});
+  filter.set(kAllow, "tgkill", {equal(0, static_cast<std::uint64_t>(::getpid()))});  // abort(3)
+  filter.set(SCMP_ACT_ERRNO(EPERM), "clone", {});  // neither processes nor threads
+  // To lock itself in further, and to look how it is.
+  for (const char* name :
+       {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"})
+    filter.set(kAllow, name, {});
+  for (const std::uint64_t option : {PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_SECCOMP,
+                                     PR_GET_SECCOMP, PR_GET_DUMPABLE, PR_CAPBSET_READ})
+    filter.set(kAllow, "prctl", {equal(0, option)});
+  filter.set(kAllow, "capget", {});
+  filter.set(kAllow, "getgroups", {});
+}
+
+void allow_files(Filter& filter, SystemCalls allowed) {
+  if (allowed == SystemCalls::resolve) {
+    filter.set(kAllow, kReadingByName);
+    for (const char* name : kByName) {
+      const bool reads = std::ranges::any_of(
+          kReadingByName, [&](const char* each) { return std::string_view(each) == name; });
+      if (!reads) filter.set(kRefuse, name, {});
+    }
+    return;
+  }
+  // fstat(3) is newfstatat on a descriptor (glibc 2.33 and later).
+  constexpr std::uint64_t kEmptyPath = 0x1000;  // AT_EMPTY_PATH
+  filter.set(kAllow, "newfstatat", {masked(3, kEmptyPath, kEmptyPath)});
+  for (const char* name : kByName)
+    if (std::string_view(name) != "newfstatat") filter.set(kRefuse, name, {});
+}
+
+}  // namespace
+
+Result<> restrict_system_calls(SystemCalls allowed) {
+  Filter filter;
+  filter.set(kAllow, kHarmless);
+  filter.set(kKill, kForbidden);
+  allow_memory(filter, allowed);
+  allow_sockets(filter, allowed);
+  allow_files(filter, allowed);
+  allow_with_conditions(filter);
+  return filter.load();
+}
+
+}  // namespace everseal::privsep

@@ -1,0 +1,75 @@
+// What the monitor has done by others: keys, the network, strangers' certificates, port 80.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "acme/client.h"
+#include "acme/runner.h"
+#include "base/file_descriptor.h"
+#include "challenge/http01.h"
+#include "crypto/verifier.h"
+#include "scan/probe.h"
+
+namespace everseal::privsep {
+
+// The keeper of one CA's account key and of the keys of certificates to come; see Keeper for what
+// each call does. Errors of all: those of Worker::call().
+class KeeperClient {
+ public:
+  virtual ~KeeperClient() = default;
+  virtual Result<std::string> open_account_key(const base::FileDescriptor& file) = 0;
+  virtual Result<std::string> make_account_key(const base::FileDescriptor& file) = 0;
+  virtual Result<> allow_registration(const acme::Registration& registration) = 0;
+  virtual Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+                                       crypto::KeyType type, const base::FileDescriptor& file) = 0;
+  virtual Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+                                       const base::FileDescriptor& file) = 0;
+};
+
+// The client of that CA; see acme::Client and acme::run().
+class NetClient {
+ public:
+  virtual ~NetClient() = default;
+  virtual Result<acme::AccountTerms> terms() = 0;
+  virtual Result<> use_account(const std::string& url) = 0;
+  virtual Result<std::optional<std::string>> find_account() = 0;
+  virtual Result<std::string> register_account() = 0;
+
+  // What the host is told has been checked against the requests: ids, names, tokens, the CA's
+  // origin. Whatever was published is retracted when it returns, also after an error.
+  virtual Result<> run(const std::vector<acme::IssuanceRequest>& requests, acme::Host& host,
+                       const acme::RunnerOptions& options) = 0;
+};
+
+// Both, for one CA.
+struct CaWorkers {
+  std::unique_ptr<KeeperClient> keeper;
+  std::unique_ptr<NetClient> net;
+};
+
+// Interface for having it done; each is begun when it is first asked for. References that it gives
+// are valid as long as it lives.
+class Workers {
+ public:
+  virtual ~Workers() = default;
+
+  // `directory_url` names the CA, `trusted` is a file of the certificates in PEM that its own HTTPS
+  // must lead to. Not waited for: what goes wrong is the first call's error.
+  virtual Result<CaWorkers> open_ca(const std::string& directory_url,
+                                    const base::FileDescriptor& trusted) = 0;
+
+  virtual Result<crypto::Verifier*> verifier() = 0;
+
+  // For servers of this machine that listen on these TCP ports; no others can be reached.
+  virtual Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) = 0;
+
+  // Answers http-01 on port 80 itself.
+  virtual Result<std::unique_ptr<challenge::Responder>> standalone_responder() = 0;
+};
+
+}  // namespace everseal::privsep

@@ -134,6 +134,9 @@ class RealFileSystem : public FileSystem {
     const bool same_owner = ::chown(to.c_str(), status.st_uid, status.st_gid) == 0;
     if (!same_owner && errno != EPERM)
       return system_error(fmt::format("give {} the owner of {}", to, from), errno);
+    // What the directory gives to all its new files.
+    if (::removexattr(to.c_str(), kAccessAttribute) != 0 && errno != ENODATA && errno != ENOTSUP)
+      return system_error(fmt::format("clear the access list of {}", to), errno);
     if (::chmod(to.c_str(), status.st_mode & 07777) != 0)
       return system_error(fmt::format("give {} the mode of {}", to, from), errno);
     TRY(copy_extended_attributes(from, to, same_owner ? Missing::error : Missing::accept));

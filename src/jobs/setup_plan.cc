@@ -122,10 +122,13 @@ std::string describe(const SetupStep& step, const SetupFacts& facts) {
   return std::visit([&](const auto& one) { return describe_one(one, facts); }, step);
 }
 
+// Paths come sorted: a directory before what is below it, which its tree has in it.
 std::vector<std::string> take_back(const SetupFacts& facts) {
   const std::string& user = facts.user.name;
   std::vector<std::string> trees, others;
   for (const Need& need : facts.needs) {
+    const auto has_it = [&](const std::string& tree) { return need.path.starts_with(tree + "/"); };
+    if (std::ranges::any_of(trees, has_it)) continue;
     if (need.inherit)
       trees.push_back(need.path);
     else if (need.is_named || !is_met(need))

@@ -54,7 +54,7 @@ struct SetupFacts {
   bool state_is_given = false;
   std::string sudoers;  // what the file holds; empty: it is missing or not as it must be
   std::vector<std::vector<std::string>> commands;  // to be run as root
-  std::vector<Need> needs;
+  std::vector<Need> needs;                         // by path
 };
 
 // A name that means one user in sudoers and in setfacl, and root's file for it. Errors: invalid.

@@ -45,6 +45,21 @@ Result<> check_installed(const FileReader& files, const char* program, const cha
       fmt::format("{} is not installed; install it with: apt-get install {}", program, package));
 }
 
+// What sudo runs as root must be root's to change, and so must be the way to it.
+Result<> check_roots_own(const FileReader& files, const std::string& program) {
+  std::string path = TRY(files.real_path(program));
+  while (true) {
+    const auto status = TRY(files.status(path));
+    if (status.owner != 0 || (status.mode & 02) != 0)
+      return base::rejected(fmt::format(
+          "{} would be run as root, but others than root may change {}; give an nginx that is "
+          "root's with --nginx-binary",
+          program, path));
+    if (path == "/") return {};
+    path = base::directory_of(path);
+  }
+}
+
 // Without a symlink, so that all that is given away lies in it.
 Result<std::string> state_directory(const Environment& environment, const User& user) {
   const std::string& given = environment.settings.state;
@@ -129,6 +144,7 @@ Result<SetupFacts> look(const Environment& environment, const SetupOptions& opti
   TRY(check_installed(environment.files, "sudo", "sudo"));
   TRY(check_installed(environment.files, "setfacl", "acl"));
   const Server server = TRY(Server::find(environment));
+  TRY(check_roots_own(environment.files, server.instance().binary()));
   facts.commands = {server.instance().test_command(), server.instance().reload_command()};
   facts.state = TRY(state_directory(environment, facts.user));
   const auto state = environment.files.status(facts.state);

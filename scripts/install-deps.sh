@@ -7,7 +7,7 @@ build=(g++ cmake ninja-build ccache pkg-config libssl-dev libcurl4-openssl-dev n
        libfmt-dev libsqlite3-dev libcli11-dev libtomlplusplus-dev libidn2-dev libseccomp-dev
        libgtest-dev libgmock-dev libbenchmark-dev)
 test=(nginx pebble python3 strace curl wrk uacme openssl iproute2 util-linux mount
-      procps ca-certificates clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
+      procps ca-certificates sudo acl clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 bench=(certbot lego acme-tiny dehydrated time)
 
 wanted=()

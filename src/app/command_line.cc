@@ -38,10 +38,17 @@ The files are live/NAME/{bundle,fullchain,chain,cert,privkey}.pem in the state d
 the first name. `everseal renew` keeps it.
 )";
 
+constexpr const char* kSetupHelp =
+    R"(So that everseal need not run as root: gives that user the state directory, the right to change
+nginx's configuration, and by sudo the right to run two commands as root, nginx's test and its
+reload. All of it is shown first, with what takes it back. Then, for example from cron:
+  sudo -u acme everseal renew
+)";
+
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
-      nginx_config;
+      nginx_config, user;
   std::string eab_kid, eab_key;
   long hsts = -1;  // seconds; negative: not given
   std::vector<std::string> emails, names, domains;
@@ -50,6 +57,7 @@ struct Given {
   bool no_hardening = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
+  bool certificates_only = false;
   bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
 };
 
@@ -125,6 +133,19 @@ void add_ca(CLI::App& command, Given& given) {
 
 void add_yes(CLI::App& command, Given& given, const char* text) {
   command.add_flag("-y,--yes", given.yes, text);
+}
+
+void add_setup(CLI::App& setup, Given& given) {
+  setup.footer(kSetupHelp);
+  setup.add_option("--user", given.user, "Who will run everseal; must exist")
+      ->type_name("NAME")
+      ->required();
+  setup.add_flag("--certificates-only", given.certificates_only,
+                 "No right to change nginx's configuration: no `secure`, no `undo`");
+  setup.add_flag("--dry-run", given.dry_run, "Stop after the preview");
+  add_yes(setup, given, "Ask nothing");
+  add_nginx(setup, given);
+  add_common(setup, given);
 }
 
 Result<> lay_over(const Given& given, jobs::Settings& settings) {
@@ -282,6 +303,9 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   add_nginx(undo, given);
   add_common(undo, given);
 
+  CLI::App& setup = *app.add_subcommand("setup", "Let a user who is not root run everseal");
+  add_setup(setup, given);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -310,6 +334,9 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (issue.parsed()) command = issue_command(given);
   if (renew.parsed()) command = renew_command(given);
   if (status.parsed()) command = status_command(given);
+  if (setup.parsed())
+    command = jobs::SetupOptions{given.user, given.config.empty() ? kSettingsFile : given.config,
+                                 given.certificates_only, given.dry_run};
   if (!command) return wrong(command.error().message);
   line.command = *std::move(command);
   return line;

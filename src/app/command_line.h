@@ -11,6 +11,7 @@
 #include "jobs/renew.h"
 #include "jobs/secure.h"
 #include "jobs/settings.h"
+#include "jobs/setup.h"
 
 namespace everseal::app {
 
@@ -23,7 +24,7 @@ struct UndoCommand {
 };
 
 using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand>;
+                             StatusCommand, UndoCommand, jobs::SetupOptions>;
 
 struct CommandLine {
   Command command;

@@ -193,8 +193,24 @@ Result<Output> execute(const UndoCommand& command, const jobs::Environment& envi
   return output;
 }
 
+Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environment& environment) {
+  const jobs::SetupSummary summary = TRY(jobs::setup(environment, options));
+  Output output;
+  output.document = {{"dry_run", options.dry_run},
+                     {"user", summary.user},
+                     {"steps", summary.steps},
+                     {"take_back", summary.take_back}};
+  if (summary.steps.empty())
+    output.text = fmt::format("Nothing to do: user {} can run everseal.\n", summary.user);
+  else if (options.dry_run)
+    output.text = "Nothing was changed: this was a dry run.\n";
+  else
+    output.text = fmt::format("Done. Now, for example: sudo -u {} everseal status\n", summary.user);
+  return output;
+}
+
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure", "issue", "renew", "status", "undo"};
+  constexpr const char* kNames[] = {"secure", "issue", "renew", "status", "undo", "setup"};
   return kNames[command.index()];
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <thread>
 
 #include "base/file_descriptor.h"
@@ -85,7 +86,9 @@ class RealCommandRunner : public CommandRunner {
     CommandOutput result;
     const bool closed =
         collect(output.get(), std::chrono::steady_clock::now() + command.timeout, result.output);
-    if (!closed) ::kill(pid, SIGKILL);
+    if (!closed && ::kill(pid, SIGKILL) != 0)  // sudo runs as root
+      return transient(fmt::format("{} did not end within {} s and runs on: {}", program,
+                                   command.timeout.count(), ::strerrordesc_np(errno)));
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

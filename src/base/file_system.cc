@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/access_list.h"
+
 namespace everseal::base {
 namespace {
 
@@ -137,16 +139,41 @@ class RealFileSystem : public FileSystem {
     struct stat status{};
     if (::stat(from.c_str(), &status) != 0)
       return system_error(fmt::format("stat {}", from), errno);
-    if (::chown(to.c_str(), status.st_uid, status.st_gid) != 0)
+    const bool same_owner = ::chown(to.c_str(), status.st_uid, status.st_gid) == 0;
+    if (!same_owner && errno != EPERM)
       return system_error(fmt::format("give {} the owner of {}", to, from), errno);
+    // What the directory gives to all its new files.
+    if (::removexattr(to.c_str(), kAccessAttribute) != 0 && errno != ENODATA && errno != ENOTSUP)
+      return system_error(fmt::format("clear the access list of {}", to), errno);
     if (::chmod(to.c_str(), status.st_mode & 07777) != 0)
       return system_error(fmt::format("give {} the mode of {}", to, from), errno);
-    return copy_extended_attributes(from, to);
+    TRY(copy_extended_attributes(from, to, same_owner ? Missing::error : Missing::accept));
+    return same_owner ? Result<>() : keep_readable(from, {status.st_uid, status.st_gid}, to);
   }
 
  private:
+  // Only root gives files away. A copy that stays ours keeps the group where that is allowed; else
+  // whoever could use the file as its owner or group gets an access entry by name.
+  static Result<> keep_readable(const std::string& from, const Identity& owner,
+                                const std::string& to) {
+    static_cast<void>(::chown(to.c_str(), uid_t(-1), owner.group));
+    struct stat copy{};
+    if (::stat(to.c_str(), &copy) != 0) return system_error(fmt::format("stat {}", to), errno);
+    const AccessList list = TRY(read_access_list(from, kAccessAttribute));
+    const AccessList kept = keep_access(list, owner, {copy.st_uid, copy.st_gid});
+    if (kept == list) return {};
+    const std::string bytes = serialize(kept);
+    if (::setxattr(to.c_str(), kAccessAttribute, bytes.data(), bytes.size(), 0) != 0)
+      return system_error(fmt::format("keep {} readable for whom {} was", to, from), errno);
+    return {};
+  }
+
+  // Whether an attribute may be missing that only root can set.
+  enum class Missing { error, accept };
+
   // ACLs and SELinux labels are extended attributes (acl(5), xattr(7)).
-  static Result<> copy_extended_attributes(const std::string& from, const std::string& to) {
+  static Result<> copy_extended_attributes(const std::string& from, const std::string& to,
+                                           Missing missing) {
     char names[64 << 10];
     const ssize_t length = ::listxattr(from.c_str(), names, sizeof names);
     if (length < 0) {
@@ -157,7 +184,9 @@ class RealFileSystem : public FileSystem {
          name += std::string_view(name).size() + 1) {
       char value[64 << 10];
       const ssize_t size = ::getxattr(from.c_str(), name, value, sizeof value);
-      if (size < 0 || ::setxattr(to.c_str(), name, value, static_cast<std::size_t>(size), 0) != 0)
+      const bool copied =
+          size >= 0 && ::setxattr(to.c_str(), name, value, static_cast<std::size_t>(size), 0) == 0;
+      if (!copied && (missing == Missing::error || errno != EPERM))
         return system_error(fmt::format("copy attribute {} of {}", name, from), errno);
     }
     return {};

@@ -79,7 +79,8 @@ class FileSystem : public FileReader {
   // Removes a file, a symlink or an empty directory. A missing path is ErrorKind::not_found.
   virtual Result<> remove(const std::string& path) = 0;
 
-  // Gives `to` the owner, group, mode and extended attributes of `from`.
+  // Gives `to` the owner, group, mode and extended attributes of `from`. Without root's right to
+  // give files away `to` stays ours, and whoever could use `from` is named in its access list.
   virtual Result<> copy_attributes(const std::string& from, const std::string& to) = 0;
 };
 

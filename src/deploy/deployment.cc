@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/diff.h"
 #include "deploy/proof.h"
@@ -57,6 +58,11 @@ Result<> write(const Context& context, const std::string& path, const Text& text
                                            : make(context, path, *text);
 }
 
+Result<> write_all(const Context& context, const std::vector<ChangedFile>& steps) {
+  for (const ChangedFile& step : steps) TRY(write(context, step.path, step.after));
+  return {};
+}
+
 bool is_ours(const Context& context, const ChangedFile& file) {
   return base::directory_of(file.path) == context.own_directory;
 }
@@ -70,7 +76,7 @@ void order(const Context& context, std::vector<ChangedFile>& steps) {
   std::ranges::stable_sort(steps, {}, rank);
 }
 
-Result<> test(const Context& context, const std::vector<ChangedFile>& steps) {
+Result<> staged_test(const Context& context, const std::vector<ChangedFile>& steps) {
   nginx::StagedFiles staged{{}, context.own_directory, context.stage_directory};
   for (const ChangedFile& step : steps)
     if (step.after) staged.texts[step.path] = *step.after;
@@ -147,6 +153,7 @@ Result<> Deployment::put(const std::vector<ChangedFile>& files) {
       next.push_back({known.path, known.before, known.before});
 
   std::vector<ChangedFile> steps;  // from what stands to what is wanted
+  std::vector<ChangedFile> back;   // and from there to what stands
   for (const ChangedFile& file : next) {
     const auto known = std::ranges::find(files_, file.path, &ChangedFile::path);
     const Text& expected = known == files_.end() ? file.before : known->after;
@@ -154,15 +161,31 @@ Result<> Deployment::put(const std::vector<ChangedFile>& files) {
       return base::rejected(fmt::format(
           "{}: was changed by somebody else meanwhile; theirs was kept. Run everseal again",
           file.path));
-    if (file.after != expected) steps.push_back(file);
+    if (file.after == expected) continue;
+    steps.push_back(file);
+    back.push_back({file.path, file.after, expected});
   }
   if (steps.empty()) return {};
   order(context_, steps);
-  TRY(test(context_, steps));
+  const bool in_place = context_.instance.through_sudo();
+  if (!in_place) TRY(staged_test(context_, steps));
   TRY(journal(steps));
-  files_ = std::move(next);
-  for (const ChangedFile& step : steps) TRY(write(context_, step.path, step.after));
-  return {};
+  const std::vector<ChangedFile> before = std::exchange(files_, std::move(next));
+  TRY(write_all(context_, steps));
+  if (!in_place) return {};
+  auto tested = context_.instance.test();
+  if (!tested) TRY(put_back(std::move(back), before));
+  return tested;
+}
+
+// What the failed test was of goes before anybody reloads nginx.
+Result<> Deployment::put_back(std::vector<ChangedFile> back, std::vector<ChangedFile> before) {
+  order(context_, back);
+  TRY(write_all(context_, back));
+  files_ = std::move(before);
+  if (!files_.empty()) return {};
+  return context_.catalog.set_change_state(*std::exchange(change_, std::nullopt),
+                                           store::ChangeState::restored);
 }
 
 Result<> Deployment::restore() {

@@ -36,8 +36,9 @@ class Deployment {
   // Makes the configuration the originals with `files` in place, `before` being the original of
   // each; what an earlier put() changed and this one does not mention goes back. Tested with
   // `nginx -t` first, then replaced file by file, each atomically with its mode, owner, attributes
-  // and symlinks kept. Not reloaded. Errors: invalid (nginx's words), rejected (somebody else
-  // changed a file meanwhile: theirs is kept); nothing was changed then.
+  // and symlinks kept. Through sudo no stage can be set: there the files are tested where they
+  // stand. Not reloaded. Errors: invalid (nginx's words), rejected (somebody else changed a file
+  // meanwhile: theirs is kept; sudo refuses); all is as it was before the call then.
   Result<> put(const std::vector<ChangedFile>& files);
 
   // Everything back to the originals, nginx reloaded if it runs, the change marked `restored`.
@@ -68,6 +69,7 @@ class Deployment {
   };
 
   Result<> journal(const std::vector<ChangedFile>& steps);
+  Result<> put_back(std::vector<ChangedFile> back, std::vector<ChangedFile> before);
 
   const Context& context_;
   const std::string summary_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "jobs/activation.h"
+#include "jobs/rights.h"
 
 namespace everseal::jobs {
 namespace {
@@ -49,6 +50,10 @@ Result<IssueSummary> issue(const Environment& environment, const IssueOptions& o
     (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
   }
   if (certificates.empty()) return summary;
+  const auto is_standalone = [](const store::CertificateRecord& certificate) {
+    return certificate.method == store::Method::standalone;
+  };
+  if (std::ranges::any_of(certificates, is_standalone)) TRY(check_may_listen_on_port_80());
   TRY(state.take_up(certificates));
 
   Issuer issuer(environment, state, environment.settings.server);

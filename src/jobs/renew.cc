@@ -195,8 +195,7 @@ void RenewJob::finish(const Activation& activation) {
 }  // namespace
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
-  if (!base::exists(environment.files, environment.settings.state + "/catalog.db"))
-    return RenewSummary{};
+  if (!TRY(State::is_there(environment))) return RenewSummary{};
   auto idle = TRY(State::open_if_idle(environment));
   if (!idle && options.urgency == renew::Urgency::when_due) {
     environment.reporter.note("Another everseal is at work: it renews what is due.");

@@ -100,6 +100,7 @@ Result<> SecureJob::open_state() {
     return {};
   }
   static_cast<void>(TRY(server_->instance().master()));
+  TRY(server_->check_may_edit());
   state_.emplace(TRY(State::open(environment_)));
   context_.emplace(server_->deployment(*state_));
   if (const std::string recovered = TRY(deploy::recover(*context_)); !recovered.empty())

@@ -1,15 +1,38 @@
 #include "jobs/server.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <set>
 
+#include "jobs/rights.h"
+
 namespace everseal::jobs {
+namespace {
+
+// Whether somebody else started nginx; one that does not run is taken for root's.
+Result<bool> belongs_to_another(const Environment& environment, const nginx::Instance& instance) {
+  if (::geteuid() == 0) return false;
+  const auto master = instance.master();
+  if (!master && master.error().kind == ErrorKind::not_found) return true;
+  if (!master)
+    return base::rejected(
+        fmt::format("{}; where that is for want of rights, run `everseal setup --user {}` as root",
+                    master.error().message, user_name(::geteuid())));
+  const auto process = TRY(environment.files.status(fmt::format("/proc/{}", *master)));
+  return process.owner != ::geteuid();
+}
+
+}  // namespace
 
 Result<Server> Server::find(const Environment& environment) {
   nginx::InstanceOptions options;
   options.binary = environment.settings.nginx_binary;
   options.config_path = environment.settings.nginx_config;
-  return Server(environment,
-                TRY(nginx::Instance::find(environment.commands, environment.files, options)));
+  nginx::Instance instance =
+      TRY(nginx::Instance::find(environment.commands, environment.files, options));
+  if (TRY(belongs_to_another(environment, instance))) instance.go_through_sudo();
+  return Server(environment, std::move(instance));
 }
 
 Result<nginx::Model> Server::model() const {
@@ -19,6 +42,10 @@ Result<nginx::Model> Server::model() const {
 Result<nginx::Model> Server::model_with(std::map<std::string, std::string> texts) const {
   const nginx::OverlayReader overlay(environment_.files, std::move(texts));
   return nginx::Model::load(overlay, instance_.config_path());
+}
+
+Result<> Server::check_may_edit() const {
+  return jobs::check_may_edit(environment_.files, TRY(model()).config());
 }
 
 std::string Server::own_directory() const {

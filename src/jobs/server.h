@@ -15,7 +15,8 @@ namespace everseal::jobs {
 // An nginx with its configuration as it is on disk. `environment` must outlive it.
 class Server {
  public:
-  // Errors: those of nginx::Instance::find().
+  // An nginx of another user is run through sudo. Errors: those of nginx::Instance::find(), and
+  // where we are not root those of reading the configuration.
   static Result<Server> find(const Environment& environment);
 
   const nginx::Instance& instance() const { return instance_; }
@@ -23,6 +24,9 @@ class Server {
   // What the configuration means now, or with these texts in place of files (by real path).
   Result<nginx::Model> model() const;
   Result<nginx::Model> model_with(std::map<std::string, std::string> texts) const;
+
+  // Before anything is begun that ends in an edit. Errors: those of jobs::check_may_edit().
+  Result<> check_may_edit() const;
 
   // "/etc/nginx/everseal".
   std::string own_directory() const;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "jobs/rights.h"
+
 namespace everseal::jobs {
 namespace {
 
@@ -28,6 +30,22 @@ Result<std::optional<base::FileDescriptor>> lock(const std::string& directory) {
   return file;
 }
 
+// What root makes in the directory of another user that one could not change; and the other way.
+Result<> check_owner(const FileReader& files, const std::string& directory) {
+  const auto status = files.status(directory);
+  if (!status || status->kind != base::FileKind::directory || status->owner == ::geteuid())
+    return {};
+  const std::string owner = user_name(status->owner);
+  if (::geteuid() == 0)
+    return base::rejected(
+        fmt::format("{0} belongs to user {1}: run everseal as {1}, for example with sudo -u {1}",
+                    directory, owner));
+  return base::rejected(
+      fmt::format("{} belongs to user {}: run everseal as {}, or once, as root, `everseal setup "
+                  "--user {}`",
+                  directory, owner, owner, user_name(::geteuid())));
+}
+
 }  // namespace
 
 Result<State> State::open_files(const Environment& environment) {
@@ -41,6 +59,7 @@ Result<State> State::open_files(const Environment& environment) {
 
 Result<std::optional<State>> State::open_if_idle(const Environment& environment) {
   const std::string& directory = environment.settings.state;
+  TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
   auto held = TRY(within("state directory", lock(directory)));
   if (!held) return std::nullopt;
@@ -58,9 +77,14 @@ Result<State> State::open(const Environment& environment) {
                   holder ? std::atoi(holder->c_str()) : 0, environment.settings.state));
 }
 
+Result<bool> State::is_there(const Environment& environment) {
+  const std::string& directory = environment.settings.state;
+  if (::geteuid() != 0) TRY(within("state directory", check_owner(environment.files, directory)));
+  return base::exists(environment.files, directory + "/catalog.db");
+}
+
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
-  if (!base::exists(environment.files, environment.settings.state + "/catalog.db"))
-    return std::nullopt;
+  if (!TRY(is_there(environment))) return std::nullopt;
   return TRY(within("state directory", open_files(environment)));
 }
 

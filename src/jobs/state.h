@@ -30,13 +30,18 @@ struct Environment {
 class State {
  public:
   // Makes the directory if it is missing and takes its lock until destruction. Errors: transient
-  // naming the process that holds the lock, or those of the file system.
+  // naming the process that holds the lock, rejected if the directory is another user's, or those
+  // of the file system.
   static Result<State> open(const Environment& environment);
 
   // The same, but nullopt while another job is at work.
   static Result<std::optional<State>> open_if_idle(const Environment& environment);
 
-  // For reading only: no lock; nullopt if there is no state yet.
+  // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
+  // look into it.
+  static Result<bool> is_there(const Environment& environment);
+
+  // For reading only: no lock; nullopt if there is no state yet. Errors: those of is_there().
   static Result<std::optional<State>> open_to_read(const Environment& environment);
 
   store::Catalog& catalog() { return *catalog_; }

@@ -34,6 +34,7 @@ std::string preview(const store::ChangeRecord& change,
 Result<UndoSummary> undo(const Environment& environment, std::optional<std::int64_t> id) {
   if (!TRY(State::open_to_read(environment))) return UndoSummary{};
   const Server server = TRY(Server::find(environment));
+  TRY(server.check_may_edit());
   State state = TRY(State::open(environment));
   const deploy::Context context = server.deployment(state);
   if (const std::string recovered = TRY(deploy::recover(context)); !recovered.empty())

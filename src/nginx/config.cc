@@ -85,7 +85,9 @@ Result<> Loader::include(const Directive& directive, std::vector<Directive>& int
   }
   std::string pattern = config_.resolve(directive.argument(1));
   bool magic = pattern.find_first_of("*?[") != pattern.npos;
-  for (const std::string& path : magic ? glob(reader_, pattern) : std::vector{pattern}) {
+  std::vector<std::string> paths = {pattern};
+  if (magic) paths = TRY(base::within(directive.where(), glob(reader_, pattern)));
+  for (const std::string& path : paths) {
     if (std::ranges::find(open_, path) != open_.end()) {
       return base::invalid(fmt::format("{}: \"{}\" is included by itself; remove this include",
                                        directive.where(), path));
@@ -107,29 +109,33 @@ namespace {
 bool is_magic(std::string_view text) { return text.find_first_of("*?[") != text.npos; }
 
 // Adds the paths below `prefix` that match `rest`, which starts after a '/'.
-void expand(const FileReader& reader, const std::string& prefix, std::string_view rest,
-            std::vector<std::string>& into) {
+Result<> expand(const FileReader& reader, const std::string& prefix, std::string_view rest,
+                std::vector<std::string>& into) {
   std::size_t slash = rest.find('/');
   std::string component(rest.substr(0, slash));
   bool last = slash == rest.npos;
-  auto descend = [&](const std::string& name) {
+  auto descend = [&](const std::string& name) -> Result<> {
     std::string path = prefix + name;
     if (!last) return expand(reader, path + "/", rest.substr(slash + 1), into);
     if (base::exists(reader, path)) into.push_back(std::move(path));
+    return {};
   };
   if (!is_magic(component)) return descend(component);
   auto names = reader.list(prefix);
-  if (!names) return;
+  if (!names && names.error().kind == ErrorKind::not_found) return {};
+  if (!names) return std::unexpected(std::move(names).error());
   for (const std::string& name : *names) {
-    if (::fnmatch(component.c_str(), name.c_str(), FNM_PERIOD) == 0) descend(name);
+    if (::fnmatch(component.c_str(), name.c_str(), FNM_PERIOD) == 0) TRY(descend(name));
   }
+  return {};
 }
 
 }  // namespace
 
-std::vector<std::string> glob(const FileReader& reader, const std::string& pattern) {
+Result<std::vector<std::string>> glob(const FileReader& reader, const std::string& pattern) {
   std::vector<std::string> paths;
-  expand(reader, "/", std::string_view(pattern).substr(pattern.starts_with('/') ? 1 : 0), paths);
+  TRY(expand(reader, "/", std::string_view(pattern).substr(pattern.starts_with('/') ? 1 : 0),
+             paths));
   std::ranges::sort(paths);
   return paths;
 }

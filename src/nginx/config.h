@@ -59,8 +59,8 @@ class Config {
 };
 
 // The paths that match a pattern, as glob(3) with flags 0: sorted bytewise, "*" does not match a
-// leading dot, directories that cannot be read match nothing.
-std::vector<std::string> glob(const FileReader& reader, const std::string& pattern);
+// leading dot. A directory that we may not read is an error here: nginx, which is root, reads it.
+Result<std::vector<std::string>> glob(const FileReader& reader, const std::string& pattern);
 
 // Files as they would be: some texts laid over another reader, found by path or by real path.
 // `below` must outlive it.

@@ -12,6 +12,7 @@ namespace everseal::nginx {
 namespace {
 
 constexpr std::string_view kDefaultPrefix = "/usr/local/nginx";
+constexpr std::string_view kSudo = "sudo: ";  // starts what sudo itself says
 
 // The version behind the first `marker` in `text`; 0.0.0 if it is not there.
 Version version_after(std::string_view text, std::string_view marker) {
@@ -35,6 +36,16 @@ std::string argument(std::string_view text, std::string_view name) {
   if (at == text.npos) return {};
   text.remove_prefix(at + marker.size());
   return std::string(text.substr(0, text.find_first_of(" \n")));
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find('\n'), text.size());
+    if (end > 0) lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
 }
 
 std::string below(const std::string& directory, const std::string& path) {
@@ -70,17 +81,30 @@ pid_t parent_of(const FileReader& reader, const std::string& pid) {
 Result<> read_test_output(int exit_status, std::string_view output) {
   if (exit_status == 0) return {};
   std::string text;
-  while (!output.empty()) {
-    std::size_t end = std::min(output.find('\n'), output.size());
-    std::string_view line = output.substr(0, end);
-    output.remove_prefix(std::min(end + 1, output.size()));
-    bool summary = line.ends_with(" test failed") || line.contains("[warn]") || line.empty();
-    if (summary) continue;
+  for (std::string_view line : lines_of(output)) {
+    bool summary = line.ends_with(" test failed") || line.contains("[warn]");
+    if (summary || line.starts_with(kSudo)) continue;
     if (line.starts_with("nginx: ")) line.remove_prefix(7);
     text += (text.empty() ? "" : "; ") + std::string(line);
   }
   if (text.empty()) text = fmt::format("it ended with status {} and said nothing", exit_status);
   return base::invalid("nginx -t: " + text);
+}
+
+// nginx ends every failure with a line of its own name.
+Result<> read_sudo_output(int exit_status, std::string_view output) {
+  const std::vector<std::string_view> lines = lines_of(output);
+  const auto is_nginx = [](std::string_view line) { return line.starts_with("nginx: "); };
+  if (exit_status == 0 || std::ranges::any_of(lines, is_nginx)) return {};
+  std::string text;
+  for (std::string_view line : lines) {
+    if (line.contains("unable to resolve host")) continue;  // sudo's own worry
+    if (line.starts_with(kSudo)) line.remove_prefix(kSudo.size());
+    text += (text.empty() ? "" : "; ") + std::string(line);
+  }
+  return base::rejected(
+      "sudo does not run nginx for this user: " + text +
+      ". Run `everseal setup --user NAME` as root, NAME being the user that runs this");
 }
 
 Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
@@ -109,8 +133,16 @@ Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
   return instance;
 }
 
+Result<base::CommandOutput> Instance::run(std::vector<std::string> command) const {
+  if (!through_sudo_) return runner_->run({std::move(command)});
+  command.insert(command.begin(), {"sudo", "-n"});
+  auto answer = TRY(runner_->run({std::move(command)}));
+  TRY(read_sudo_output(answer.exit_status, answer.output));
+  return answer;
+}
+
 Result<> Instance::test() const {
-  auto answer = TRY(runner_->run({{binary_, "-t", "-c", config_path_}}));
+  auto answer = TRY(run(test_command()));
   return read_test_output(answer.exit_status, answer.output);
 }
 
@@ -146,6 +178,10 @@ Result<pid_t> Instance::master() const {
 
 Result<> Instance::reload() const {
   pid_t pid = TRY(master());
+  if (through_sudo_) {
+    auto answer = TRY(run(reload_command()));
+    return base::within("nginx -s reload", read_test_output(answer.exit_status, answer.output));
+  }
   if (::kill(pid, SIGHUP) == 0) return {};
   return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
 }

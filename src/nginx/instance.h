@@ -31,7 +31,17 @@ class Instance {
   const Version& openssl() const { return openssl_; }  // the one it runs with; 0.0.0 without TLS
   const std::string& pid_path() const { return pid_path_; }  // compiled-in; `pid` overrides it
 
-  // Runs `nginx -t`. Errors: invalid, with nginx's own words and FILE:LINE.
+  // From now on nginx is run by `sudo -n`, for a master that belongs to root while we do not: as
+  // exactly `BINARY -t -c CONFIG` and `BINARY -s reload -c CONFIG`, which is what sudoers must
+  // allow.
+  void go_through_sudo() { through_sudo_ = true; }
+  bool through_sudo() const { return through_sudo_; }
+  std::vector<std::string> test_command() const { return {binary_, "-t", "-c", config_path_}; }
+  std::vector<std::string> reload_command() const {
+    return {binary_, "-s", "reload", "-c", config_path_};
+  }
+
+  // Runs `nginx -t`. Errors: invalid, with nginx's own words and FILE:LINE; rejected by sudo.
   Result<> test() const;
 
   // The pid of the running master, from the `pid` directive or the compiled-in path, checked to be
@@ -39,7 +49,7 @@ class Instance {
   // the process is not nginx.
   Result<pid_t> master() const;
 
-  // Sends SIGHUP to the master. Errors: those of master().
+  // Sends SIGHUP to the master. Errors: those of master(); rejected by sudo.
   Result<> reload() const;
 
   // The pids of the master's workers, sorted. Errors: those of master().
@@ -47,6 +57,7 @@ class Instance {
 
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
+  Result<base::CommandOutput> run(std::vector<std::string> command) const;
 
   CommandRunner* runner_;
   const FileReader* reader_;
@@ -54,11 +65,15 @@ class Instance {
   std::string config_path_;
   std::string pid_path_;
   std::string prefix_;
+  bool through_sudo_ = false;
   Version version_{};
   Version openssl_{};
 };
 
 // The outcome of `nginx -t`, as test() gives it: nothing, or the lines that say what is wrong.
 Result<> read_test_output(int exit_status, std::string_view output);
+
+// Whether it was nginx that answered `sudo -n COMMAND`. Errors: rejected, with sudo's words.
+Result<> read_sudo_output(int exit_status, std::string_view output);
 
 }  // namespace everseal::nginx

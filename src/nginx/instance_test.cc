@@ -25,6 +25,16 @@ class OneAnswer : public CommandRunner {
   base::CommandOutput output_;
 };
 
+// A runner that keeps what it was asked.
+class Recorder : public CommandRunner {
+ public:
+  Result<base::CommandOutput> run(const base::Command& command) override {
+    asked = command.arguments;
+    return base::CommandOutput{0, kAnswer};
+  }
+  std::vector<std::string> asked;
+};
+
 class InstanceTest : public testing::Test {
  protected:
   InstanceTest() { files_.put("/etc/nginx/nginx.conf", "pid /run/other.pid;\n"); }
@@ -76,6 +86,38 @@ TEST_F(InstanceTest, ListsWorkersThatStay) {
   files_.put("/proc/90/cmdline", "nginx: worker process");
   files_.put("/proc/90/stat", "90 (nginx) S 89 77");
   EXPECT_THAT(instance().workers().value(), ElementsAre(79));
+}
+
+TEST_F(InstanceTest, GoesThroughSudoWithCommandsThatSudoersCanName) {
+  Recorder recorder;
+  files_.put("/usr/sbin/nginx", "");
+  files_.put("/run/other.pid", "77\n");
+  files_.put("/proc/77/cmdline", "nginx: master process nginx");
+  Instance nginx = Instance::find(recorder, files_, {}).value();
+  nginx.go_through_sudo();
+  ASSERT_TRUE(nginx.test());
+  EXPECT_THAT(recorder.asked,
+              ElementsAre("sudo", "-n", "/usr/sbin/nginx", "-t", "-c", "/etc/nginx/nginx.conf"));
+  ASSERT_TRUE(nginx.reload());
+  EXPECT_THAT(recorder.asked, ElementsAre("sudo", "-n", "/usr/sbin/nginx", "-s", "reload", "-c",
+                                          "/etc/nginx/nginx.conf"));
+}
+
+TEST(SudoOutput, TellsSudosRefusalFromNginxs) {
+  EXPECT_EQ(read_sudo_output(1,
+                             "sudo: unable to resolve host vm: Name or service not known\n"
+                             "sudo: a password is required\n")
+                .error()
+                .message,
+            "sudo does not run nginx for this user: a password is required. Run `everseal setup "
+            "--user NAME` as root, NAME being the user that runs this");
+  const char* const failed =
+      "sudo: unable to resolve host vm: Name or service not known\n"
+      "nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:3\n"
+      "nginx: configuration file /etc/nginx/nginx.conf test failed\n";
+  EXPECT_TRUE(read_sudo_output(1, failed));
+  EXPECT_EQ(read_test_output(1, failed).error().message,
+            "nginx -t: [emerg] unknown directive \"x\" in /etc/nginx/a:3");
 }
 
 TEST(TestOutput, KeepsNginxsWords) {

@@ -1,0 +1,130 @@
+#include "jobs/rights.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "base/file_descriptor.h"
+
+namespace everseal::jobs {
+namespace {
+
+constexpr unsigned kRead = 4, kWrite = 2, kPass = 1;
+
+bool is_below(const std::string& path, const std::string& directory) {
+  return path == directory || path.starts_with(base::join_path(directory, ""));
+}
+
+bool holds_servers(const std::vector<nginx::Statement>& statements) {
+  return std::ranges::any_of(statements, [](const nginx::Statement& statement) {
+    const bool block = statement.ending == nginx::Ending::block;
+    return (block && (statement.name() == "http" || statement.name() == "server")) ||
+           holds_servers(statement.children);
+  });
+}
+
+// Paths that are not there need none.
+void add(Rights& all, const FileReader& files, const std::string& path, unsigned rights) {
+  const auto real = files.real_path(path);
+  if (!real) return;
+  all[*real] |= rights;
+  for (std::string above = *real; above.size() > 1;) {
+    above = base::directory_of(above);
+    all[above] |= kPass;
+  }
+}
+
+// Collects the rights.
+class Survey {
+ public:
+  Survey(const FileReader& files, const nginx::Config& config)
+      : files_(files),
+        config_(config),
+        home_(files.real_path(config.directory()).value_or(config.directory())) {}
+
+  Rights run() {
+    for (const auto& file : config_.files()) {
+      add(base::directory_of(file->path), kRead | kPass);
+      add(base::directory_of(file->real_path), kPass);
+      add(file->real_path, kRead);
+      const bool ours_to_edit = holds_servers(file->document.statements());
+      if (ours_to_edit || is_below(file->real_path, home_)) write(file->real_path);
+      include_directories(file->document.statements());
+    }
+    return std::move(rights_);
+  }
+
+ private:
+  void add(const std::string& path, unsigned rights) { jobs::add(rights_, files_, path, rights); }
+
+  void write(const std::string& file) { add(base::directory_of(file), kRead | kWrite | kPass); }
+
+  // Also those that are empty today.
+  void include_directories(const std::vector<nginx::Statement>& statements) {
+    for (const nginx::Statement& statement : statements) {
+      include_directories(statement.children);
+      if (statement.name() != "include" || statement.words.size() < 2) continue;
+      const auto directory =
+          files_.real_path(base::directory_of(config_.resolve(statement.words[1].value)));
+      if (directory && is_below(*directory, home_)) write(base::join_path(*directory, "*"));
+    }
+  }
+
+  const FileReader& files_;
+  const nginx::Config& config_;
+  const std::string home_;  // of the main file
+  Rights rights_;
+};
+
+}  // namespace
+
+std::string user_name(uid_t user) {
+  const passwd* const entry = ::getpwuid(user);
+  return entry ? entry->pw_name : fmt::format("{}", user);
+}
+
+Rights rights_to_edit(const FileReader& files, const nginx::Config& config) {
+  return Survey(files, config).run();
+}
+
+void add_rights_to_read(Rights& rights, const FileReader& files, const std::string& path) {
+  add(rights, files, path, kRead);
+}
+
+Result<> check_may_edit(const FileReader& files, const nginx::Config& config) {
+  if (::geteuid() == 0) return {};
+  for (const auto& [path, rights] : rights_to_edit(files, config)) {
+    if ((rights & kWrite) == 0) continue;
+    if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) continue;
+    const std::string user = user_name(::geteuid());
+    return base::rejected(fmt::format(
+        "user {0} may not change nginx's configuration ({1}: {2}), so nothing was begun. "
+        "Run `everseal setup --user {0}` as root, without --certificates-only; or run "
+        "this command as root",
+        user, path, ::strerrordesc_np(errno)));
+  }
+  return {};
+}
+
+Result<> check_may_listen_on_port_80() {
+  const base::FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(80);
+  const bool bound =
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  if (bound || errno != EACCES) return {};
+  return base::rejected(fmt::format(
+      "user {} may not listen on port 80, where the CA asks for the proof: give the directory that "
+      "the name's web server shows (-d NAME:WEBROOT), or run this as root",
+      user_name(::geteuid())));
+}
+
+}  // namespace everseal::jobs

@@ -1,0 +1,239 @@
+#include "jobs/setup.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/ownership.h"
+#include "jobs/rights.h"
+#include "jobs/server.h"
+#include "jobs/setup_plan.h"
+
+namespace everseal::jobs {
+namespace {
+
+constexpr mode_t kSudoersMode = 0440;
+constexpr mode_t kStateMode = 0700;
+constexpr const char* kWarning =
+    R"(Whoever changes nginx's configuration decides what nginx's master process does, and that is root:
+where nginx is concerned user {0} becomes as mighty as root. With --certificates-only {0} may only
+read it: `issue`, `renew` and `status` work then, `secure` and `undo` remain root's.
+)";
+
+Result<User> find_user(const std::string& name) {
+  const passwd* const entry = ::getpwnam(name.c_str());
+  if (!entry)
+    return base::invalid(
+        fmt::format("there is no user '{0}'; make it with: useradd --system --create-home --shell "
+                    "/usr/sbin/nologin {0}",
+                    name));
+  if (entry->pw_uid == 0)
+    return base::invalid(fmt::format("user '{}' is root, who needs no set-up", name));
+  return User{name, {entry->pw_uid, entry->pw_gid}};
+}
+
+// A program of another Debian package.
+Result<> check_installed(const FileReader& files, const char* program, const char* package) {
+  for (const char* directory : {"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
+    if (base::exists(files, base::join_path(directory, program))) return {};
+  return base::not_found(
+      fmt::format("{} is not installed; install it with: apt-get install {}", program, package));
+}
+
+// What sudo runs as root must be root's to change, and so must be the way to it.
+Result<> check_roots_own(const FileReader& files, const std::string& program) {
+  std::string path = TRY(files.real_path(program));
+  while (true) {
+    const auto status = TRY(files.status(path));
+    if (status.owner != 0 || (status.mode & 02) != 0)
+      return base::rejected(fmt::format(
+          "{} would be run as root, but others than root may change {}; give an nginx that is "
+          "root's with --nginx-binary",
+          program, path));
+    if (path == "/") return {};
+    path = base::directory_of(path);
+  }
+}
+
+// Without a symlink, so that all that is given away lies in it.
+Result<std::string> state_directory(const Environment& environment, const User& user) {
+  const std::string& given = environment.settings.state;
+  if (!base::exists(environment.files, given)) return given;
+  const std::string path = TRY(environment.files.real_path(given));
+  const auto status = TRY(environment.files.status(path));
+  if (status.owner != 0 && status.owner != user.id.user)
+    return base::rejected(fmt::format("{} belongs to user {}, who seems to run everseal already",
+                                      path, user_name(status.owner)));
+  const auto names = TRY(environment.files.list(path));
+  const auto is_ours = [](const std::string& name) {
+    return name == "catalog.db" || name == "lock";
+  };
+  if (names.empty() || std::ranges::any_of(names, is_ours)) return path;
+  return base::rejected(fmt::format(
+      "{} holds other things than Everseal's; give another directory with --state", path));
+}
+
+// Whether all of a tree belongs to the user; a path that is not there does not.
+Result<bool> is_given(const FileReader& files, const std::string& path, const User& user) {
+  const auto status = files.status(path);
+  if (!status && status.error().kind == ErrorKind::not_found) return false;
+  if (!status) return std::unexpected(status.error());
+  if (status->owner != user.id.user || status->group != user.id.group) return false;
+  if (status->kind != base::FileKind::directory) return true;
+  for (const std::string& name : TRY(files.list(path)))
+    if (!TRY(is_given(files, base::join_path(path, name), user))) return false;
+  return true;
+}
+
+// What the sudoers file holds, if it is as it must be.
+std::string present_sudoers(const FileReader& files, const std::string& path) {
+  const auto status = files.status(path);
+  const bool good = status && status->kind == base::FileKind::regular && status->owner == 0 &&
+                    status->group == 0 && status->mode == kSudoersMode;
+  return good ? files.read(path).value_or("") : "";
+}
+
+bool names_user(const base::AccessList& list, const User& user) {
+  return std::ranges::any_of(list, [&](const base::AccessEntry& entry) {
+    return entry.tag == base::AccessEntry::Tag::user && entry.id == user.id.user;
+  });
+}
+
+Result<Need> look_at(const FileReader& files, const std::string& path, unsigned rights,
+                     const User& user) {
+  Need need{path, rights};
+  const auto status = TRY(files.status(path));
+  const base::Identity owner{status.owner, status.group};
+  const auto list = TRY(base::read_access_list(path, base::kAccessAttribute));
+  need.given = base::rights_of(user.id, owner, list);
+  need.is_named = names_user(list, user);
+  need.inherit = (rights & 2) != 0;
+  if (!need.inherit) return need;
+  const auto for_new_files = TRY(base::read_access_list(path, base::kDefaultAttribute));
+  if (names_user(for_new_files, user))
+    need.given_to_new_files = base::rights_of(user.id, {0, 0}, for_new_files);
+  return need;
+}
+
+Result<std::vector<Need>> look_at_nginx(const Environment& environment, const Server& server,
+                                        const SetupOptions& options, const User& user) {
+  const FileReader& files = environment.files;
+  const nginx::Model model = TRY(server.model());
+  Rights rights = rights_to_edit(files, model.config());
+  for (const std::string& path : {options.settings_file, environment.settings.ca_bundle})
+    if (!path.empty() && base::exists(files, path)) add_rights_to_read(rights, files, path);
+  std::vector<Need> needs;
+  for (const auto& [path, wanted] : rights) {
+    const unsigned most = options.certificates_only ? 5 : 7;
+    needs.push_back(TRY(look_at(files, path, wanted & most, user)));
+  }
+  return needs;
+}
+
+Result<SetupFacts> look(const Environment& environment, const SetupOptions& options) {
+  if (::geteuid() != 0)
+    return base::rejected(
+        fmt::format("this must be run as root: sudo everseal setup --user {}", options.user));
+  SetupFacts facts;
+  facts.user = TRY(find_user(options.user));
+  TRY(check_installed(environment.files, "sudo", "sudo"));
+  TRY(check_installed(environment.files, "setfacl", "acl"));
+  const Server server = TRY(Server::find(environment));
+  TRY(check_roots_own(environment.files, server.instance().binary()));
+  facts.commands = {server.instance().test_command(), server.instance().reload_command()};
+  facts.state = TRY(state_directory(environment, facts.user));
+  const auto state = environment.files.status(facts.state);
+  facts.state_is_given = state && state->mode == kStateMode &&
+                         TRY(is_given(environment.files, facts.state, facts.user));
+  facts.sudoers = present_sudoers(environment.files, TRY(sudoers_path(options.user)));
+  facts.needs = TRY(look_at_nginx(environment, server, options, facts.user));
+  return facts;
+}
+
+std::string preview(const SetupFacts& facts, const std::vector<SetupStep>& steps,
+                    const SetupSummary& summary) {
+  std::string text = fmt::format("So that user {} (uid {}) can run everseal:\n", facts.user.name,
+                                 facts.user.id.user);
+  for (const std::string& step : summary.steps) text += fmt::format("  {}\n", step);
+  const bool writes = std::ranges::any_of(steps, [](const SetupStep& step) {
+    const auto* grant = std::get_if<Grant>(&step);
+    return grant && (grant->rights & 2) != 0;
+  });
+  if (writes) text += "\n" + fmt::format(fmt::runtime(kWarning), facts.user.name);
+  text += "\nTo take it back:\n";
+  for (const std::string& command : summary.take_back) text += fmt::format("  {}\n", command);
+  return text;
+}
+
+// A program that must succeed.
+Result<> run(CommandRunner& commands, std::vector<std::string> command) {
+  const std::string line = fmt::format("{}", fmt::join(command, " "));
+  const auto answer = TRY(commands.run({std::move(command)}));
+  if (answer.exit_status == 0) return {};
+  return base::internal(
+      fmt::format("{}: exit status {}: {}", line, answer.exit_status, answer.output));
+}
+
+Result<> perform(const GiveState& step, const SetupFacts& facts, const Environment& environment) {
+  TRY(base::make_directories(environment.files, base::directory_of(step.directory), 0755));
+  TRY(environment.files.make_directory(step.directory, kStateMode));
+  if (::chmod(step.directory.c_str(), kStateMode) != 0)
+    return base::system_error(fmt::format("chmod {}", step.directory), errno);
+  return base::give_tree(step.directory, facts.user.id);
+}
+
+Result<> perform(const Grant& step, const SetupFacts& facts, const Environment& environment) {
+  return run(environment.commands, setfacl_command(facts.user.name, step));
+}
+
+// sudo reads no file with a dot in its name: the copy that visudo looks at does nothing.
+Result<> perform(const WriteSudoers& step, const SetupFacts&, const Environment& environment) {
+  FileSystem& files = environment.files;
+  const std::string draft = step.path + ".draft";
+  TRY(base::remove_tree(files, draft));
+  TRY(files.create(draft, step.text, kSudoersMode));
+  auto good = run(environment.commands, {"visudo", "-cf", draft});
+  TRY(files.remove(draft));
+  TRY(std::move(good));
+  return base::write_durably(files, step.path, step.text, kSudoersMode);
+}
+
+// sudo has the last word: its main file may leave out the directory, or another file may forbid.
+Result<> prove(const SetupFacts& facts, const Environment& environment) {
+  for (const std::vector<std::string>& command : facts.commands) {
+    std::vector<std::string> question = {"sudo", "-n", "-l", "-U", facts.user.name};
+    question.insert(question.end(), command.begin(), command.end());
+    TRY(
+        within("sudo does not allow what was just written (is there a line \"@includedir "
+               "/etc/sudoers.d\" in /etc/sudoers?)",
+               run(environment.commands, std::move(question))));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SetupSummary> setup(const Environment& environment, const SetupOptions& options) {
+  const SetupFacts facts = TRY(within("setup", look(environment, options)));
+  const std::vector<SetupStep> steps = TRY(within("setup", plan_setup(facts)));
+  SetupSummary summary{options.user, {}, take_back(facts)};
+  for (const SetupStep& step : steps) summary.steps.push_back(describe(step, facts));
+  if (steps.empty()) return summary;
+  environment.reporter.show(preview(facts, steps, summary));
+  if (options.dry_run) return summary;
+  if (!environment.settings.assume_yes && !environment.reporter.confirm("Go ahead?"))
+    return base::rejected("nothing was changed: there was no yes");
+  for (const SetupStep& step : steps)
+    TRY(within(
+        "setup",
+        std::visit([&](const auto& one) { return perform(one, facts, environment); }, step)));
+  TRY(within("setup", prove(facts, environment)));
+  return summary;
+}
+
+}  // namespace everseal::jobs

@@ -49,7 +49,7 @@ reload. All of it is shown first, with what takes it back. Then, for example fro
 struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
       nginx_config, user;
-  std::string eab_kid, eab_key;
+  std::string eab_kid, eab_key, sandbox;
   long hsts = -1;  // seconds; negative: not given
   std::vector<std::string> emails, names, domains;
   std::int64_t change = 0;
@@ -84,6 +84,11 @@ void add_common(CLI::App& command, Given& given) {
       .add_option("--state", given.state,
                   "Where certificates and the catalog are [/var/lib/everseal]")
       ->type_name("DIR")
+      ->group(group);
+  command
+      .add_option("--sandbox", given.sandbox,
+                  "required, or relaxed: work also where a process cannot be locked in [required]")
+      ->type_name("MODE")
       ->group(group);
 }
 
@@ -172,6 +177,8 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   if (given.redirect_off) settings.redirect = nginx::Redirect::off;
   if (given.redirect_status != 0) settings.redirect_status = given.redirect_status;
   if (given.no_hardening) settings.harden = false;
+  if (!given.sandbox.empty())
+    settings.sandbox = TRY(within("--sandbox", parse_sandbox(given.sandbox)));
   if (given.hsts >= 0) settings.hsts = given.hsts;
   settings.assume_yes = given.yes;
   for (std::string* path : {&settings.state, &settings.nginx_config})
@@ -303,6 +310,10 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   add_nginx(undo, given);
   add_common(undo, given);
 
+  CLI::App& sandbox = *app.add_subcommand(
+      "sandbox", "Try what each process of everseal must not be able to do here");
+  add_common(sandbox, given);
+
   CLI::App& setup = *app.add_subcommand("setup", "Let a user who is not root run everseal");
   add_setup(setup, given);
 
@@ -334,6 +345,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (issue.parsed()) command = issue_command(given);
   if (renew.parsed()) command = renew_command(given);
   if (status.parsed()) command = status_command(given);
+  if (sandbox.parsed()) command = SandboxCommand{};
   if (setup.parsed())
     command = jobs::SetupOptions{given.user, given.config.empty() ? kSettingsFile : given.config,
                                  given.certificates_only, given.dry_run};

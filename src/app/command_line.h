@@ -23,8 +23,10 @@ struct UndoCommand {
   std::optional<std::int64_t> change;  // none: the last
 };
 
+struct SandboxCommand {};
+
 using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand, jobs::SetupOptions>;
+                             StatusCommand, UndoCommand, jobs::SetupOptions, SandboxCommand>;
 
 struct CommandLine {
   Command command;

@@ -3,24 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "app/output.h"
+#include "app/sandbox_command.h"
 #include "base/encoding.h"
 #include "jobs/undo.h"
 
 namespace everseal::app {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-constexpr int kDone = 0, kFailed = 1, kPartly = 3;
-
-// What one command has to say: a document for programs, lines for people.
-struct Output {
-  int exit_status = kDone;
-  Json document;
-  std::string text;
-};
 
 int exit_status(std::size_t good, std::size_t failed) {
   return failed == 0 ? kDone : good == 0 ? kFailed : kPartly;
@@ -209,8 +199,11 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
   return output;
 }
 
+Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
+
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure", "issue", "renew", "status", "undo", "setup"};
+  constexpr const char* kNames[] = {"secure", "issue", "renew",  "status",
+                                    "undo",   "setup", "sandbox"};
   return kNames[command.index()];
 }
 

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/progress_printer.h"
 #include "jobs/issuer.h"
+#include "privsep/monitor.h"
 #include "privsep/process_workers.h"
 #include "privsep/roles.h"
 
@@ -25,9 +26,12 @@ void catch_signals() {
 }
 
 int main(int argc, char** argv) {
-  ::umask(0077);
   if (argc > 1 && std::string_view(argv[1]) == "role")
     return privsep::run_role({argv, static_cast<std::size_t>(argc)});
+  if (const auto given_up = privsep::give_up_monitor_rights(); !given_up) {
+    fmt::print(stderr, "everseal: {}\n", given_up.error().message);
+    return 1;
+  }
   FileSystem& files = base::real_file_system();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
@@ -41,9 +45,8 @@ int main(int argc, char** argv) {
   printing.quiet = line->quiet;
   printing.show_preview = !line->json;
   ProgressPrinter printer(printing);
-  std::optional<privsep::Identities> identities;
-  if (::geteuid() == 0) identities = privsep::find_identities();
-  privsep::ProcessWorkers workers(identities, privsep::Strictness::required);
+  privsep::ProcessWorkers workers(line->settings.sandbox,
+                                  [&](const std::string& text) { printer.note(text); });
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
   return run(*line, environment);

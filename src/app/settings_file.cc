@@ -63,6 +63,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          settings.key_type = TRY(crypto::parse_key_type(TRY(text(node))));
          return {};
        }},
+      {"sandbox",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.sandbox = TRY(parse_sandbox(TRY(text(node))));
+         return {};
+       }},
       {"external_account.kid",
        [](Settings& settings, const toml::node& node) -> Result<> {
          external_account(settings).kid = TRY(text(node));
@@ -120,6 +125,12 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
 }
 
 }  // namespace
+
+Result<privsep::Strictness> parse_sandbox(std::string_view word) {
+  if (word == "required") return privsep::Strictness::required;
+  if (word == "relaxed") return privsep::Strictness::relaxed;
+  return base::invalid("expected \"required\" or \"relaxed\"");
+}
 
 Result<nginx::Redirect> parse_redirect(std::string_view word) {
   if (word == "automatic") return nginx::Redirect::automatic;

@@ -20,6 +20,9 @@ enum class Presence { optional, required };
 Result<jobs::Settings> load_settings(const FileReader& files, const std::string& path,
                                      Presence presence);
 
+// Reads "required", "relaxed". Errors: invalid.
+Result<privsep::Strictness> parse_sandbox(std::string_view word);
+
 // Reads "on", "off", "automatic". Errors: invalid.
 Result<nginx::Redirect> parse_redirect(std::string_view text);
 

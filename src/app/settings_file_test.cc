@@ -20,6 +20,7 @@ state = "/srv/everseal"
 email = ["a@example.com", "b@example.com"]
 key_type = "rsa-3072"
 preferred_chain = "Root X"
+sandbox = "relaxed"
 [external_account]
 kid = "kid-1"
 hmac_key = "c2VjcmV0"
@@ -41,6 +42,7 @@ harden = false
   EXPECT_EQ(settings->redirect_status, 308);
   EXPECT_EQ(settings->hsts, 300);
   EXPECT_FALSE(settings->harden);
+  EXPECT_EQ(settings->sandbox, privsep::Strictness::relaxed);
 }
 
 TEST(SettingsFile, NamesThePlaceOfWhatIsWrong) {

@@ -47,7 +47,16 @@ Issuer::Issuer(const Environment& environment, State& state, std::string server)
       server_(std::move(server)),
       account_keys_(environment.files, environment.settings.state) {}
 
+// What is left undone is no reason to stop: the roles then take users that nobody has.
+void Issuer::make_users() {
+  if (environment_.workers.users_to_make().empty()) return;
+  if (const auto made = environment_.workers.make_users(environment_.commands); !made)
+    environment_.reporter.note(
+        fmt::format("{}; for this run roles take user ids that nobody has", made.error().message));
+}
+
 Result<> Issuer::open_key() {
+  make_users();
   const auto trusted = TRY(open_trusted(environment_.files, environment_.settings.ca_bundle));
   ca_ = TRY(environment_.workers.open_ca(server_, trusted));
   verifier_ = TRY(environment_.workers.verifier());

@@ -69,6 +69,7 @@ class Issuer : private acme::Host {
   void progress(std::uint64_t id, acme::Step step) override;
   void finished(std::span<const acme::Outcome> outcomes) override;
 
+  void make_users();
   Result<> register_account();
   Result<> make_account();
   Result<bool> agree_to_terms(const std::string& url);

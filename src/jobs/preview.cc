@@ -40,7 +40,8 @@ std::string diff_of(const nginx::EditPlan& plan) {
 }
 
 std::string preview(std::span<const SitePlan> sites, const nginx::Sites& found,
-                    const nginx::EditPlan& plan, const std::string& server) {
+                    const nginx::EditPlan& plan, const std::string& server,
+                    const std::vector<std::string>& users) {
   std::string chosen, left_out;
   for (const SitePlan& site : sites)
     chosen += fmt::format("  {}: {}\n", fmt::join(site.site->names, ", "), intention(site, plan));
@@ -56,6 +57,10 @@ std::string preview(std::span<const SitePlan> sites, const nginx::Sites& found,
   };
   if (const auto wanted = std::ranges::count_if(sites, is_wanted); wanted > 0)
     text += fmt::format("Certificates to ask of {}: {}\n", server, wanted);
+  if (!users.empty())
+    text += fmt::format(
+        "System users to make, without login, for the processes with fewer rights: {}\n",
+        fmt::join(users, ", "));
   return text;
 }
 

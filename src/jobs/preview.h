@@ -14,8 +14,10 @@ namespace everseal::jobs {
 std::string diff_of(const nginx::EditPlan& plan);
 
 // The sites with what is planned for each, the names left out with the reason, what cannot be done
-// and what is worth knowing, the diff, and what will be asked of the CA at `server`. Many lines.
+// and what is worth knowing, the diff, what will be asked of the CA at `server`, and the system
+// users to make. Many lines.
 std::string preview(std::span<const SitePlan> sites, const nginx::Sites& found,
-                    const nginx::EditPlan& plan, const std::string& server);
+                    const nginx::EditPlan& plan, const std::string& server,
+                    const std::vector<std::string>& users);
 
 }  // namespace everseal::jobs

@@ -156,7 +156,8 @@ Result<> SecureJob::show_plan() {
   const std::string print = TRY(thumbprint());
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
   diff_ = diff_of(plan);
-  reporter_.show(preview(plans_, found_, plan, environment_.settings.server));
+  reporter_.show(preview(plans_, found_, plan, environment_.settings.server,
+                         environment_.workers.users_to_make()));
 
   // Of somebody else's certificate nothing more is to be done, of refused sites nothing can be.
   for (const SitePlan& site : std::vector<SitePlan>(plans_)) {

@@ -8,6 +8,7 @@
 #include "crypto/jws.h"
 #include "crypto/private_key.h"
 #include "nginx/edit.h"
+#include "privsep/sandbox.h"
 
 namespace everseal::jobs {
 
@@ -35,6 +36,9 @@ struct Settings {
   bool harden = true;
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
+
+  // Whether a role runs only if the kernel locks it in.
+  privsep::Strictness sandbox = privsep::Strictness::required;
 
   bool assume_yes = false;  // ask nothing; the terms of service count as agreed
 };

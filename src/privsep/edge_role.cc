@@ -29,20 +29,19 @@ class EdgeService {
   challenge::StandaloneResponder& responder_;
 };
 
-// Port 80 first: it is root's. What remains afterwards: taking connections on it, and the channel.
-Result<http::Server> listen_and_lock_in(const RoleOptions& options) {
-  http::Server server = TRY(http::Server::listen(kHttpPort));
-  TRY(give_up_rights(options.identity));
-  TRY(confine({.system_calls = SystemCalls::accept}, options.strictness));
-  return server;
-}
-
 }  // namespace
 
+// What remains: taking connections on the listeners that it has, and the channel.
+Result<> lock_in_edge(const std::optional<Identity>& identity) {
+  TRY(give_up_rights(identity));
+  return confine({.system_calls = SystemCalls::accept});
+}
+
+// Port 80 before all else: it is root's.
 Result<> run_edge(const Channel& monitor, const RoleOptions& options) {
-  auto server = listen_and_lock_in(options);
-  if (!server) return say_ready(monitor, std::unexpected(server.error()));
-  TRY(say_ready(monitor, {}));
+  auto server = http::Server::listen(kHttpPort);
+  if (!server) return say_ready(monitor, std::unexpected(server.error()), Strictness::required);
+  TRY(say_ready(monitor, lock_in_edge(options.identity), options.strictness));
   challenge::StandaloneResponder responder(*std::move(server));
   EdgeService service(responder);
   for (;;) {

@@ -13,6 +13,8 @@ class FakeWorkers : public Workers {
   }
   Result<crypto::Verifier*> verifier() override { return &verifier_; }
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
+  std::vector<std::string> users_to_make() const override { return {}; }
+  Result<> make_users(CommandRunner&) override { return {}; }
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override {
     return base::internal("there is no port 80 in this test");
   }

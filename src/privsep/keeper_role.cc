@@ -88,19 +88,19 @@ Result<> lock_memory() {
   return crypto::use_secure_heap(kSecureBytes);
 }
 
+}  // namespace
+
 // What remains, and why: descriptors that the monitor hands over (keys are read from and written to
 // them), the two channels, memory and random bytes.
-Result<> lock_in(const RoleOptions& options) {
+Result<> lock_in_keeper(const std::optional<Identity>& identity) {
   TRY(lock_memory());
-  TRY(give_up_rights(options.identity));
-  return confine({.system_calls = SystemCalls::messages}, options.strictness);
+  TRY(give_up_rights(identity));
+  return confine({.system_calls = SystemCalls::messages});
 }
-
-}  // namespace
 
 // Net may go before the monitor does, never the other way.
 Result<> run_keeper(const Channel& monitor, const Channel& net, const RoleOptions& options) {
-  TRY(say_ready(monitor, lock_in(options)));
+  TRY(say_ready(monitor, lock_in_keeper(options.identity), options.strictness));
   Keeper keeper;
   MonitorService for_monitor(keeper);
   NetService for_net(keeper);

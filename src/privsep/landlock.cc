@@ -37,8 +37,8 @@ RulesetAttributes everything(int abi) {
   if (abi >= 2) attributes.files |= kReferFiles;
   if (abi >= 3) attributes.files |= kTruncateFiles;
   if (abi >= 5) attributes.files |= kControlDevices;
-  if (abi >= 4) attributes.net = kBindTcp | kConnectTcp;
-  if (abi >= 6) attributes.scoped = kScopeAbstractSockets | kScopeSignals;
+  if (abi >= kLandlockWithTcp) attributes.net = kBindTcp | kConnectTcp;
+  if (abi >= kLandlockWithScopes) attributes.scoped = kScopeAbstractSockets | kScopeSignals;
   return attributes;
 }
 

@@ -12,9 +12,12 @@
 
 namespace everseal::privsep {
 
-// The version of the kernel's Landlock; 0 if it has none, or has it switched off. Files from 1, TCP
-// ports from 4, signals and abstract sockets of processes outside from 6.
+// The version of the kernel's Landlock; 0 if it has none, or has it switched off.
 int landlock_abi();
+
+// The versions that first know them: TCP ports (Linux 6.7); signals to processes outside and their
+// abstract sockets (6.12).
+inline constexpr int kLandlockWithTcp = 4, kLandlockWithScopes = 6;
 
 // From now on only `readable` (files, and directories with all below) can be read, nothing can be
 // written, made or executed, and TCP connects only to `tcp_ports` if they are given, as far as the

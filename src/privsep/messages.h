@@ -11,6 +11,7 @@
 #include "acme/client.h"
 #include "acme/issuance.h"
 #include "crypto/verifier.h"
+#include "privsep/sandbox.h"
 #include "privsep/wire.h"
 #include "scan/probe.h"
 
@@ -20,6 +21,13 @@ namespace everseal::privsep {
 struct Ready {
   Result<> result{};
   std::vector<std::string> notes{};  // what the kernel lacks
+};
+
+// What a role says of itself before it tries what it must not be able to do; the attempt's errno, 0
+// for a success, is next.
+struct Probed {
+  Result<> locked{};
+  std::vector<Guard> guards{};
 };
 
 // ---- The keeper, asked by the monitor. Files come as descriptors beside the message.
@@ -183,6 +191,8 @@ template <class Archive, class Message>
 void fields(Archive&, Message&) {}
 
 void fields(auto& archive, Ready& it) { archive(it.result, it.notes); }
+void fields(auto& archive, Guard& it) { archive(it.name, it.on, it.detail); }
+void fields(auto& archive, Probed& it) { archive(it.locked, it.guards); }
 
 void fields(auto& archive, crypto::JwsHeader& it) { archive(it.url, it.nonce, it.kid); }
 void fields(auto& archive, crypto::ExternalAccount& it) { archive(it.kid, it.mac_key); }

@@ -177,7 +177,7 @@ class NetService {
     http::CurlOptions options;
     options.trusted_pem = trusted;
     options.addresses = TRY(look_up(host));
-    TRY(confine({.system_calls = SystemCalls::connect, .tcp_ports = {{port}}}, strictness_));
+    TRY(leave_only({port}));
     transport_ = TRY(http::CurlTransport::open(std::move(options)));
     client_ = std::make_unique<acme::Client>(*transport_, signer_, base::real_clock(),
                                              request.directory_url);
@@ -218,7 +218,7 @@ class NetService {
 
   Result<> handle(ask_net::UseServers& request, Files) {
     state_ = State::visitor;
-    return confine({.system_calls = SystemCalls::connect, .tcp_ports = request.ports}, strictness_);
+    return leave_only(request.ports);
   }
 
   Result<scan::Leaf> handle(ask_net::Handshake& request, Files) {
@@ -231,6 +231,11 @@ class NetService {
 
  private:
   enum class State { fresh, client, visitor };
+
+  Result<> leave_only(const std::vector<std::uint16_t>& ports) const {
+    auto confined = confine({.system_calls = SystemCalls::connect, .tcp_ports = ports});
+    return strictness_ == Strictness::relaxed ? Result<>() : confined;
+  }
 
   Result<acme::Client*> client() {
     if (!client_) return base::internal("the CA could not be used");
@@ -251,20 +256,19 @@ class NetService {
   scan::DirectVisitor visitor_;
 };
 
-// What remains at first: what is needed to look up the CA. UseCa and UseServers leave TCP
-// connections to a few ports, the channels, memory and time.
-Result<> lock_in(const RoleOptions& options) {
-  TRY(give_up_rights(options.identity));
-  return confine({.system_calls = SystemCalls::resolve,
-                  .readable = needed_to_begin(),
-                  .tcp_ports = std::nullopt},
-                 options.strictness);
-}
-
 }  // namespace
 
+// What remains at first: what is needed to look up the CA. UseCa and UseServers leave TCP
+// connections to a few ports, the channels, memory and time.
+Result<> lock_in_net(const std::optional<Identity>& identity) {
+  TRY(give_up_rights(identity));
+  return confine({.system_calls = SystemCalls::resolve,
+                  .readable = needed_to_begin(),
+                  .tcp_ports = std::nullopt});
+}
+
 Result<> run_net(const Channel& monitor, const Channel& keeper, const RoleOptions& options) {
-  TRY(say_ready(monitor, lock_in(options)));
+  TRY(say_ready(monitor, lock_in_net(options.identity), options.strictness));
   NetService service(monitor, keeper, options.strictness);
   for (;;) TRY(serve_one<NetRequest>(monitor, service));
 }

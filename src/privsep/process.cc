@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -73,17 +74,25 @@ Result<Identity> parse_identity(std::string_view text) {
 
 std::vector<std::string> role_arguments(Role role, const RoleOptions& options) {
   const auto& identity = options.identity;
-  return {"everseal", "role", std::string(to_string(role)),
-          identity ? fmt::format("{}:{}", identity->user, identity->group) : std::string(kSameUser),
-          std::string(options.strictness == Strictness::required ? kRequired : kRelaxed)};
+  std::vector<std::string> words = {
+      "everseal", "role", std::string(to_string(role)),
+      identity ? fmt::format("{}:{}", identity->user, identity->group) : std::string(kSameUser),
+      std::string(options.strictness == Strictness::required ? kRequired : kRelaxed)};
+  if (!options.probe) return words;
+  words.push_back(options.probe->attempt);
+  words.push_back(std::to_string(options.probe->sibling));
+  return words;
 }
 
 Result<RoleCommand> parse_role_arguments(std::span<const char* const> arguments) {
-  if (arguments.size() != 5) return base::invalid("roles are started by everseal itself");
+  if (arguments.size() != 5 && arguments.size() != 7)
+    return base::invalid("roles are started by everseal itself");
   RoleCommand command;
   command.role = TRY(parse_role(arguments[2]));
   if (arguments[3] != kSameUser) command.options.identity = TRY(parse_identity(arguments[3]));
   if (arguments[4] == kRelaxed) command.options.strictness = Strictness::relaxed;
+  if (arguments.size() == 7)
+    command.options.probe = {arguments[5], static_cast<pid_t>(std::atoi(arguments[6]))};
   return command;
 }
 
@@ -116,23 +125,27 @@ void Process::signal(int number) const {
   if (pid_ > 0) ::kill(pid_, number);
 }
 
-std::string Process::describe_end() {
+std::optional<int> Process::wait_for_end() {
   int status = 0;
   pid_t ended = 0;
   const Instant deadline = std::chrono::steady_clock::now() + base::Seconds(1);
   while ((ended = ::waitpid(pid_, &status, WNOHANG)) == 0 &&
          std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(base::Milliseconds(5));
+    std::this_thread::sleep_for(base::Milliseconds(1));
   if (ended == 0) {
     end();
-    return "does not answer";
+    return std::nullopt;
   }
   pid_ = 0;
-  if (WIFSIGNALED(status)) {
-    const int number = WTERMSIG(status);
-    return fmt::format("was ended by signal {} ({})", number, ::sigdescr_np(number));
-  }
-  return fmt::format("ended with status {}", WEXITSTATUS(status));
+  return status;
+}
+
+std::string Process::describe_end() {
+  const std::optional<int> status = wait_for_end();
+  if (!status) return "does not answer";
+  if (!WIFSIGNALED(*status)) return fmt::format("ended with status {}", WEXITSTATUS(*status));
+  const int number = WTERMSIG(*status);
+  return fmt::format("was ended by signal {} ({})", number, ::sigdescr_np(number));
 }
 
 // It has nothing to tidy up: what it holds goes with its memory.

@@ -13,10 +13,17 @@
 
 namespace everseal::privsep {
 
+// Instead of its work a role tries one thing that it must not be able to do (privsep/probe.h).
+struct Probe {
+  std::string attempt;
+  pid_t sibling = 0;
+};
+
 // How a role is started.
 struct RoleOptions {
   std::optional<Identity> identity{};  // whom it becomes; none: it stays who we are
   Strictness strictness = Strictness::required;
+  std::optional<Probe> probe{};
 };
 
 // The descriptors at which a role finds its channels: the monitor's, and between keeper and net
@@ -51,8 +58,11 @@ class Process {
   pid_t pid() const { return pid_; }
   void signal(int number) const;
 
-  // Waits at most a second for it to end by itself: "was ended by signal 9 (Killed)", "ended with
-  // status 1", "does not answer". It is gone afterwards.
+  // Waits at most a second for it to end by itself: its status as waitpid(2) gives it; nullopt if
+  // it goes on. It is gone afterwards.
+  std::optional<int> wait_for_end();
+
+  // The same in words: "was ended by signal 9 (Killed)", "ended with status 1", "does not answer".
   std::string describe_end();
 
  private:

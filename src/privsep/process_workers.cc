@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -234,15 +235,30 @@ class ProcessWorkers::VisitProcess : public scan::Visitor {
   const std::set<std::uint16_t> ports_;
 };
 
-ProcessWorkers::ProcessWorkers(std::optional<Identities> identities, Strictness strictness)
-    : identities_(std::move(identities)), strictness_(strictness) {}
+ProcessWorkers::ProcessWorkers(Strictness strictness, std::function<void(const std::string&)> tell)
+    : strictness_(strictness), tell_(std::move(tell)) {}
 ProcessWorkers::~ProcessWorkers() = default;
 
-RoleOptions ProcessWorkers::options(Role role) const {
-  RoleOptions options{.identity = {}, .strictness = strictness_};
-  if (identities_)
-    options.identity = role == Role::keeper ? identities_->keys : identities_->workers;
+RoleOptions ProcessWorkers::options(Role role) {
+  RoleOptions options{.identity = {}, .strictness = strictness_, .probe = {}};
+  if (::geteuid() != 0) return options;
+  if (!identities_) identities_ = find_identities();
+  options.identity = role == Role::keeper ? identities_->keys : identities_->workers;
   return options;
+}
+
+Result<Worker> ProcessWorkers::start(Role role, const Channel* peer) {
+  return Worker::start(role, options(role), tell_, peer);
+}
+
+std::vector<std::string> ProcessWorkers::users_to_make() const {
+  if (::geteuid() != 0 || have_system_users()) return {};
+  return {kWorkersUser, kKeysUser};
+}
+
+Result<> ProcessWorkers::make_users(CommandRunner& commands) {
+  identities_.reset();  // to be found anew
+  return make_system_users(commands);
 }
 
 // Net first: it has the longest way to go.
@@ -250,32 +266,28 @@ Result<CaWorkers> ProcessWorkers::open_ca(const std::string& directory_url,
                                           const base::FileDescriptor& trusted) {
   const std::string origin = TRY(http::https_origin(directory_url));
   const auto [for_net, for_keeper] = TRY(Channel::make_pair());
-  auto net = std::make_unique<NetProcess>(
-      TRY(Worker::start(Role::net, options(Role::net), &for_net)), origin);
+  auto net = std::make_unique<NetProcess>(TRY(start(Role::net, &for_net)), origin);
   TRY(net->use_ca(directory_url, trusted));
-  auto keeper = std::make_unique<KeeperProcess>(
-      TRY(Worker::start(Role::keeper, options(Role::keeper), &for_keeper)));
+  auto keeper = std::make_unique<KeeperProcess>(TRY(start(Role::keeper, &for_keeper)));
   TRY(keeper->use_ca(directory_url));
   return CaWorkers{std::move(keeper), std::move(net)};
 }
 
 Result<crypto::Verifier*> ProcessWorkers::verifier() {
-  if (!verifier_)
-    verifier_ =
-        std::make_unique<VerifyProcess>(TRY(Worker::start(Role::verify, options(Role::verify))));
+  if (!verifier_) verifier_ = std::make_unique<VerifyProcess>(TRY(start(Role::verify)));
   return verifier_.get();
 }
 
 Result<scan::Visitor*> ProcessWorkers::visitor(std::span<const std::uint16_t> ports) {
   if (visitor_ && visitor_->reaches(ports)) return visitor_.get();
-  visitor_ = std::make_unique<VisitProcess>(TRY(Worker::start(Role::net, options(Role::net))),
+  visitor_ = std::make_unique<VisitProcess>(TRY(start(Role::net)),
                                             std::set<std::uint16_t>(ports.begin(), ports.end()));
   TRY(visitor_->use_servers());
   return visitor_.get();
 }
 
 Result<std::unique_ptr<challenge::Responder>> ProcessWorkers::standalone_responder() {
-  return std::make_unique<EdgeProcess>(TRY(Worker::start(Role::edge, options(Role::edge))));
+  return std::make_unique<EdgeProcess>(TRY(start(Role::edge)));
 }
 
 }  // namespace everseal::privsep

@@ -1,10 +1,11 @@
 // Workers as processes of their own.
 #pragma once
 
+#include <functional>
 #include <memory>
 
-#include "privsep/process.h"
 #include "privsep/users.h"
+#include "privsep/worker.h"
 #include "privsep/workers.h"
 
 namespace everseal::privsep {
@@ -12,23 +13,28 @@ namespace everseal::privsep {
 // Starts a role when it is first asked for; what it started ends with it.
 class ProcessWorkers : public Workers {
  public:
-  // `identities`: whom roles become; none: all run as the user who runs this.
-  ProcessWorkers(std::optional<Identities> identities, Strictness strictness);
+  // As root roles become other users; else all run as the user who runs this.
+  // `tell` hears what is missing of the sandbox where `strictness` lets it be.
+  ProcessWorkers(Strictness strictness, std::function<void(const std::string&)> tell);
   ~ProcessWorkers() override;
 
   Result<CaWorkers> open_ca(const std::string& directory_url,
                             const base::FileDescriptor& trusted) override;
   Result<crypto::Verifier*> verifier() override;
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) override;
+  std::vector<std::string> users_to_make() const override;
+  Result<> make_users(CommandRunner& commands) override;
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override;
 
  private:
   class VerifyProcess;
   class VisitProcess;
-  RoleOptions options(Role role) const;
+  RoleOptions options(Role role);
+  Result<Worker> start(Role role, const Channel* peer = nullptr);
 
-  const std::optional<Identities> identities_;
+  std::optional<Identities> identities_;
   const Strictness strictness_;
+  const std::function<void(const std::string&)> tell_;
   std::unique_ptr<VerifyProcess> verifier_;
   std::unique_ptr<VisitProcess> visitor_;
 };

@@ -27,6 +27,7 @@ Channel inherited(int descriptor) {
 }
 
 Result<> run(const RoleCommand& command, const Channel& monitor, const Channel& peer) {
+  if (command.options.probe) return run_probe(command.role, monitor, command.options);
   switch (command.role) {
     case Role::keeper:
       return run_keeper(monitor, peer, command.options);
@@ -42,9 +43,10 @@ Result<> run(const RoleCommand& command, const Channel& monitor, const Channel& 
 
 }  // namespace
 
-Result<> say_ready(const Channel& monitor, const Result<>& result) {
-  TRY(monitor.send(encode(Ready{result, {}})));
-  return result;
+Result<> say_ready(const Channel& monitor, const Result<>& result, Strictness strictness) {
+  const bool go_on = !result && strictness == Strictness::relaxed;
+  TRY(monitor.send(encode(go_on ? Ready{{}, {result.error().message}} : Ready{result, {}})));
+  return go_on ? Result<>() : result;
 }
 
 int run_role(std::span<const char* const> arguments) {

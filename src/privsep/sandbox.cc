@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -27,28 +28,17 @@ Result<> check(bool good, std::string_view attempt) {
   return base::system_error(attempt, errno);
 }
 
-// None that this process, or anything it would execute, could have (capabilities(7)).
-Result<> drop_capabilities() {
-  for (unsigned long each = 0; ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each)
-    if (::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0 && errno != EPERM)
-      return base::system_error("drop a capability", errno);
-  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  return {};
-}
-
-Result<> drop_effective_capabilities() {
+std::array<__user_cap_data_struct, 2> read_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> none{};
-  return check(::syscall(SYS_capset, &header, none.data()) == 0, "give up capabilities");
+  std::array<__user_cap_data_struct, 2> data{};
+  ::syscall(SYS_capget, &header, data.data());
+  return data;
 }
 
 bool has_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (::syscall(SYS_capget, &header, data.data()) != 0) return true;
-  for (const auto& each : data)
-    if (each.effective != 0 || each.permitted != 0 || each.inheritable != 0) return true;
-  return false;
+  return std::ranges::any_of(read_capabilities(), [](const __user_cap_data_struct& each) {
+    return each.effective != 0 || each.permitted != 0 || each.inheritable != 0;
+  });
 }
 
 // setresuid(2): real, effective and saved, so that there is no way back.
@@ -91,32 +81,56 @@ Result<Role> parse_role(std::string_view text) {
   return base::invalid("no such role");
 }
 
-// The user first, for it resets what comes after: dumpable (prctl(2)) and the signal at the
-// parent's end.
+Result<> forbid_dumps() {
+  const rlimit none{0, 0};
+  ::umask(kPrivate);
+  TRY(check(::setrlimit(RLIMIT_CORE, &none) == 0, "forbid core files"));
+  return check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "forbid dumps");
+}
+
+// From the bounding set, which limits what is executed, they go while CAP_SETPCAP is still there.
+Result<> keep_capabilities(std::span<const unsigned> kept) {
+  const auto keeps = [&](unsigned long each) {
+    return std::ranges::find(kept, each) != kept.end();
+  };
+  for (unsigned long each = 0; ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each)
+    if (!keeps(each) && ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0 && errno != EPERM)
+      return base::system_error("drop a capability", errno);
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+
+  std::array<__user_cap_data_struct, 2> wanted{};
+  for (const unsigned each : kept) wanted[each / 32].permitted |= 1u << (each % 32);
+  const auto have = read_capabilities();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    wanted[i].permitted &= have[i].permitted;
+    wanted[i].effective = wanted[i].permitted;
+  }
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return check(::syscall(SYS_capset, &header, wanted.data()) == 0, "give up capabilities");
+}
+
+// Dumps and the signal at the parent's end come after the user, whose change resets them
+// (prctl(2)).
 Result<> give_up_rights(const std::optional<Identity>& identity) {
   const pid_t parent = ::getppid();
-  const rlimit none{0, 0};
-  TRY(check(::setrlimit(RLIMIT_CORE, &none) == 0, "forbid core files"));
-  ::umask(kPrivate);
-  TRY(drop_capabilities());
-  if (identity) TRY(become(*identity));
-  TRY(drop_effective_capabilities());
+  if (identity) {
+    constexpr unsigned kToBecome[] = {CAP_SETUID, CAP_SETGID};
+    TRY(keep_capabilities(kToBecome));
+    TRY(become(*identity));
+  }
+  TRY(keep_capabilities({}));
   if (has_capabilities()) return base::internal("the process kept capabilities");
   TRY(check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "forbid new privileges"));
-  TRY(check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "forbid dumps"));
+  TRY(forbid_dumps());
   TRY(check(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, "end with the parent"));
   if (::getppid() != parent) return base::transient("the parent is gone");
   return {};
 }
 
-Result<> confine(const Confinement& confinement, Strictness strictness) {
-  // Where no file can be opened by name, seccomp says so too, and Landlock is the second lock.
-  const bool needs_landlock = confinement.system_calls == SystemCalls::resolve;
-  if (landlock_abi() > 0 || (needs_landlock && strictness == Strictness::required))
+Result<> confine(const Confinement& confinement) {
+  if (landlock_abi() > 0 || confinement.system_calls == SystemCalls::resolve)
     TRY(restrict_by_landlock(confinement.readable, confinement.tcp_ports));
-  auto restricted = restrict_system_calls(confinement.system_calls);
-  if (!restricted && strictness == Strictness::relaxed) return {};
-  return restricted;
+  return restrict_system_calls(confinement.system_calls);
 }
 
 std::vector<Guard> guards() {
@@ -131,8 +145,8 @@ std::vector<Guard> guards() {
       {"system calls filtered", ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2,
        "seccomp " + seccomp_mode()},
       landlock_guard("files closed by the kernel", 1, "Linux 5.13"),
-      landlock_guard("TCP only to given ports", 4, "Linux 6.7"),
-      landlock_guard("no signals to others", 6, "Linux 6.12"),
+      landlock_guard("TCP only to given ports", kLandlockWithTcp, "Linux 6.7"),
+      landlock_guard("no signals to others", kLandlockWithScopes, "Linux 6.12"),
   };
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ struct Confinement {
   std::optional<std::vector<std::uint16_t>> tcp_ports = std::vector<std::uint16_t>();
 };
 
-// What an administrator accepts where the kernel lacks something.
+// What an administrator accepts: a role runs only locked in, or also where that cannot be done.
 enum class Strictness { required, relaxed };
 
 // The first act of a role: no core files, no dumps, no new privileges, no capabilities, a private
@@ -48,9 +49,17 @@ enum class Strictness { required, relaxed };
 // internal, naming what the kernel refused.
 Result<> give_up_rights(const std::optional<Identity>& identity);
 
-// Locks the process in, by Landlock and seccomp; may be called again with less. Errors: internal,
-// if the kernel lacks what nothing else covers, unless `strictness` is relaxed.
-Result<> confine(const Confinement& confinement, Strictness strictness);
+// No core files, no dumps, a private umask. Errors: internal.
+Result<> forbid_dumps();
+
+// Gives up all capabilities but these (capabilities(7)), also for what will be executed. Errors:
+// internal.
+Result<> keep_capabilities(std::span<const unsigned> kept);
+
+// Locks the process in, by Landlock and seccomp; may be called again with less. Without Landlock
+// seccomp alone keeps files closed, unless they are still to be opened. Errors: internal, if the
+// kernel lacks what nothing else covers.
+Result<> confine(const Confinement& confinement);
 
 // One means of the sandbox, as it is on for the calling process.
 struct Guard {

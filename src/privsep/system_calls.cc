@@ -232,8 +232,10 @@ void allow_memory(Filter& filter, SystemCalls allowed) {
     filter.set(kAllow, "mprotect", {});
     return;
   }
-  filter.set(kAllow, "mmap", {masked(2, PROT_EXEC, 0)});
-  filter.set(kAllow, "mprotect", {masked(2, PROT_EXEC, 0)});
+  for (const char* name : {"mmap", "mprotect"}) {
+    filter.set(kAllow, name, {masked(2, PROT_EXEC, 0)});
+    filter.set(kRefuse, name, {masked(2, PROT_EXEC, PROT_EXEC)});
+  }
 }
 
 void allow_sockets(Filter& filter, SystemCalls allowed) {

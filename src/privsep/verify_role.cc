@@ -24,16 +24,16 @@ class VerifyService {
   crypto::DirectVerifier verifier_;
 };
 
-// What remains: the channel and memory.
-Result<> lock_in(const RoleOptions& options) {
-  TRY(give_up_rights(options.identity));
-  return confine({.system_calls = SystemCalls::messages}, options.strictness);
-}
-
 }  // namespace
 
+// What remains: the channel and memory.
+Result<> lock_in_verify(const std::optional<Identity>& identity) {
+  TRY(give_up_rights(identity));
+  return confine({.system_calls = SystemCalls::messages});
+}
+
 Result<> run_verify(const Channel& monitor, const RoleOptions& options) {
-  TRY(say_ready(monitor, lock_in(options)));
+  TRY(say_ready(monitor, lock_in_verify(options.identity), options.strictness));
   VerifyService service;
   for (;;) TRY(serve_one<VerifyRequest>(monitor, service));
 }

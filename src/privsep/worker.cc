@@ -3,16 +3,20 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <vector>
+
 #include "base/encoding.h"
 #include "privsep/messages.h"
 
 namespace everseal::privsep {
 
-Result<Worker> Worker::start(Role role, const RoleOptions& options, const Channel* peer) {
+Result<Worker> Worker::start(Role role, const RoleOptions& options, Tell tell,
+                             const Channel* peer) {
   auto [ours, theirs] = TRY(Channel::make_pair());
   std::vector<const Channel*> channels = {&theirs};
   if (peer) channels.push_back(peer);
-  return Worker(role, TRY(Process::start(role, options, channels)), std::move(ours));
+  return Worker(role, TRY(Process::start(role, options, channels)), std::move(ours),
+                std::move(tell));
 }
 
 void Worker::make_printable(Error& error) {
@@ -56,7 +60,9 @@ Result<> Worker::settle() {
   auto ready = decode<Ready>(bytes);
   if (!ready) return std::unexpected(lost(ready.error()));
   ready_ = true;
-  notes_ = std::move(ready->notes);
+  for (const std::string& note : ready->notes)
+    tell_(fmt::format("the {} process is not locked in: {}", to_string(role_),
+                      base::printable(note)));
   if (!ready->result)
     failure_ = std::move(ready->result)
                    .error()

@@ -1,10 +1,10 @@
 // A role process as the monitor sees it.
 #pragma once
 
-#include <deque>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "privsep/process.h"
@@ -16,12 +16,17 @@ namespace everseal::privsep {
 // still counts as alive.
 inline constexpr base::Milliseconds kAnswerTime{120'000};
 
+// Hears a line that a person should read.
+using Tell = std::function<void(const std::string& line)>;
+
 // A process and the channel to it. Once it fails it is gone, and every further call says why: what
 // a role is cannot be mended by asking again. Move-only.
 class Worker {
  public:
-  // `peer` is handed over beside the monitor's channel. It is not waited for.
-  static Result<Worker> start(Role role, const RoleOptions& options, const Channel* peer = nullptr);
+  // `peer` is handed over beside the monitor's channel. `tell` hears, once the role has begun, what
+  // is missing of its sandbox. It is not waited for.
+  static Result<Worker> start(Role role, const RoleOptions& options, Tell tell,
+                              const Channel* peer = nullptr);
 
   // Sends a request and waits for its answer. Errors: the role's own; transient "the keeper process
   // was ended by signal 9 (Killed) …" if there is none.
@@ -56,9 +61,6 @@ class Worker {
     return *std::move(answer);
   }
 
-  // What the role said it lacks; known once a call has succeeded.
-  const std::vector<std::string>& notes() const { return notes_; }
-
   // One message without a request before it. Errors: as call().
   Result<> send(std::string_view bytes, const base::FileDescriptor* file = nullptr);
   Result<std::string> receive(base::Milliseconds patience);
@@ -75,8 +77,11 @@ class Worker {
   // It may quote what strangers sent.
   static void make_printable(Error& error);
 
-  Worker(Role role, Process process, Channel channel)
-      : role_(role), process_(std::move(process)), channel_(std::move(channel)) {}
+  Worker(Role role, Process process, Channel channel, Tell tell)
+      : role_(role),
+        process_(std::move(process)),
+        channel_(std::move(channel)),
+        tell_(std::move(tell)) {}
   Result<> settle();
   Result<> check_posted();
   Result<std::string> take(base::Milliseconds patience);
@@ -84,10 +89,10 @@ class Worker {
   Role role_;
   Process process_;
   Channel channel_;
+  Tell tell_;
   bool ready_ = false;
   int posted_ = 0;
   std::optional<Error> failure_;
-  std::vector<std::string> notes_;
 };
 
 }  // namespace everseal::privsep

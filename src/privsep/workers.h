@@ -10,6 +10,7 @@
 
 #include "acme/client.h"
 #include "acme/runner.h"
+#include "base/command_runner.h"
 #include "base/file_descriptor.h"
 #include "challenge/http01.h"
 #include "crypto/verifier.h"
@@ -67,6 +68,11 @@ class Workers {
 
   // For servers of this machine that listen on these TCP ports; no others can be reached.
   virtual Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) = 0;
+
+  // The system users that roles are to run as and that do not exist yet; none where roles run as
+  // whoever runs this. Until they are made roles run as users that nobody else is.
+  virtual std::vector<std::string> users_to_make() const = 0;
+  virtual Result<> make_users(CommandRunner& commands) = 0;
 
   // Answers http-01 on port 80 itself.
   virtual Result<std::unique_ptr<challenge::Responder>> standalone_responder() = 0;

@@ -30,6 +30,14 @@ TEST(Base64url, MatchesRfc4648) {
   EXPECT_FALSE(decode_base64url("abcde"));
 }
 
+TEST(Pem, WrapsItsLines) {
+  EXPECT_EQ(to_pem("X", "\xff\xef"), "-----BEGIN X-----\n/+8=\n-----END X-----\n");
+  EXPECT_EQ(to_pem("X", std::string(49, 'a')),
+            "-----BEGIN X-----\n"
+            "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh\nYQ==\n"
+            "-----END X-----\n");
+}
+
 TEST(Printable, EscapesControlsAndCuts) {
   EXPECT_EQ(printable("a\x1b[31m\r\nb"), "a\\x1b[31m\\x0d\\x0ab");
   EXPECT_EQ(printable("grün \xe9"), "grün \\xe9");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -55,6 +56,17 @@ std::string base64url(std::string_view bytes) {
   }
   if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
   return text;
+}
+
+std::string to_pem(std::string_view label, std::string_view bytes) {
+  std::string text = base64url(bytes);
+  std::ranges::replace(text, '-', '+');
+  std::ranges::replace(text, '_', '/');
+  while (text.size() % 4 != 0) text += '=';
+  std::string pem = fmt::format("-----BEGIN {}-----\n", label);
+  constexpr std::size_t kLine = 64;
+  for (std::size_t at = 0; at < text.size(); at += kLine) pem += text.substr(at, kLine) + '\n';
+  return pem + fmt::format("-----END {}-----\n", label);
 }
 
 Result<std::string> decode_base64url(std::string_view text) {

@@ -14,6 +14,9 @@ std::string base64url(std::string_view bytes);
 // Errors: invalid (a byte outside the alphabet, padding, an impossible length).
 Result<std::string> decode_base64url(std::string_view text);
 
+// RFC 7468 §3: base64 in lines of 64 characters between "-----BEGIN LABEL-----" and its end.
+std::string to_pem(std::string_view label, std::string_view bytes);
+
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 

@@ -15,9 +15,7 @@ namespace everseal::crypto {
 struct EncodedChain {
   std::vector<std::string> certificates{};  // DER, leaf first; never empty
   Time not_before{}, not_after{};           // of the leaf
-
-  // SHA-256 of the leaf's DER, lower-case hexadecimal.
-  std::string fingerprint() const;
+  std::string fingerprint{};                // SHA-256 of the leaf's DER, lower-case hexadecimal
 
   // PEM of all certificates from number `first` on.
   std::string to_pem(std::size_t first = 0) const;

@@ -54,9 +54,9 @@ Result<IssueSummary> issue(const Environment& environment, const IssueOptions& o
     return certificate.method == store::Method::standalone;
   };
   if (std::ranges::any_of(certificates, is_standalone)) TRY(check_may_listen_on_port_80());
-  TRY(state.take_up(certificates));
-
   Issuer issuer(environment, state, environment.settings.server);
+  TRY(issuer.start());
+  TRY(state.take_up(certificates));
   TRY(issuer.open_account());
   IssueReport report = TRY(issuer.issue(std::move(certificates)));
   summary.failed = std::move(report.failed);

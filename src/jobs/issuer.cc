@@ -55,11 +55,17 @@ void Issuer::make_users() {
         fmt::format("{}; for this run roles take user ids that nobody has", made.error().message));
 }
 
-Result<> Issuer::open_key() {
+Result<> Issuer::start() {
+  if (ca_.net) return {};
   make_users();
   const auto trusted = TRY(open_trusted(environment_.files, environment_.settings.ca_bundle));
   ca_ = TRY(environment_.workers.open_ca(server_, trusted));
   verifier_ = TRY(environment_.workers.verifier());
+  return {};
+}
+
+Result<> Issuer::open_key() {
+  TRY(start());
   const auto key = account_keys_.open(server_);
   if (!key && key.error().kind != ErrorKind::not_found) return std::unexpected(key.error());
   key_was_used_ = key.has_value();
@@ -271,7 +277,7 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
   version.state = store::VersionState::ready;
   version.not_before = chain.not_before;
   version.not_after = chain.not_after;
-  version.fingerprint = chain.fingerprint();
+  version.fingerprint = chain.fingerprint;
   return version;
 }
 

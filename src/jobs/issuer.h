@@ -40,6 +40,9 @@ class Issuer : private acme::Host {
   // `server`: the CA's directory URL.
   Issuer(const Environment& environment, State& state, std::string server);
 
+  // Starts what the rest needs, without waiting for it: worth doing before other work.
+  Result<> start();
+
   // Opens the account key, or makes it. Nothing is asked of the CA.
   Result<> open_key();
 

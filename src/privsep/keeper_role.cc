@@ -15,7 +15,7 @@ namespace everseal::privsep {
 namespace {
 
 // One account key and one other at a time, with all that OpenSSL computes beside them.
-constexpr std::size_t kSecureBytes = 256 << 10;
+constexpr std::size_t kSecureBytes = 128 << 10;
 
 using Files = std::span<const base::FileDescriptor>;
 

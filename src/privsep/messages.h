@@ -200,7 +200,7 @@ void fields(auto& archive, crypto::ExpectedCertificate& it) {
   archive(it.public_key_der, it.names, it.now);
 }
 void fields(auto& archive, crypto::EncodedChain& it) {
-  archive(it.certificates, it.not_before, it.not_after);
+  archive(it.certificates, it.not_before, it.not_after, it.fingerprint);
 }
 void fields(auto& archive, crypto::LeafFacts& it) {
   archive(it.names, it.self_signed, it.not_before, it.not_after);

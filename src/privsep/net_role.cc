@@ -15,6 +15,7 @@
 #include "privsep/messages.h"
 #include "privsep/roles.h"
 #include "privsep/service.h"
+#include "scan/ssl.h"
 
 namespace everseal::privsep {
 namespace {
@@ -218,6 +219,7 @@ class NetService {
 
   Result<> handle(ask_net::UseServers& request, Files) {
     state_ = State::visitor;
+    TRY(scan::open_ssl());
     return leave_only(request.ports);
   }
 

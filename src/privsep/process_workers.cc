@@ -176,6 +176,10 @@ Result<> check_chain(const crypto::EncodedChain& chain,
     return base::rejected("a chain that is none");
   if (!chain.certificates.front().contains(expected.public_key_der))
     return base::rejected("a leaf without our key");
+  constexpr std::size_t kDigits = 64;  // of SHA-256
+  if (chain.fingerprint.size() != kDigits ||
+      chain.fingerprint.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return base::rejected("a fingerprint that is none");
   if (chain.not_before > expected.now || chain.not_after <= expected.now)
     return base::rejected("a leaf that is not valid now");
   return {};

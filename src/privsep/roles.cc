@@ -1,7 +1,9 @@
 #include "privsep/roles.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "privsep/messages.h"
 
@@ -54,6 +56,7 @@ int run_role(std::span<const char* const> arguments) {
   const auto command = parse_role_arguments(arguments);
   const Channel monitor = inherited(kMonitorDescriptor), peer = inherited(kPeerDescriptor);
   if (!command || !monitor) return 2;
+  ::prctl(PR_SET_NAME, fmt::format("everseal-{}", to_string(command->role)).c_str());  // for ps(1)
   return run(*command, monitor, peer) ? 0 : 1;
 }
 

@@ -41,6 +41,19 @@ bool has_capabilities() {
   });
 }
 
+// The bounding and the ambient set: what a program could have that this process executes. Only who
+// has CAP_SETPCAP can drop from them; who has not has little in them.
+Result<> limit_what_is_executed(std::span<const unsigned> kept) {
+  for (unsigned each = 0; each <= CAP_LAST_CAP; ++each) {
+    const bool drop =
+        std::ranges::find(kept, each) == kept.end() && ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) == 1;
+    if (drop && ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0 && errno != EPERM)
+      return base::system_error("drop a capability", errno);
+  }
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  return {};
+}
+
 // setresuid(2): real, effective and saved, so that there is no way back.
 Result<> become(const Identity& identity) {
   TRY(check(::setgroups(0, nullptr) == 0, "give up groups"));
@@ -88,16 +101,8 @@ Result<> forbid_dumps() {
   return check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "forbid dumps");
 }
 
-// From the bounding set, which limits what is executed, they go while CAP_SETPCAP is still there.
 Result<> keep_capabilities(std::span<const unsigned> kept) {
-  const auto keeps = [&](unsigned long each) {
-    return std::ranges::find(kept, each) != kept.end();
-  };
-  for (unsigned long each = 0; ::prctl(PR_CAPBSET_READ, each, 0, 0, 0) >= 0; ++each)
-    if (!keeps(each) && ::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0 && errno != EPERM)
-      return base::system_error("drop a capability", errno);
-  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-
+  TRY(limit_what_is_executed(kept));
   std::array<__user_cap_data_struct, 2> wanted{};
   for (const unsigned each : kept) wanted[each / 32].permitted |= 1u << (each % 32);
   const auto have = read_capabilities();
@@ -113,11 +118,8 @@ Result<> keep_capabilities(std::span<const unsigned> kept) {
 // (prctl(2)).
 Result<> give_up_rights(const std::optional<Identity>& identity) {
   const pid_t parent = ::getppid();
-  if (identity) {
-    constexpr unsigned kToBecome[] = {CAP_SETUID, CAP_SETGID};
-    TRY(keep_capabilities(kToBecome));
-    TRY(become(*identity));
-  }
+  TRY(limit_what_is_executed({}));
+  if (identity) TRY(become(*identity));
   TRY(keep_capabilities({}));
   if (has_capabilities()) return base::internal("the process kept capabilities");
   TRY(check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "forbid new privileges"));

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -18,6 +17,7 @@
 #include "base/encoding.h"
 #include "base/file_descriptor.h"
 #include "crypto/certificate.h"
+#include "scan/ssl.h"
 
 namespace everseal::scan {
 namespace {
@@ -125,16 +125,20 @@ class Connection {
   std::string attempt_;
 };
 
-struct FreeSsl {
-  void operator()(SSL* ssl) const { SSL_free(ssl); }
+// Once open_ssl() has succeeded.
+const Ssl& ssl() { return **open_ssl(); }
+
+struct FreeSession {
+  void operator()(SSL* session) const { ssl().ssl_free(session); }
 };
 struct FreeContext {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL_CTX* context) const { ssl().context_free(context); }
 };
 
 // One for the process: it trusts nobody and asks for everything that a server may still speak.
 SSL_CTX* client_context() {
-  static const std::unique_ptr<SSL_CTX, FreeContext> context(SSL_CTX_new(TLS_client_method()));
+  static const std::unique_ptr<SSL_CTX, FreeContext> context(
+      ssl().context_new(ssl().client_method()));
   return context.get();
 }
 
@@ -145,11 +149,11 @@ std::string openssl_reason() {
   return reason ? reason : "the connection was closed";
 }
 
-Result<> drive_handshake(SSL* ssl, Connection& connection) {
+Result<> drive_handshake(SSL* session, Connection& connection) {
   while (true) {
-    const int done = SSL_connect(ssl);
+    const int done = ssl().connect(session);
     if (done == 1) return {};
-    switch (SSL_get_error(ssl, done)) {
+    switch (ssl().get_error(session, done)) {
       case SSL_ERROR_WANT_READ:
         TRY(connection.wait(POLLIN));
         break;
@@ -196,15 +200,16 @@ std::string to_string(const Target& target) {
 
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
+  TRY(open_ssl());
   Connection connection = TRY(Connection::open(target, timeout));
-  const std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(client_context()));
-  if (!ssl) return base::internal("TLS: " + openssl_reason());
-  SSL_set_fd(ssl.get(), connection.fd());
+  const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
+  if (!session) return base::internal("TLS: " + openssl_reason());
+  ssl().set_fd(session.get(), connection.fd());
   // What SSL_set_tlsext_host_name() stands for, without its cast.
-  SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-           const_cast<char*>(server_name.c_str()));
-  TRY(drive_handshake(ssl.get(), connection));
-  X509* const peer = SSL_get1_peer_certificate(ssl.get());
+  ssl().ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(server_name.c_str()));
+  TRY(drive_handshake(session.get(), connection));
+  X509* const peer = ssl().get1_peer_certificate(session.get());
   if (!peer) return base::transient(fmt::format("{}: no certificate", connection.attempt()));
   const auto leaf = crypto::Certificate::adopt(peer);
   return Leaf{leaf.fingerprint(), leaf.issuer(), leaf.not_after()};

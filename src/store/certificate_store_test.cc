@@ -38,7 +38,8 @@ class Life {
     leaf.not_after = *base::parse_rfc3339("2026-04-01T00:00:00Z");
     return {{intermediate_.issue(leaf).der(), intermediate_.certificate().der()},
             leaf.not_before,
-            leaf.not_after};
+            leaf.not_after,
+            "fingerprint"};
   }
 
  private:

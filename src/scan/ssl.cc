@@ -1,0 +1,31 @@
+#include "scan/ssl.h"
+
+#include "base/shared_library.h"
+
+namespace everseal::scan {
+namespace {
+
+Result<const Ssl*> open_once() {
+  static Ssl ssl;
+  const auto library = TRY(base::SharedLibrary::open("libssl.so.3", "Debian's libssl3"));
+  TRY(library.find("TLS_client_method", ssl.client_method));
+  TRY(library.find("SSL_CTX_new", ssl.context_new));
+  TRY(library.find("SSL_CTX_free", ssl.context_free));
+  TRY(library.find("SSL_new", ssl.ssl_new));
+  TRY(library.find("SSL_free", ssl.ssl_free));
+  TRY(library.find("SSL_set_fd", ssl.set_fd));
+  TRY(library.find("SSL_ctrl", ssl.ctrl));
+  TRY(library.find("SSL_connect", ssl.connect));
+  TRY(library.find("SSL_get_error", ssl.get_error));
+  TRY(library.find("SSL_get1_peer_certificate", ssl.get1_peer_certificate));
+  return &ssl;
+}
+
+}  // namespace
+
+Result<const Ssl*> open_ssl() {
+  static const Result<const Ssl*> ssl = open_once();
+  return ssl;
+}
+
+}  // namespace everseal::scan

@@ -1,0 +1,27 @@
+// libssl, opened when it is first used: only the process that looks at servers needs it.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "base/result.h"
+
+namespace everseal::scan {
+
+// The functions of libssl that we call.
+struct Ssl {
+  decltype(&::TLS_client_method) client_method;
+  decltype(&::SSL_CTX_new) context_new;
+  decltype(&::SSL_CTX_free) context_free;
+  decltype(&::SSL_new) ssl_new;
+  decltype(&::SSL_free) ssl_free;
+  decltype(&::SSL_set_fd) set_fd;
+  decltype(&::SSL_ctrl) ctrl;
+  decltype(&::SSL_connect) connect;
+  decltype(&::SSL_get_error) get_error;
+  decltype(&::SSL_get1_peer_certificate) get1_peer_certificate;
+};
+
+// Opens libssl once for the process. Errors: not_found.
+Result<const Ssl*> open_ssl();
+
+}  // namespace everseal::scan

@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
   printing.show_preview = !line->json;
   ProgressPrinter printer(printing);
   privsep::ProcessWorkers workers(line->settings.sandbox,
-                                  [&](const std::string& text) { printer.note(text); });
+                                  {.tell = [&](const std::string& text) { printer.note(text); },
+                                   .stop = &jobs::stop_requested});
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
   return run(*line, environment);

@@ -124,7 +124,8 @@ Result<std::string> SecureJob::thumbprint() {
   const std::string& server = environment_.settings.server;
   const auto account = TRY(state_->catalog().account(server));
   if (account && !account->thumbprint.empty()) return account->thumbprint;
-  if (!store::AccountKeys(environment_.files, environment_.settings.state).open(server))
+  if (options_.dry_run ||
+      !store::AccountKeys(environment_.files, environment_.settings.state).open(server))
     return std::string(kNoThumbprint);
   Issuer issuer(environment_, *state_, server);
   TRY(issuer.open_key());

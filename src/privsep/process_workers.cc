@@ -239,8 +239,8 @@ class ProcessWorkers::VisitProcess : public scan::Visitor {
   const std::set<std::uint16_t> ports_;
 };
 
-ProcessWorkers::ProcessWorkers(Strictness strictness, std::function<void(const std::string&)> tell)
-    : strictness_(strictness), tell_(std::move(tell)) {}
+ProcessWorkers::ProcessWorkers(Strictness strictness, RunContext run)
+    : strictness_(strictness), run_(std::move(run)) {}
 ProcessWorkers::~ProcessWorkers() = default;
 
 RoleOptions ProcessWorkers::options(Role role) {
@@ -252,7 +252,7 @@ RoleOptions ProcessWorkers::options(Role role) {
 }
 
 Result<Worker> ProcessWorkers::start(Role role, const Channel* peer) {
-  return Worker::start(role, options(role), tell_, peer);
+  return Worker::start(role, options(role), run_, peer);
 }
 
 std::vector<std::string> ProcessWorkers::users_to_make() const {

@@ -1,7 +1,6 @@
 // Workers as processes of their own.
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "privsep/users.h"
@@ -14,8 +13,7 @@ namespace everseal::privsep {
 class ProcessWorkers : public Workers {
  public:
   // As root roles become other users; else all run as the user who runs this.
-  // `tell` hears what is missing of the sandbox where `strictness` lets it be.
-  ProcessWorkers(Strictness strictness, std::function<void(const std::string&)> tell);
+  ProcessWorkers(Strictness strictness, RunContext run);
   ~ProcessWorkers() override;
 
   Result<CaWorkers> open_ca(const std::string& directory_url,
@@ -34,7 +32,7 @@ class ProcessWorkers : public Workers {
 
   std::optional<Identities> identities_;
   const Strictness strictness_;
-  const std::function<void(const std::string&)> tell_;
+  const RunContext run_;
   std::unique_ptr<VerifyProcess> verifier_;
   std::unique_ptr<VisitProcess> visitor_;
 };

@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <initializer_list>
 #include <memory>
-#include <span>
+#include <string>
 #include <string_view>
 
 namespace everseal::privsep {
@@ -22,87 +22,22 @@ namespace {
 
 // What OpenSSL, libcurl and the C++ library do without any right: memory, time, waiting, random
 // bytes, and descriptors that are there already.
-constexpr const char* kHarmless[] = {"read",
-                                     "write",
-                                     "writev",
-                                     "pread64",
-                                     "lseek",
-                                     "close",
-                                     "fstat",
-                                     "fcntl",
-                                     "poll",
-                                     "ppoll",
-                                     "sendmsg",
-                                     "recvmsg",
-                                     "sendto",
-                                     "recvfrom",
-                                     "getsockopt",
-                                     "setsockopt",
-                                     "getsockname",
-                                     "getpeername",
-                                     "shutdown",
-                                     "brk",
-                                     "munmap",
-                                     "mremap",
-                                     "madvise",
-                                     "mlock",
-                                     "munlock",
-                                     "futex",
-                                     "getrandom",
-                                     "clock_gettime",
-                                     "clock_nanosleep",
-                                     "gettimeofday",
-                                     "getpid",
-                                     "gettid",
-                                     "getppid",
-                                     "getuid",
-                                     "geteuid",
-                                     "getgid",
-                                     "getegid",
-                                     "getgroups",
-                                     "capget",
-                                     "sysinfo",
-                                     "sched_yield",
-                                     "rt_sigaction",
-                                     "rt_sigprocmask",
-                                     "rt_sigreturn",
-                                     "restart_syscall",
-                                     "exit",
-                                     "exit_group"};
+constexpr std::string_view kHarmless =
+    "read write writev pread64 lseek close fstat fcntl poll ppoll sendmsg recvmsg sendto "
+    "recvfrom getsockopt setsockopt getsockname getpeername shutdown brk munmap mremap "
+    "madvise mlock munlock futex getrandom clock_gettime clock_nanosleep gettimeofday getpid "
+    "gettid getppid getuid geteuid getgid getegid getgroups capget sysinfo sched_yield "
+    "rt_sigaction rt_sigprocmask rt_sigreturn restart_syscall exit exit_group";
 
 // What an attacker would want next, and no library does as a courtesy: the process is killed.
-constexpr const char* kForbidden[] = {"execve",
-                                      "execveat",
-                                      "ptrace",
-                                      "process_vm_readv",
-                                      "process_vm_writev",
-                                      "fork",
-                                      "vfork",
-                                      "mount",
-                                      "chroot",
-                                      "unshare",
-                                      "setns",
-                                      "setuid",
-                                      "setresuid",
-                                      "setgid",
-                                      "capset",
-                                      "bpf",
-                                      "perf_event_open",
-                                      "io_uring_setup",
-                                      "userfaultfd",
-                                      "keyctl",
-                                      "bind",
-                                      "listen",
-                                      "kill",
-                                      "tkill",
-                                      "init_module",
-                                      "pidfd_getfd",
-                                      "open_by_handle_at"};
+constexpr std::string_view kForbidden =
+    "execve execveat ptrace process_vm_readv process_vm_writev fork vfork mount chroot "
+    "unshare setns setuid setresuid setgid capset bpf perf_event_open io_uring_setup "
+    "userfaultfd keyctl bind listen kill tkill init_module pidfd_getfd open_by_handle_at";
 
 // Files by name: what a library tries out of habit is refused, and it goes on without.
-constexpr const char* kReadingByName[] = {"open",       "openat",   "stat",      "lstat",
-                                          "newfstatat", "statx",    "access",    "faccessat",
-                                          "faccessat2", "readlink", "readlinkat"};
+constexpr std::string_view kReadingByName =
+    "open openat stat lstat statx access faccessat faccessat2 readlink readlinkat";
 
 struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
@@ -113,13 +48,18 @@ class Filter {
  public:
   Filter() : context_(seccomp_init(SCMP_ACT_ERRNO(ENOSYS))) { good_ = context_ != nullptr; }
 
-  void set(std::uint32_t action, std::span<const char* const> names) {
-    for (const char* name : names) set(action, name, {});
+  // Each of the names, which are separated by spaces.
+  void set_all(std::uint32_t action, std::string_view names) {
+    for (std::size_t end = 0; !names.empty();
+         names.remove_prefix(std::min(end + 1, names.size()))) {
+      end = std::min(names.find(' '), names.size());
+      set(action, std::string(names.substr(0, end)), {});
+    }
   }
   // One rule for each condition, any of which is enough.
-  void set(std::uint32_t action, const char* name,
+  void set(std::uint32_t action, const std::string& name,
            std::initializer_list<scmp_arg_cmp> all_conditions) {
-    const int number = seccomp_syscall_resolve_name(name);
+    const int number = seccomp_syscall_resolve_name(name.c_str());
     if (number == __NR_SCMP_ERROR || number < 0) return;
     const int result = seccomp_rule_add_array(context_.get(), action, number,
                                               static_cast<unsigned>(all_conditions.size()),
@@ -194,9 +134,8 @@ void allow_with_conditions(Filter& filter) {
   filter.set(kAllow, "tgkill", {equal(0, static_cast<std::uint64_t>(::getpid()))});  // abort(3)
   filter.set(SCMP_ACT_ERRNO(EPERM), "clone", {});  // neither processes nor threads
   // To lock itself in further, and to look how it is.
-  for (const char* name :
-       {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"})
-    filter.set(kAllow, name, {});
+  filter.set_all(kAllow,
+                 "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp");
   for (const std::uint64_t option : {PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_SECCOMP,
                                      PR_GET_SECCOMP, PR_GET_DUMPABLE, PR_CAPBSET_READ})
     filter.set(kAllow, "prctl", {equal(0, option)});
@@ -204,26 +143,24 @@ void allow_with_conditions(Filter& filter) {
 
 void allow_files(Filter& filter, SystemCalls allowed) {
   if (allowed == SystemCalls::resolve) {
-    filter.set(kAllow, kReadingByName);
-    filter.set(kAllow, "getdents64", {});
+    filter.set_all(kAllow, kReadingByName);
+    filter.set_all(kAllow, "newfstatat getdents64");
     filter.set(kAllow, "sendmmsg", {});  // the resolver's two questions at once
     return;
   }
+  filter.set_all(kRefuse, kReadingByName);
   // fstat(3) is newfstatat on a descriptor (glibc 2.33 and later).
   constexpr std::uint64_t kEmptyPath = 0x1000;  // AT_EMPTY_PATH
-  for (const char* name : kReadingByName)
-    if (std::string_view(name) == "newfstatat")
-      filter.set(kAllow, name, {masked(3, kEmptyPath, kEmptyPath)});
-    else
-      filter.set(kRefuse, name, {});
+  filter.set(kAllow, "newfstatat", {masked(3, kEmptyPath, kEmptyPath)});
+  filter.set(kRefuse, "newfstatat", {masked(3, kEmptyPath, 0)});
 }
 
 }  // namespace
 
 Result<> restrict_system_calls(SystemCalls allowed) {
   Filter filter;
-  filter.set(kAllow, kHarmless);
-  filter.set(kKill, kForbidden);
+  filter.set_all(kAllow, kHarmless);
+  filter.set_all(kKill, kForbidden);
   allow_memory(filter, allowed);
   allow_sockets(filter, allowed);
   allow_files(filter, allowed);

@@ -9,14 +9,19 @@
 #include "privsep/messages.h"
 
 namespace everseal::privsep {
+namespace {
 
-Result<Worker> Worker::start(Role role, const RoleOptions& options, Tell tell,
+constexpr base::Milliseconds kStopLatency{200};
+
+}  // namespace
+
+Result<Worker> Worker::start(Role role, const RoleOptions& options, RunContext run,
                              const Channel* peer) {
   auto [ours, theirs] = TRY(Channel::make_pair());
   std::vector<const Channel*> channels = {&theirs};
   if (peer) channels.push_back(peer);
   return Worker(role, TRY(Process::start(role, options, channels)), std::move(ours),
-                std::move(tell));
+                std::move(run));
 }
 
 void Worker::make_printable(Error& error) {
@@ -43,9 +48,11 @@ Error Worker::lost(const Error& why) {
 Result<std::string> Worker::take(base::Milliseconds patience) {
   if (failure_) return std::unexpected(*failure_);
   const Instant deadline = std::chrono::steady_clock::now() + patience;
-  while (!channel_.wait(deadline))
+  while (!channel_.wait(std::min(deadline, std::chrono::steady_clock::now() + kStopLatency))) {
+    if (run_.stop && *run_.stop) return base::transient("stopped");
     if (std::chrono::steady_clock::now() >= deadline)
       return std::unexpected(lost({ErrorKind::transient, "no answer in time"}));
+  }
   auto packet = channel_.receive();
   if (!packet) return std::unexpected(lost(packet.error()));
   if (!packet->descriptors.empty())
@@ -61,8 +68,8 @@ Result<> Worker::settle() {
   if (!ready) return std::unexpected(lost(ready.error()));
   ready_ = true;
   for (const std::string& note : ready->notes)
-    tell_(fmt::format("the {} process is not locked in: {}", to_string(role_),
-                      base::printable(note)));
+    run_.tell(fmt::format("the {} process is not locked in: {}", to_string(role_),
+                          base::printable(note)));
   if (!ready->result)
     failure_ = std::move(ready->result)
                    .error()

@@ -1,6 +1,7 @@
 // A role process as the monitor sees it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,20 +17,23 @@ namespace everseal::privsep {
 // still counts as alive.
 inline constexpr base::Milliseconds kAnswerTime{120'000};
 
-// Hears a line that a person should read.
-using Tell = std::function<void(const std::string& line)>;
+// What a worker needs to know of the run that it is for.
+struct RunContext {
+  std::function<void(const std::string& line)> tell;  // hears what a person should read
+  const std::atomic<bool>* stop = nullptr;            // set by a signal: do not wait any longer
+};
 
 // A process and the channel to it. Once it fails it is gone, and every further call says why: what
 // a role is cannot be mended by asking again. Move-only.
 class Worker {
  public:
-  // `peer` is handed over beside the monitor's channel. `tell` hears, once the role has begun, what
-  // is missing of its sandbox. It is not waited for.
-  static Result<Worker> start(Role role, const RoleOptions& options, Tell tell,
+  // `peer` is handed over beside the monitor's channel. `run.tell` hears, once the role has begun,
+  // what is missing of its sandbox. The role is not waited for.
+  static Result<Worker> start(Role role, const RoleOptions& options, RunContext run,
                               const Channel* peer = nullptr);
 
   // Sends a request and waits for its answer. Errors: the role's own; transient "the keeper process
-  // was ended by signal 9 (Killed) …" if there is none.
+  // was ended by signal 9 (Killed) …" if there is none, and "stopped" after a signal.
   template <class Requests, class Request>
   Result<typename Request::Answer> call(const Request& request,
                                         base::Milliseconds patience = kAnswerTime,
@@ -77,11 +81,11 @@ class Worker {
   // It may quote what strangers sent.
   static void make_printable(Error& error);
 
-  Worker(Role role, Process process, Channel channel, Tell tell)
+  Worker(Role role, Process process, Channel channel, RunContext run)
       : role_(role),
         process_(std::move(process)),
         channel_(std::move(channel)),
-        tell_(std::move(tell)) {}
+        run_(std::move(run)) {}
   Result<> settle();
   Result<> check_posted();
   Result<std::string> take(base::Milliseconds patience);
@@ -89,7 +93,7 @@ class Worker {
   Role role_;
   Process process_;
   Channel channel_;
-  Tell tell_;
+  RunContext run_;
   bool ready_ = false;
   int posted_ = 0;
   std::optional<Error> failure_;

@@ -79,6 +79,18 @@ int connect_to_any() {
   return code == ECONNREFUSED || code == ENETUNREACH ? 0 : code;
 }
 
+// TCP Fast Open (RFC 7413).
+int connect_by_sending() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const sockaddr_in address = loopback(kUnlikelyPort);
+  const int code = outcome(
+      ::sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+               static_cast<const sockaddr*>(static_cast<const void*>(&address)), sizeof address));
+  ::close(fd);
+  return code == ECONNREFUSED || code == ENETUNREACH ? 0 : code;
+}
+
 int bind_any() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return errno;
@@ -136,6 +148,7 @@ constexpr Attempt kAttempts[] = {
     {"unix-socket", "create a Unix socket",
      [](pid_t) { return make_socket(AF_UNIX, SOCK_STREAM); }},
     {"connect", "connect to another port than its own", [](pid_t) { return connect_to_any(); }},
+    {"fast-open", "connect without connect(2)", [](pid_t) { return connect_by_sending(); }},
     {"bind", "bind a port", [](pid_t) { return bind_any(); }},
     {"exec", "execute a program", [](pid_t) { return execute(); }},
     {"fork", "make a process", [](pid_t) { return fork_once(); }},

@@ -56,6 +56,8 @@ Result<> limit_what_is_executed(std::span<const unsigned> kept) {
 
 // setresuid(2): real, effective and saved, so that there is no way back.
 Result<> become(const Identity& identity) {
+  if (identity.user == 0 || identity.group == 0)
+    return base::invalid("a role cannot be root or in root's group");
   TRY(check(::setgroups(0, nullptr) == 0, "give up groups"));
   TRY(check(::setresgid(identity.group, identity.group, identity.group) == 0,
             fmt::format("become group {}", identity.group)));

@@ -1,6 +1,7 @@
 #include "privsep/system_calls.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,7 +24,7 @@ namespace {
 // What OpenSSL, libcurl and the C++ library do without any right: memory, time, waiting, random
 // bytes, and descriptors that are there already.
 constexpr std::string_view kHarmless =
-    "read write writev pread64 lseek close fstat fcntl poll ppoll sendmsg recvmsg sendto "
+    "read write writev pread64 lseek close fstat fcntl poll ppoll recvmsg "
     "recvfrom getsockopt setsockopt getsockname getpeername shutdown brk munmap mremap "
     "madvise mlock munlock futex getrandom clock_gettime clock_nanosleep gettimeofday getpid "
     "gettid getppid getuid geteuid getgid getegid getgroups capget sysinfo sched_yield "
@@ -46,7 +47,10 @@ struct Release {
 // A filter while it is made. Calls that this machine's architecture does not have are left out.
 class Filter {
  public:
-  Filter() : context_(seccomp_init(SCMP_ACT_ERRNO(ENOSYS))) { good_ = context_ != nullptr; }
+  Filter() : context_(seccomp_init(SCMP_ACT_ERRNO(ENOSYS))) {
+    good_ = context_ &&
+            seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
+  }
 
   // Each of the names, which are separated by spaces.
   void set_all(std::uint32_t action, std::string_view names) {
@@ -120,6 +124,9 @@ void allow_sockets(Filter& filter, SystemCalls allowed) {
       filter.set(SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {equal(0, family)});
   filter.set(connects ? kAllow : kKill, "connect", {});
   filter.set(kAllow, "socketpair", {equal(0, AF_UNIX)});
+  // MSG_FASTOPEN connects without connect(2), which is where Landlock looks (tcp(7)).
+  filter.set(kAllow, "sendto", {masked(3, MSG_FASTOPEN, 0)});
+  filter.set(kAllow, "sendmsg", {masked(2, MSG_FASTOPEN, 0)});
   for (const char* accept : {"accept", "accept4"})
     filter.set(allowed == SystemCalls::accept ? kAllow : kKill, accept, {});
   if (!connects) filter.set(kKill, "socket", {});
@@ -132,7 +139,9 @@ void allow_with_conditions(Filter& filter) {
     filter.set(kAllow, "ioctl", {equal(1, request)});
   filter.set(SCMP_ACT_ERRNO(ENOTTY), "ioctl", {equal(1, TCGETS)});
   filter.set(kAllow, "tgkill", {equal(0, static_cast<std::uint64_t>(::getpid()))});  // abort(3)
-  filter.set(SCMP_ACT_ERRNO(EPERM), "clone", {});  // neither processes nor threads
+  // No threads, which a library may try; no processes, which only an attacker would.
+  filter.set(SCMP_ACT_ERRNO(EPERM), "clone", {masked(0, CLONE_THREAD, CLONE_THREAD)});
+  filter.set(kKill, "clone", {masked(0, CLONE_THREAD, 0)});
   // To lock itself in further, and to look how it is.
   filter.set_all(kAllow,
                  "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp");
@@ -145,7 +154,7 @@ void allow_files(Filter& filter, SystemCalls allowed) {
   if (allowed == SystemCalls::resolve) {
     filter.set_all(kAllow, kReadingByName);
     filter.set_all(kAllow, "newfstatat getdents64");
-    filter.set(kAllow, "sendmmsg", {});  // the resolver's two questions at once
+    filter.set(kAllow, "sendmmsg", {masked(3, MSG_FASTOPEN, 0)});  // two questions at once
     return;
   }
   filter.set_all(kRefuse, kReadingByName);

@@ -2,11 +2,12 @@
 """FaultS12: the sandbox is really on, for root and for anybody else; tried in each role."""
 
 import json
+import pathlib
 import shutil
 import subprocess
 import unittest
 
-from harness import sandbox
+from harness import Authority, sandbox
 from harness.everseal import binary
 
 ROLES = ["keeper", "net", "verify", "edge"]
@@ -53,6 +54,18 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("refused\n"), 4)
         self.assertIn("  on     no new privileges\n", done.stdout)
+
+    def test_the_ca_is_looked_up_by_dns(self):
+        """Behind the name the CA has a certificate for another: it was reached, and refused."""
+        authority = Authority().start()
+        self.addCleanup(authority.stop)
+        authority.resolve("ca.example")
+        issue = ["issue", "--yes", "-d", f"a.example:{sandbox.SCRATCH}", "--server",
+                 "https://ca.example:14000/dir", "--ca-bundle", str(authority.bundle)]
+        pathlib.Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        self.assertIn("certificate subject name", self.run_as(None, *issue).stderr)
+        pathlib.Path("/etc/resolv.conf").write_text("nameserver 127.0.0.9\n")
+        self.assertIn("look up ca.example: ", self.run_as(None, *issue).stderr)
 
     def test_a_role_is_not_a_command(self):
         done = self.run_as(None, "role", "keeper", "-", "required")

@@ -29,6 +29,7 @@ namespace everseal::privsep {
 namespace {
 
 constexpr std::uint16_t kUnlikelyPort = 9;  // discard
+constexpr int kMptcp = 262;                 // IPPROTO_MPTCP (RFC 8684)
 
 // What a system call's return value says.
 int outcome(long result) { return result < 0 ? errno : 0; }
@@ -53,8 +54,8 @@ int write_below_etc() {
   return code;
 }
 
-int make_socket(int family, int type) {
-  const int fd = ::socket(family, type | SOCK_CLOEXEC, 0);
+int make_socket(int family, int type, int protocol = 0) {
+  const int fd = ::socket(family, type | SOCK_CLOEXEC, protocol);
   const int code = outcome(fd);
   if (fd >= 0) ::close(fd);
   return code;
@@ -147,6 +148,8 @@ constexpr Attempt kAttempts[] = {
     {"raw-socket", "create a raw socket", [](pid_t) { return make_socket(AF_INET, SOCK_RAW); }},
     {"unix-socket", "create a Unix socket",
      [](pid_t) { return make_socket(AF_UNIX, SOCK_STREAM); }},
+    {"mptcp-socket", "create a socket of a protocol that Landlock does not know",
+     [](pid_t) { return make_socket(AF_INET, SOCK_STREAM, kMptcp); }},
     {"connect", "connect to another port than its own", [](pid_t) { return connect_to_any(); }},
     {"fast-open", "connect without connect(2)", [](pid_t) { return connect_by_sending(); }},
     {"bind", "bind a port", [](pid_t) { return bind_any(); }},

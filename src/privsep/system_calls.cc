@@ -1,6 +1,7 @@
 #include "privsep/system_calls.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -112,13 +113,15 @@ void allow_memory(Filter& filter, SystemCalls allowed) {
 
 void allow_sockets(Filter& filter, SystemCalls allowed) {
   const bool connects = allowed == SystemCalls::connect || allowed == SystemCalls::resolve;
-  for (const int family : {AF_INET, AF_INET6}) {
-    const auto domain = static_cast<std::uint64_t>(family);
-    if (connects)
-      filter.set(kAllow, "socket", {equal(0, domain), masked(1, kTypeMask, SOCK_STREAM)});
-    if (allowed == SystemCalls::resolve)
-      filter.set(kAllow, "socket", {equal(0, domain), masked(1, kTypeMask, SOCK_DGRAM)});
-  }
+  // By protocol, too: Landlock knows ports of TCP, not of MPTCP or SCTP.
+  const auto allow = [&](std::uint64_t type, std::uint64_t protocol) {
+    for (const std::uint64_t family : {AF_INET, AF_INET6})
+      for (const std::uint64_t either : {std::uint64_t{0}, protocol})
+        filter.set(kAllow, "socket",
+                   {equal(0, family), masked(1, kTypeMask, type), equal(2, either)});
+  };
+  if (connects) allow(SOCK_STREAM, IPPROTO_TCP);
+  if (allowed == SystemCalls::resolve) allow(SOCK_DGRAM, IPPROTO_UDP);
   // The resolver also tries a cache daemon and asks for the machine's addresses.
   if (allowed == SystemCalls::resolve)
     for (const std::uint64_t family : {AF_UNIX, AF_NETLINK})

@@ -265,7 +265,7 @@ CurlTransport::CurlTransport(std::unique_ptr<Loop> loop) : loop_(std::move(loop)
 CurlTransport::~CurlTransport() = default;
 
 Result<std::unique_ptr<CurlTransport>> CurlTransport::open(CurlOptions options) {
-  TRY(open_curl());
+  static_cast<void>(TRY(open_curl()));
   CURLM* multi = curl().multi_init();
   if (!multi) return base::internal("libcurl does not start");
   return std::unique_ptr<CurlTransport>(

@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -98,7 +99,8 @@ Result<> lock_in_keeper(const std::optional<Identity>& identity) {
   return confine({.system_calls = SystemCalls::messages});
 }
 
-// Net may go before the monitor does, never the other way.
+// Net may go before the monitor does, never the other way. When it sends what it may not it is
+// hung up on.
 Result<> run_keeper(const Channel& monitor, const Channel& net, const RoleOptions& options) {
   TRY(say_ready(monitor, lock_in_keeper(options.identity), options.strictness));
   Keeper keeper;
@@ -109,7 +111,9 @@ Result<> run_keeper(const Channel& monitor, const Channel& net, const RoleOption
   for (;;) {
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;
     if (polled[0].revents != 0) TRY(serve_one<KeeperRequest>(monitor, for_monitor));
-    if (polled[1].revents != 0 && !serve_one<SignerRequest>(net, for_net)) polled[1].fd = -1;
+    if (polled[1].revents == 0 || serve_one<SignerRequest>(net, for_net)) continue;
+    ::shutdown(net.socket().get(), SHUT_RDWR);
+    polled[1].fd = -1;
   }
 }
 

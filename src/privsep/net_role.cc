@@ -174,7 +174,7 @@ class NetService {
     const std::string trusted =
         TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
     const auto [host, port] = host_of(TRY(http::https_origin(request.directory_url)));
-    TRY(http::open_curl());
+    static_cast<void>(TRY(http::open_curl()));
     http::CurlOptions options;
     options.trusted_pem = trusted;
     options.addresses = TRY(look_up(host));
@@ -188,7 +188,7 @@ class NetService {
   Result<acme::AccountTerms> handle(ask_net::Terms&, Files) { return TRY(client())->terms(); }
 
   Result<> handle(ask_net::UseAccount& request, Files) {
-    TRY(TRY(client())->use_account(request.url));
+    static_cast<void>(TRY(TRY(client())->use_account(request.url)));
     return {};
   }
 
@@ -219,7 +219,7 @@ class NetService {
 
   Result<> handle(ask_net::UseServers& request, Files) {
     state_ = State::visitor;
-    TRY(scan::open_ssl());
+    static_cast<void>(TRY(scan::open_ssl()));
     return leave_only(request.ports);
   }
 

@@ -19,7 +19,6 @@ namespace {
 // The client repeats a request five times, each at most a minute, with pauses (acme/client.h).
 constexpr base::Milliseconds kCaTime = std::chrono::minutes(10);
 constexpr base::Milliseconds kStopLatency{200};
-constexpr base::Milliseconds kTimeToTidy = std::chrono::minutes(1);
 constexpr std::size_t kMostChainBytes = kMostMessageBytes / 2;
 
 class KeeperProcess : public KeeperClient {
@@ -95,13 +94,14 @@ class NetProcess : public NetClient {
     return std::unexpected(worker_.lost({ErrorKind::rejected, "an account that is not at the CA"}));
   }
 
-  // Net has the time of each group of issuances that are under way at once, and no more.
+  // Net has the time of each group of issuances that are under way at once, and a fifth of one more
+  // to tidy up.
   Result<> follow(Claims& claims, acme::Host& host, const acme::RunnerOptions& options,
                   std::size_t count) {
     TRY(worker_.send(encode(NetRequest(ask_net::Run{options.most_at_once, options.deadline}))));
     const auto groups = static_cast<std::int64_t>(count / options.most_at_once + 1);
     const Instant deadline =
-        std::chrono::steady_clock::now() + groups * options.deadline + kTimeToTidy;
+        std::chrono::steady_clock::now() + groups * options.deadline + options.deadline / 5;
     bool told_to_stop = false;
     for (;;) {
       const Instant now = std::chrono::steady_clock::now();

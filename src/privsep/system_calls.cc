@@ -25,7 +25,7 @@ namespace {
 // What OpenSSL, libcurl and the C++ library do without any right: memory, time, waiting, random
 // bytes, and descriptors that are there already.
 constexpr std::string_view kHarmless =
-    "read write writev pread64 lseek close fstat fcntl poll ppoll recvmsg "
+    "read write writev pread64 pipe2 lseek close fstat fcntl poll ppoll recvmsg "
     "recvfrom getsockopt setsockopt getsockname getpeername shutdown brk munmap mremap "
     "madvise mlock munlock futex getrandom clock_gettime clock_nanosleep gettimeofday getpid "
     "gettid getppid getuid geteuid getgid getegid getgroups capget sysinfo sched_yield "
@@ -86,10 +86,10 @@ class Filter {
 };
 
 scmp_arg_cmp equal(unsigned argument, std::uint64_t value) {
-  return SCMP_CMP(argument, SCMP_CMP_EQ, value);
+  return {argument, SCMP_CMP_EQ, value, 0};
 }
 scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t value) {
-  return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
+  return {argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
 constexpr auto kAllow = SCMP_ACT_ALLOW, kKill = SCMP_ACT_KILL_PROCESS;

@@ -110,7 +110,7 @@ class Reader {
     const std::uint64_t value = get_number();
     number = static_cast<Number>(value);
     if constexpr (std::same_as<Number, bool>) good_ &= value <= 1;
-    if constexpr (std::unsigned_integral<Number>) good_ &= number == value;
+    if constexpr (!std::same_as<Number, bool>) good_ &= static_cast<std::uint64_t>(number) == value;
   }
   template <class Enum>
     requires std::is_enum_v<Enum>

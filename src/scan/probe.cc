@@ -200,7 +200,7 @@ std::string to_string(const Target& target) {
 
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
-  TRY(open_ssl());
+  static_cast<void>(TRY(open_ssl()));
   Connection connection = TRY(Connection::open(target, timeout));
   const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
   if (!session) return base::internal("TLS: " + openssl_reason());

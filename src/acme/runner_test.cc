@@ -139,6 +139,20 @@ TEST_F(Run, FaultA4_RateLimitTellsWhenToComeBack) {
   EXPECT_EQ(base::to_rfc3339(outcome.retry_at.value()), "2026-11-21T05:00:00Z");
 }
 
+TEST_F(Run, FaultA5_AtOnceIsNotAFlood) {
+  http::Response limited = FakeCa::problem(429, "rateLimited", "slow down");
+  limited.headers.push_back({"Retry-After", "0"});
+  fault_always("/new-order", {Fault::answer, limited});
+  EXPECT_EQ(error_of(issue()), "rateLimited: slow down");
+  EXPECT_LE(ca_.count("POST /new-order"), 6);
+  ca_.fault = [](const std::string&, const std::string&) { return Fault(); };
+  ca_.retry_after = "0";
+  ca_.polls_until_valid = 20;
+  const Instant start = clock_.steady_now();
+  EXPECT_EQ(error_of(issue()), "issued");
+  EXPECT_GE(clock_.steady_now() - start, base::Seconds(10));
+}
+
 TEST_F(Run, FaultA4_ShortRateLimitIsWaitedOut) {
   http::Response limited = FakeCa::problem(503, "rateLimited", "slow down");
   limited.headers.push_back({"Retry-After", "30"});

@@ -317,6 +317,28 @@ TEST_F(Run, StopsTidily) {
   EXPECT_EQ(ca_.authorizations[0].status, "deactivated");
 }
 
+TEST_F(Run, FaultA10_StopsWhileItLooksForAnOrder) {
+  std::atomic<bool> stop = false;
+  options_.stop = &stop;
+  ca_.fault = [&](const std::string& path, const std::string&) {
+    if (path != "/account/") return Fault();
+    stop = true;
+    return Fault{Fault::drop_request};
+  };
+  EXPECT_EQ(error_of(issue({.id = 1, .names = {"a.com"}, .recover_unknown_order = true})),
+            "stopped");
+  EXPECT_EQ(ca_.count("POST /account/"), 1);
+  EXPECT_EQ(ca_.count("POST /new-order"), 0);
+}
+
+TEST_F(Run, FaultA10_StopsBeforeItHasTheDirectory) {
+  std::atomic<bool> stop = true;
+  options_.stop = &stop;
+  const auto result = run(client_, {{.id = 1, .names = {"a.com"}}}, host_, options_);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("stopped"));
+}
+
 class OpenAccount : public Run {
  protected:
   std::string make() {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kMostTries = 3;  // of one request with refused nonces
 constexpr int kMostRedirects = 3;
+constexpr base::Milliseconds kStopLatency{200};
 constexpr std::size_t kMostNonceBytes = 256;
 constexpr std::size_t kMostNonces = 200;
 // Requests under way that will each bring a nonce. Let's Encrypt takes ten new-nonce requests at
@@ -89,7 +90,11 @@ Result<http::Response> Client::fetch(std::string url) {
     transport_.send(id, {.method = http::Method::get, .url = url, .headers = {}, .body = ""});
     std::optional<Result<http::Response>> result;
     while (!result) {
-      for (auto& each : transport_.wait(clock_.steady_now() + std::chrono::minutes(2))) {
+      if (stopping()) {
+        abandoned_.insert(id);
+        return base::transient("stopped");
+      }
+      for (auto& each : transport_.wait(next_look(Instant::max()))) {
         if (each.id == id) {
           result = std::move(each.result);
         } else {
@@ -163,7 +168,8 @@ std::vector<Reply> Client::wait(Instant deadline) {
 
 Result<http::Response> Client::call(SignedRequest request) {
   auto result = call_once(request);
-  for (int failures = 1; failures <= kMostFailures && worth_repeating(result); failures++) {
+  for (int failures = 1; failures <= kMostFailures && worth_repeating(result) && !stopping();
+       failures++) {
     sleep_until(clock_.steady_now() + repeat_delay(failures));
     result = call_once(request);
   }
@@ -172,10 +178,11 @@ Result<http::Response> Client::call(SignedRequest request) {
 
 Result<http::Response> Client::call_once(const SignedRequest& request) {
   constexpr std::uint64_t id = ~0ull;
+  if (stopping()) return base::transient("stopped");
   send(id, request);
   std::vector<Reply> others;
   for (;;) {
-    auto replies = wait(clock_.steady_now() + std::chrono::minutes(2));
+    auto replies = wait(next_look(Instant::max()));
     const auto own = std::ranges::find(replies, id, &Reply::id);
     std::optional<Result<http::Response>> result;
     if (own != replies.end()) {
@@ -183,6 +190,7 @@ Result<http::Response> Client::call_once(const SignedRequest& request) {
       replies.erase(own);
     }
     std::ranges::move(replies, std::back_inserter(others));
+    if (!result && stopping()) result = base::transient("stopped");
     if (!result) continue;
     replies_ = std::move(others);
     return *std::move(result);
@@ -190,9 +198,15 @@ Result<http::Response> Client::call_once(const SignedRequest& request) {
 }
 
 void Client::sleep_until(Instant deadline) {
-  while (clock_.steady_now() < deadline) {
-    for (auto& each : transport_.wait(deadline)) complete(std::move(each));
+  while (clock_.steady_now() < deadline && !stopping()) {
+    for (auto& each : transport_.wait(next_look(deadline))) complete(std::move(each));
   }
+}
+
+// How long to wait for messages before looking whether to stop.
+Instant Client::next_look(Instant deadline) const {
+  const base::Milliseconds patience = stop_ ? kStopLatency : std::chrono::minutes(2);
+  return std::min<Instant>(deadline, clock_.steady_now() + patience);
 }
 
 // Signs what there are nonces for, and asks for nonces for the rest.
@@ -233,6 +247,7 @@ void Client::dispatch_one(Pending pending) {
 }
 
 void Client::complete(http::Completion completion) {
+  if (abandoned_.erase(completion.id) > 0) return;
   auto post = in_flight_.extract(completion.id);
   if (post.empty()) return complete_nonce(std::move(completion.result));
   complete_post(std::move(post.mapped()), std::move(completion.result));

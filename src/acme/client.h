@@ -1,10 +1,12 @@
 // Talking to one CA as one account: the directory, nonces, signatures, and the account itself.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,9 @@ class Client {
  public:
   // Only https. Nothing is sent before it is needed.
   Client(http::Transport& transport, Signer& signer, const Clock& clock, std::string directory_url);
+
+  // Whoever waits for an answer here hears "stopped" (transient) soon after `stop` became true.
+  void end_on(const std::atomic<bool>* stop) { stop_ = stop; }
 
   // The CA's directory, fetched once; redirects within its origin are followed, at most three.
   // Errors: transient, rejected (no directory there), invalid (the URL).
@@ -89,6 +94,8 @@ class Client {
   Result<Account> accept_account(const http::Response& response);
   Result<http::Response> call_once(const SignedRequest& request);
   void sleep_until(Instant deadline);
+  bool stopping() const { return stop_ && *stop_; }
+  Instant next_look(Instant deadline) const;
   void dispatch();
   void dispatch_one(Pending pending);
   void complete(http::Completion completion);
@@ -100,6 +107,7 @@ class Client {
   Signer& signer_;
   const Clock& clock_;
   const std::string directory_url_;
+  const std::atomic<bool>* stop_ = nullptr;
 
   std::string origin_;
   std::optional<Directory> directory_;
@@ -108,6 +116,7 @@ class Client {
   std::deque<Pending> waiting_;                 // for a nonce
   std::map<std::uint64_t, Pending> in_flight_;  // by the transport's id
   std::vector<Reply> replies_;                  // not yet handed out
+  std::set<std::uint64_t> abandoned_;           // the transport's ids that nobody waits for
   std::uint64_t next_id_ = 1;
   std::size_t nonce_requests_ = 0;  // in flight
 };

@@ -217,10 +217,12 @@ http::Response FakeCa::show_authorization(int number) {
   }
   const bool wildcard = authorization.name.starts_with("*.");
   if (wildcard) challenge["type"] = "dns-01";
-  return reply({{"status", authorization.status},
-                {"identifier", identifier(authorization.name.substr(wildcard ? 2 : 0))},
-                {"wildcard", wildcard},
-                {"challenges", {challenge}}});
+  auto response = reply({{"status", authorization.status},
+                         {"identifier", identifier(authorization.name.substr(wildcard ? 2 : 0))},
+                         {"wildcard", wildcard},
+                         {"challenges", {challenge}}});
+  if (!retry_after.empty()) response.headers.push_back({"Retry-After", retry_after});
+  return response;
 }
 
 // The certificate is for a key of our own: the client does not look.

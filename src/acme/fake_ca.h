@@ -55,6 +55,7 @@ class FakeCa : public http::Transport {
   bool has_order_list = true;
   bool authorizations_reused = false;          // orders are ready at once
   int polls_until_valid = 1;                   // of an authorization and of a processing order
+  std::string retry_after;                     // with every authorization
   std::map<std::string, std::string> refused;  // name → detail of its failed validation
 
   // What it saw.

@@ -203,11 +203,15 @@ void Issuance::repeat(Exchange exchange, base::Milliseconds delay) {
   }
 }
 
-// RFC 8555 §6.6. A limit without an end in sight ("paused" at Let's Encrypt) needs a person.
+// RFC 8555 §6.6. A limit without an end in sight ("paused" at Let's Encrypt) needs a person. One
+// that says "at once" again and again is not believed.
 void Issuance::on_rate_limited(Exchange exchange, const http::Response& response) {
   const auto asked = http::retry_after(response, context_.clock.now());
-  if (asked && context_.clock.steady_now() + *asked < deadline_) {
-    return send_after(std::max<base::Milliseconds>(*asked, kFirstPoll), std::move(exchange));
+  const auto delay = std::max<base::Milliseconds>(repeat_delay(++exchange.failures),
+                                                  asked.value_or(base::Seconds(0)));
+  const bool in_time = context_.clock.steady_now() + delay < deadline_;
+  if (asked && exchange.failures <= kMostFailures && in_time) {
+    return send_after(delay, std::move(exchange));
   }
   const Problem problem = parse_problem(response.body, response.status);
   fail(problem);
@@ -449,7 +453,7 @@ base::Milliseconds Issuance::poll_delay(base::Milliseconds& delay,
                                         const http::Response& response) const {
   delay = delay.count() == 0 ? kFirstPoll : std::min(delay * 2, kLongestPoll);
   const auto asked = http::retry_after(response, context_.clock.now());
-  return asked ? std::max<base::Milliseconds>(*asked, kFirstPoll) : delay;
+  return asked && asked->count() > 0 ? *asked : delay;  // "at once" would be for ever
 }
 
 std::string Issuance::describe_wait() const {

@@ -51,6 +51,7 @@ class Object {
     };
     if (text.size() > kMostBytes) return refuse("larger than 1 MiB");
     if (is_too_deep(text)) return refuse("nested too deeply");
+    if (text.contains('\0')) return refuse("not JSON");  // to nlohmann's parser it is the end
     json value = json::parse(text, nullptr, false);
     if (!value.is_object()) return refuse("not a JSON object");
     return Object(std::string(what), std::move(value), std::string(origin));

@@ -52,6 +52,8 @@ TEST(Order, FaultA8_WrongTypesAreNamed) {
             "the CA's order has a bad \"certificate\"");
   EXPECT_EQ(error_of(parse_order(std::string(2 << 20, ' '), kOrigin)),
             "the CA's order is larger than 1 MiB");
+  EXPECT_EQ(error_of(parse_order(std::string_view("{\"status\":7}\0", 13), kOrigin)),
+            "the CA's order is not JSON");
 }
 
 TEST(Authorization, FaultA29_HostileTokensAreRefused) {

@@ -147,6 +147,7 @@ class Runner {
   bool answer_searches() {
     if (searching_.empty()) return false;
     OrdersByNames found = find_open_orders(client_, known_urls_);
+    if (stopping()) stop_all();
     for (Slot slot : std::exchange(searching_, {})) {
       Job& job = jobs_.at(slot);
       job.issuance.on_order_found(take(found, job.names));
@@ -211,10 +212,25 @@ class Runner {
   std::vector<Outcome> outcomes_;     // of ended_
 };
 
+// The client looks at `stop` as long as a run lasts.
+class Stoppable {
+ public:
+  Stoppable(Client& client, const std::atomic<bool>* stop) : client_(client) {
+    client.end_on(stop);
+  }
+  ~Stoppable() { client_.end_on(nullptr); }
+  Stoppable(const Stoppable&) = delete;
+  Stoppable& operator=(const Stoppable&) = delete;
+
+ private:
+  Client& client_;
+};
+
 }  // namespace
 
 Result<> run(Client& client, std::vector<IssuanceRequest> requests, Host& host,
              const RunnerOptions& options) {
+  const Stoppable stoppable(client, options.stop);
   const IssuanceContext context{.clock = client.clock(),
                                 .directory = *TRY(client.directory()),
                                 .origin = client.origin(),

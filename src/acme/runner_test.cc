@@ -139,6 +139,20 @@ TEST_F(Run, FaultA4_RateLimitTellsWhenToComeBack) {
   EXPECT_EQ(base::to_rfc3339(outcome.retry_at.value()), "2026-11-21T05:00:00Z");
 }
 
+TEST_F(Run, FaultA5_AtOnceIsNotAFlood) {
+  http::Response limited = FakeCa::problem(429, "rateLimited", "slow down");
+  limited.headers.push_back({"Retry-After", "0"});
+  fault_always("/new-order", {Fault::answer, limited});
+  EXPECT_EQ(error_of(issue()), "rateLimited: slow down");
+  EXPECT_LE(ca_.count("POST /new-order"), 6);
+  ca_.fault = [](const std::string&, const std::string&) { return Fault(); };
+  ca_.retry_after = "0";
+  ca_.polls_until_valid = 20;
+  const Instant start = clock_.steady_now();
+  EXPECT_EQ(error_of(issue()), "issued");
+  EXPECT_GE(clock_.steady_now() - start, base::Seconds(10));
+}
+
 TEST_F(Run, FaultA4_ShortRateLimitIsWaitedOut) {
   http::Response limited = FakeCa::problem(503, "rateLimited", "slow down");
   limited.headers.push_back({"Retry-After", "30"});
@@ -301,6 +315,28 @@ TEST_F(Run, StopsTidily) {
   EXPECT_EQ(error_of(host_.outcomes.at(1)), "stopped");
   EXPECT_EQ(error_of(host_.outcomes.at(2)), "stopped");
   EXPECT_EQ(ca_.authorizations[0].status, "deactivated");
+}
+
+TEST_F(Run, FaultA10_StopsWhileItLooksForAnOrder) {
+  std::atomic<bool> stop = false;
+  options_.stop = &stop;
+  ca_.fault = [&](const std::string& path, const std::string&) {
+    if (path != "/account/") return Fault();
+    stop = true;
+    return Fault{Fault::drop_request};
+  };
+  EXPECT_EQ(error_of(issue({.id = 1, .names = {"a.com"}, .recover_unknown_order = true})),
+            "stopped");
+  EXPECT_EQ(ca_.count("POST /account/"), 1);
+  EXPECT_EQ(ca_.count("POST /new-order"), 0);
+}
+
+TEST_F(Run, FaultA10_StopsBeforeItHasTheDirectory) {
+  std::atomic<bool> stop = true;
+  options_.stop = &stop;
+  const auto result = run(client_, {{.id = 1, .names = {"a.com"}}}, host_, options_);
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("stopped"));
 }
 
 class OpenAccount : public Run {

@@ -40,6 +40,7 @@ struct Transfer {
   Response response;
   std::size_t most_body_bytes = 0;
   std::size_t header_bytes = 0;
+  std::size_t sent_bytes = 0;  // of the request's body
   EasyPointer easy;
   ListPointer header_lines, addresses;
   std::array<char, CURL_ERROR_SIZE> error{};
@@ -57,6 +58,16 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   if (transfer.response.body.size() + size > transfer.most_body_bytes) return 0;
   transfer.response.body.append(data, size);
   return size;
+}
+
+// libcurl cannot go back in what it got this way. So where it would send a request again by itself,
+// after the server closed a kept connection without an answer, it fails instead: the request may
+// have taken effect, and whoever made it knows how to find out.
+std::size_t on_send(char* to, std::size_t size, std::size_t count, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  const std::size_t length = transfer.request.body.copy(to, size * count, transfer.sent_bytes);
+  transfer.sent_bytes += length;
+  return length;
 }
 
 // A status line begins anew: headers of a 100 Continue are not ours.
@@ -80,7 +91,7 @@ void set(const Transfer& transfer, CURLoption option, Value value) {
   curl().easy_setopt(transfer.easy.get(), option, value);
 }
 
-void set_method(const Transfer& transfer) {
+void set_method(Transfer& transfer) {
   const Request& request = transfer.request;
   switch (request.method) {
     case Method::get:
@@ -90,7 +101,8 @@ void set_method(const Transfer& transfer) {
     case Method::post:
       set(transfer, CURLOPT_POST, 1L);
       set(transfer, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
-      return set(transfer, CURLOPT_POSTFIELDS, request.body.c_str());
+      set(transfer, CURLOPT_READDATA, &transfer);
+      return set(transfer, CURLOPT_READFUNCTION, &on_send);
   }
 }
 
@@ -149,6 +161,16 @@ std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
   }
   const char* reason = transfer.error[0] ? transfer.error.data() : curl().easy_strerror(code);
   return base::transient(fmt::format("{}: {}", base::printable(url, 200), base::printable(reason)));
+}
+
+// Whether only the end of the connection says where the body ends: libcurl takes any end for it,
+// also one that TLS has not confirmed (RFC 9112 §9.8).
+bool ends_unconfirmed(const Transfer& transfer) {
+  const Response& response = transfer.response;
+  long version = 0;
+  curl().easy_getinfo(transfer.easy.get(), CURLINFO_HTTP_VERSION, &version);
+  return version <= CURL_HTTP_VERSION_1_1 && !response.body.empty() &&
+         !response.header("Content-Length") && !response.header("Transfer-Encoding");
 }
 
 }  // namespace
@@ -250,6 +272,10 @@ class CurlTransport::Loop {
     long status = 0;
     curl().easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);
+    if (ends_unconfirmed(transfer)) {
+      return base::transient(fmt::format("{}: the answer does not say how long it is",
+                                         base::printable(transfer.request.url, 200)));
+    }
     return std::move(transfer.response);
   }
 

@@ -2,15 +2,17 @@
 
 Start here: `sandbox.enter()` gives the machine, `Authority` the CA and the DNS, `Nginx` the web
 server, `Sites` what the administrator had before Everseal came, `Everseal` the program under test,
-`visitor` what a browser sees. `MachineCase` puts them together for one test.
+`visitor` what a browser sees, `Proxy` a CA that misbehaves. `MachineCase` puts them together for
+one test.
 """
 
 from .authority import Authority
 from .case import MachineCase, main
 from .everseal import Everseal
 from .nginx import Nginx
+from .proxy import Proxy
 from .sites import Application, Sites
 from . import sandbox, visitor
 
-__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "Sites", "main",
-           "sandbox", "visitor"]
+__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "Proxy", "Sites",
+           "main", "sandbox", "visitor"]

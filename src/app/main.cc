@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/progress_printer.h"
@@ -15,12 +17,20 @@ namespace {
 
 void request_stop(int) { jobs::stop_requested = true; }
 
+// The next run takes back, or goes on with, what this one began.
+void end_without_memory() {
+  constexpr std::string_view kText =
+      "everseal: no memory is left; run again, what was begun is resumed\n";
+  static_cast<void>(::write(STDERR_FILENO, kText.data(), kText.size()) < 0);
+  ::_exit(1);
+}
+
 // The first signal ends the job tidily; the second ends the process.
 void catch_signals() {
   struct sigaction stop{};
   stop.sa_handler = request_stop;
   stop.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &stop, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -28,6 +38,7 @@ int main(int argc, char** argv) {
   ::umask(0077);
   if (argc > 1 && std::string_view(argv[1]) == "role")
     return privsep::run_role({argv, static_cast<std::size_t>(argc)});
+  std::set_new_handler(end_without_memory);
   FileSystem& files = base::real_file_system();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
@@ -43,7 +54,7 @@ int main(int argc, char** argv) {
   ProgressPrinter printer(printing);
   std::optional<privsep::Identities> identities;
   if (::geteuid() == 0) identities = privsep::find_identities();
-  privsep::ProcessWorkers workers(identities, privsep::Strictness::required);
+  privsep::ProcessWorkers workers(identities, privsep::Strictness::required, &jobs::stop_requested);
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
   return run(*line, environment);

@@ -132,6 +132,7 @@ std::string Process::describe_end() {
     const int number = WTERMSIG(status);
     return fmt::format("was ended by signal {} ({})", number, ::sigdescr_np(number));
   }
+  if (WEXITSTATUS(status) == kNoMemoryStatus) return "had no memory left";
   return fmt::format("ended with status {}", WEXITSTATUS(status));
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@ namespace everseal::privsep {
 struct RoleOptions {
   std::optional<Identity> identity{};  // whom it becomes; none: it stays who we are
   Strictness strictness = Strictness::required;
+  const std::atomic<bool>* stop = nullptr;  // once set, it is not waited for long
 };
 
 // The descriptors at which a role finds its channels: the monitor's, and between keeper and net
@@ -30,6 +32,9 @@ struct RoleCommand {
   RoleOptions options{};
 };
 Result<RoleCommand> parse_role_arguments(std::span<const char* const> arguments);
+
+// The exit status of a role that gets no more memory.
+inline constexpr int kNoMemoryStatus = 12;
 
 // A process that runs a role; ended with its owner. Move-only.
 class Process {
@@ -51,8 +56,8 @@ class Process {
   pid_t pid() const { return pid_; }
   void signal(int number) const;
 
-  // Waits at most a second for it to end by itself: "was ended by signal 9 (Killed)", "ended with
-  // status 1", "does not answer". It is gone afterwards.
+  // Waits at most a second for it to end by itself: "was ended by signal 9 (Killed)", "had no
+  // memory left", "ended with status 1", "does not answer". It is gone afterwards.
   std::string describe_end();
 
  private:

@@ -99,13 +99,14 @@ class NetProcess : public NetClient {
                   std::size_t count) {
     TRY(worker_.send(encode(NetRequest(ask_net::Run{options.most_at_once, options.deadline}))));
     const auto groups = static_cast<std::int64_t>(count / options.most_at_once + 1);
-    const Instant deadline =
-        std::chrono::steady_clock::now() + groups * options.deadline + kTimeToTidy;
+    Instant deadline = std::chrono::steady_clock::now() + groups * options.deadline + kTimeToTidy;
     bool told_to_stop = false;
     for (;;) {
       const Instant now = std::chrono::steady_clock::now();
-      if (options.stop && *options.stop && !std::exchange(told_to_stop, true))
+      if (options.stop && *options.stop && !std::exchange(told_to_stop, true)) {
         worker_.signal(SIGTERM);
+        deadline = std::min(deadline, now + kTimeToStop);
+      }
       if (now >= deadline)
         return std::unexpected(worker_.lost({ErrorKind::transient, "no end in time"}));
       if (!worker_.wait(std::min(deadline, now + kStopLatency))) continue;
@@ -234,12 +235,13 @@ class ProcessWorkers::VisitProcess : public scan::Visitor {
   const std::set<std::uint16_t> ports_;
 };
 
-ProcessWorkers::ProcessWorkers(std::optional<Identities> identities, Strictness strictness)
-    : identities_(std::move(identities)), strictness_(strictness) {}
+ProcessWorkers::ProcessWorkers(std::optional<Identities> identities, Strictness strictness,
+                               const std::atomic<bool>* stop)
+    : identities_(std::move(identities)), strictness_(strictness), stop_(stop) {}
 ProcessWorkers::~ProcessWorkers() = default;
 
 RoleOptions ProcessWorkers::options(Role role) const {
-  RoleOptions options{.identity = {}, .strictness = strictness_};
+  RoleOptions options{.identity = {}, .strictness = strictness_, .stop = stop_};
   if (identities_)
     options.identity = role == Role::keeper ? identities_->keys : identities_->workers;
   return options;

@@ -12,8 +12,10 @@ namespace everseal::privsep {
 // Starts a role when it is first asked for; what it started ends with it.
 class ProcessWorkers : public Workers {
  public:
-  // `identities`: whom roles become; none: all run as the user who runs this.
-  ProcessWorkers(std::optional<Identities> identities, Strictness strictness);
+  // `identities`: whom roles become; none: all run as the user who runs this. `stop` is set by a
+  // signal: nobody is waited for longer than kTimeToStop from then on.
+  ProcessWorkers(std::optional<Identities> identities, Strictness strictness,
+                 const std::atomic<bool>* stop = nullptr);
   ~ProcessWorkers() override;
 
   Result<CaWorkers> open_ca(const std::string& directory_url,
@@ -29,6 +31,7 @@ class ProcessWorkers : public Workers {
 
   const std::optional<Identities> identities_;
   const Strictness strictness_;
+  const std::atomic<bool>* const stop_;
   std::unique_ptr<VerifyProcess> verifier_;
   std::unique_ptr<VisitProcess> visitor_;
 };

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "base/encoding.h"
 #include "privsep/messages.h"
 
@@ -12,7 +15,7 @@ Result<Worker> Worker::start(Role role, const RoleOptions& options, const Channe
   auto [ours, theirs] = TRY(Channel::make_pair());
   std::vector<const Channel*> channels = {&theirs};
   if (peer) channels.push_back(peer);
-  return Worker(role, TRY(Process::start(role, options, channels)), std::move(ours));
+  return Worker(role, TRY(Process::start(role, options, channels)), std::move(ours), options.stop);
 }
 
 void Worker::make_printable(Error& error) {
@@ -36,12 +39,21 @@ Error Worker::lost(const Error& why) {
   return *failure_;
 }
 
+// A signal may come between looking at `stop_` and waiting.
+bool Worker::wait_in_slices(Instant deadline) const {
+  constexpr base::Milliseconds kSlice{200};
+  for (;;) {
+    const Instant now = std::chrono::steady_clock::now();
+    if (stop_ && *stop_) deadline = std::min(deadline, now + kTimeToStop);
+    if (channel_.wait(std::min(deadline, now + kSlice))) return true;
+    if (now >= deadline) return false;
+  }
+}
+
 Result<std::string> Worker::take(base::Milliseconds patience) {
   if (failure_) return std::unexpected(*failure_);
-  const Instant deadline = std::chrono::steady_clock::now() + patience;
-  while (!channel_.wait(deadline))
-    if (std::chrono::steady_clock::now() >= deadline)
-      return std::unexpected(lost({ErrorKind::transient, "no answer in time"}));
+  if (!wait_in_slices(std::chrono::steady_clock::now() + patience))
+    return std::unexpected(lost({ErrorKind::transient, "no answer in time"}));
   auto packet = channel_.receive();
   if (!packet) return std::unexpected(lost(packet.error()));
   if (!packet->descriptors.empty())

@@ -1,6 +1,7 @@
 // A role process as the monitor sees it.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@ namespace everseal::privsep {
 // How long a role may take for one answer that needs no network: one that was stopped for a minute
 // still counts as alive.
 inline constexpr base::Milliseconds kAnswerTime{120'000};
+
+// How long once everything is to end: more than net needs to take back what it published.
+inline constexpr base::Milliseconds kTimeToStop{20'000};
 
 // A process and the channel to it. Once it fails it is gone, and every further call says why: what
 // a role is cannot be mended by asking again. Move-only.
@@ -75,8 +79,9 @@ class Worker {
   // It may quote what strangers sent.
   static void make_printable(Error& error);
 
-  Worker(Role role, Process process, Channel channel)
-      : role_(role), process_(std::move(process)), channel_(std::move(channel)) {}
+  Worker(Role role, Process process, Channel channel, const std::atomic<bool>* stop)
+      : role_(role), process_(std::move(process)), channel_(std::move(channel)), stop_(stop) {}
+  bool wait_in_slices(Instant deadline) const;
   Result<> settle();
   Result<> check_posted();
   Result<std::string> take(base::Milliseconds patience);
@@ -84,6 +89,7 @@ class Worker {
   Role role_;
   Process process_;
   Channel channel_;
+  const std::atomic<bool>* stop_;
   bool ready_ = false;
   int posted_ = 0;
   std::optional<Error> failure_;

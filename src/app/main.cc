@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/progress_printer.h"
@@ -16,12 +18,20 @@ namespace {
 
 void request_stop(int) { jobs::stop_requested = true; }
 
+// The next run takes back, or goes on with, what this one began.
+void end_without_memory() {
+  constexpr std::string_view kText =
+      "everseal: no memory is left; run again, what was begun is resumed\n";
+  static_cast<void>(::write(STDERR_FILENO, kText.data(), kText.size()) < 0);
+  ::_exit(1);
+}
+
 // The first signal ends the job tidily; the second ends the process.
 void catch_signals() {
   struct sigaction stop{};
   stop.sa_handler = request_stop;
   stop.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &stop, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -32,6 +42,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "everseal: {}\n", given_up.error().message);
     return 1;
   }
+  std::set_new_handler(end_without_memory);
   FileSystem& files = base::real_file_system();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {

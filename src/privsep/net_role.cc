@@ -85,13 +85,16 @@ HostAndPort host_of(const std::string& origin) {
   return result;
 }
 
-// The keeper, asked through its channel.
+// The keeper, asked through its channel. If it is gone, nothing can be signed any more: repeating
+// would take minutes, and giving up would lose orders that the next run can finish.
 class RemoteSigner : public acme::Signer {
  public:
   explicit RemoteSigner(const Channel& keeper) : keeper_(keeper) {}
   Result<std::string> sign(const crypto::JwsHeader& header, const acme::Payload& payload) override {
-    TRY(keeper_.send(encode(SignerRequest(Sign{header, payload}))));
-    return TRY(decode<Result<std::string>>(TRY(keeper_.receive()).bytes));
+    if (!keeper_.send(encode(SignerRequest(Sign{header, payload})))) ::_exit(kKeeperGoneStatus);
+    const auto answer = keeper_.receive();
+    if (!answer) ::_exit(kKeeperGoneStatus);
+    return TRY(decode<Result<std::string>>(answer->bytes));
   }
 
  private:

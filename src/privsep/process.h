@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,6 +39,9 @@ struct RoleCommand {
 };
 Result<RoleCommand> parse_role_arguments(std::span<const char* const> arguments);
 
+// The exit status of a role that gets no more memory, and of net without a keeper.
+inline constexpr int kNoMemoryStatus = 12, kKeeperGoneStatus = 13;
+
 // A process that runs a role; ended with its owner. Move-only.
 class Process {
  public:
@@ -62,7 +66,8 @@ class Process {
   // it goes on. It is gone afterwards.
   std::optional<int> wait_for_end();
 
-  // The same in words: "was ended by signal 9 (Killed)", "ended with status 1", "does not answer".
+  // The same in words: "was ended by signal 9 (Killed)", "had no memory left", "ended with status
+  // 1", "does not answer".
   std::string describe_end();
 
  private:

@@ -19,6 +19,8 @@ namespace {
 // The client repeats a request five times, each at most a minute, with pauses (acme/client.h).
 constexpr base::Milliseconds kCaTime = std::chrono::minutes(10);
 constexpr base::Milliseconds kStopLatency{200};
+// More than net needs to take back its challenges.
+constexpr base::Milliseconds kTimeToStop = std::chrono::seconds(20);
 constexpr std::size_t kMostChainBytes = kMostMessageBytes / 2;
 
 class KeeperProcess : public KeeperClient {
@@ -100,13 +102,15 @@ class NetProcess : public NetClient {
                   std::size_t count) {
     TRY(worker_.send(encode(NetRequest(ask_net::Run{options.most_at_once, options.deadline}))));
     const auto groups = static_cast<std::int64_t>(count / options.most_at_once + 1);
-    const Instant deadline =
+    Instant deadline =
         std::chrono::steady_clock::now() + groups * options.deadline + options.deadline / 5;
     bool told_to_stop = false;
     for (;;) {
       const Instant now = std::chrono::steady_clock::now();
-      if (options.stop && *options.stop && !std::exchange(told_to_stop, true))
+      if (options.stop && *options.stop && !std::exchange(told_to_stop, true)) {
         worker_.signal(SIGTERM);
+        deadline = std::min(deadline, now + kTimeToStop);
+      }
       if (now >= deadline)
         return std::unexpected(worker_.lost({ErrorKind::transient, "no end in time"}));
       if (!worker_.wait(std::min(deadline, now + kStopLatency))) continue;

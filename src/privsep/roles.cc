@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
+
+#include <new>
 
 #include "privsep/messages.h"
 
@@ -14,6 +17,8 @@ std::atomic<bool> role_must_end = false;
 namespace {
 
 void request_end(int) { role_must_end = true; }
+
+void end_without_memory() { ::_exit(kNoMemoryStatus); }
 
 void set_signals() {
   struct sigaction end{};
@@ -53,6 +58,7 @@ Result<> say_ready(const Channel& monitor, const Result<>& result, Strictness st
 
 int run_role(std::span<const char* const> arguments) {
   set_signals();
+  std::set_new_handler(end_without_memory);
   const auto command = parse_role_arguments(arguments);
   const Channel monitor = inherited(kMonitorDescriptor), peer = inherited(kPeerDescriptor);
   if (!command || !monitor) return 2;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "base/encoding.h"
@@ -45,11 +47,18 @@ Error Worker::lost(const Error& why) {
   return *failure_;
 }
 
+// Its answer may still come and would be taken for another's: it is not asked again.
+Error Worker::stopped() {
+  process_ = {};
+  failure_ = Error{ErrorKind::transient, "stopped"};
+  return *failure_;
+}
+
 Result<std::string> Worker::take(base::Milliseconds patience) {
   if (failure_) return std::unexpected(*failure_);
   const Instant deadline = std::chrono::steady_clock::now() + patience;
   while (!channel_.wait(std::min(deadline, std::chrono::steady_clock::now() + kStopLatency))) {
-    if (run_.stop && *run_.stop) return base::transient("stopped");
+    if (run_.stop && *run_.stop) return std::unexpected(stopped());
     if (std::chrono::steady_clock::now() >= deadline)
       return std::unexpected(lost({ErrorKind::transient, "no answer in time"}));
   }

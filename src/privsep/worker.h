@@ -86,6 +86,7 @@ class Worker {
         process_(std::move(process)),
         channel_(std::move(channel)),
         run_(std::move(run)) {}
+  Error stopped();
   Result<> settle();
   Result<> check_posted();
   Result<std::string> take(base::Milliseconds patience);

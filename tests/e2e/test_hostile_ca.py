@@ -104,8 +104,14 @@ class HostileCa(MachineCase):
         for name, (path, action, _, *options) in zip(names, faults):
             self.proxy.on(action, path=path, name=name, **(options[0] if options else {}))
         expected = {name: words for name, (_, _, words, *_) in zip(names, faults) if words}
+        self.proxy.requests.clear()
         document = self.run_everseal("renew", "--force", "--json",
                                      status=3 if expected else 0).json()
+        # Told never to reuse an authorization pebble does so for one in a hundred.
+        spared = [name for name, (path, *_) in zip(names, faults)
+                  if path == AUTHORIZATION and not self.proxy.count("POST", path, name)]
+        self.assertLess(len(spared), 4)
+        expected = {name: words for name, words in expected.items() if name not in spared}
         failed = {each["name"]: each["message"] for each in document["failed"]}
         self.assertEqual(sorted(failed), sorted(expected))
         for name, words in expected.items():
@@ -120,7 +126,6 @@ class HostileCa(MachineCase):
         check_live()
         if again:
             self.assert_undisturbed()
-        return failed
 
     def assert_undisturbed(self):
         """Without faults everything is renewed."""
@@ -589,9 +594,8 @@ class Texts(HostileCa):
                     each["token"] = token
             return proxy.edit_json(change)
 
-        failed = self.assert_faults([(AUTHORIZATION, with_token(token), 'token"|does not offer')
-                                     for token in tokens], again=False)
-        self.assertEqual(len(tokens), len(failed))
+        self.assert_faults([(AUTHORIZATION, with_token(token), 'token"|does not offer')
+                            for token in tokens], again=False)
         self.assertEqual(before, self.created())
         self.assertEqual([MANY / "hello"], list(MANY.rglob("*")))
         self.assertFalse(pathlib.Path("/etc/cron.d/x").exists())
@@ -629,8 +633,7 @@ class Texts(HostileCa):
         cases = [(NEW_ORDER, each(text), ".") for each in (problem, page) for text in texts]
         cases += [(NEW_ORDER, each(text), ".") for each in (kind, subproblem) for text in texts[:3]]
         cases += [(AUTHORIZATION, invalid(text), ".") for text in texts]
-        failed = self.assert_faults(cases, again=False)
-        self.assertEqual(len(cases), len(failed))
+        self.assert_faults(cases, again=False)
         renewal = self.everseal.results[-1]
         found = [renewal.out, renewal.err, self.run_everseal("status").out,
                  self.run_everseal("status", "--json").out]
@@ -719,7 +722,7 @@ class Slow(HostileCa):
             self.run_everseal(*self.issue_arguments())
             before = self.certificate_files()
             self.proxy.requests.clear()
-            self.proxy.on(proxy.drip(part), path=AUTHORIZATION, name=names[0])
+            self.proxy.on(proxy.drip(part), path=ORDER, name=names[0])
             running = self.everseal.start("renew", "--force")
             wait_until("the others are issued", lambda: all(
                 self.proxy.count("POST", CERTIFICATE, name) for name in names[1:]), 10)

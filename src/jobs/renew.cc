@@ -164,8 +164,17 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
           site.pairs.end())
         expect(expectations, model, site, issued.version.fingerprint);
   }
-  TRY(deploy::reload(server.instance(), deploy::kPatience));
-  const auto disproofs = TRY(prove(environment_, model, expectations));
+  const auto reloaded = deploy::reload(server.instance(), deploy::kPatience);
+  Result<> live = reloaded ? Result<>() : std::unexpected(reloaded.error());
+  std::vector<deploy::Disproof> disproofs;
+  if (live) disproofs = TRY(prove(environment_, model, expectations));
+  if (!disproofs.empty()) live = deploy::check_alive(server.instance(), *reloaded);
+  if (!live) {
+    const std::vector<Issued> all = activation.versions();
+    for (const Issued& issued : all) drop(activation, issued.certificate.name, live.error());
+    TRY(deploy::reload(server.instance(), deploy::kPatience));
+    return {};
+  }
   for (const deploy::Disproof& disproof : disproofs)
     for (const Issued& issued : std::vector<Issued>(activation.versions()))
       if (std::ranges::find(issued.certificate.names, disproof.name) !=

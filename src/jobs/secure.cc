@@ -7,6 +7,7 @@
 #include <set>
 
 #include "jobs/activation.h"
+#include "jobs/port_holder.h"
 #include "jobs/preview.h"
 #include "jobs/server.h"
 #include "jobs/site_plan.h"
@@ -17,6 +18,10 @@ namespace {
 
 // Stands in the preview for what is known once the account key is made.
 constexpr std::string_view kNoThumbprint = "ACCOUNT_THUMBPRINT";
+
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
 
 // One run of the job.
 class SecureJob {
@@ -34,7 +39,8 @@ class SecureJob {
   Result<> show_plan();
   bool nothing_to_do() const;
 
-  void choose_methods(const nginx::EditPlan& challenge);
+  std::vector<nginx::Note> blocked_by_others(const nginx::EditPlan& plan);
+  void choose_methods(const nginx::EditPlan& plan);
   Result<> open_challenges(Issuer& issuer);
   Result<> issue();
   Result<> install();
@@ -62,6 +68,7 @@ class SecureJob {
   std::vector<nginx::Site> sites_;  // those chosen
   std::vector<SitePlan> plans_;     // those that are still to be secured
   std::vector<SiteReport> ended_;   // those that are not, and why
+  std::set<std::string> blocked_;   // sites whose port 80 another program holds
   std::string diff_;
   std::optional<deploy::Context> context_;
   std::optional<deploy::Deployment> deployment_;
@@ -112,7 +119,7 @@ Result<> SecureJob::look() {
   TRY(within("the nginx configuration as it stands", server_->instance().test()));
   model_.emplace(TRY(server_->model()));
   found_ = nginx::find_sites(*model_);
-  sites_ = TRY(select_sites(found_, options_.names));
+  sites_ = TRY(select_sites(*model_, found_, options_.names));
   State* const state = state_ ? &*state_ : nullptr;
   const Wish wish = options_.force ? Wish::new_certificates : Wish::what_is_needed;
   plans_ = TRY(plan_sites(environment_, state, sites_, wish));
@@ -135,7 +142,7 @@ Result<std::string> SecureJob::thumbprint() {
 Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::string& thumbprint) {
   std::vector<nginx::SiteRequest> requests;
   for (const SitePlan& plan : plans_) {
-    if (plan.need == Need::nothing) continue;
+    if (plan.need == Need::nothing || blocked_.contains(plan.site->name)) continue;
     if (mode == nginx::SiteMode::challenge && plan.need != Need::issue) continue;
     nginx::SiteRequest& request = requests.emplace_back();
     request.site = plan.site;
@@ -146,6 +153,7 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
     if (environment_.settings.hsts)
       request.hsts = fmt::format("max-age={}", *environment_.settings.hsts);
     request.replace_existing = true;
+    request.validate = plan.need == Need::issue;
   }
   nginx::EditOptions options = server_->edit_options(thumbprint);
   if (mode == nginx::SiteMode::challenge) options.harden = false;
@@ -155,7 +163,12 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
 
 Result<> SecureJob::show_plan() {
   const std::string print = TRY(thumbprint());
-  const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
+  nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
+  if (std::vector<nginx::Note> blocked = blocked_by_others(plan); !blocked.empty()) {
+    plan = TRY(plan_edits(nginx::SiteMode::tls, print));
+    std::ranges::move(blocked, std::back_inserter(plan.refusals));
+  }
+  choose_methods(plan);
   diff_ = diff_of(plan);
   reporter_.show(preview(plans_, found_, plan, environment_.settings.server,
                          environment_.workers.users_to_make()));
@@ -176,23 +189,30 @@ bool SecureJob::nothing_to_do() const {
          std::ranges::all_of(plans_, [](const SitePlan& plan) { return plan.need == Need::serve; });
 }
 
-// By nginx where it can answer, else by a server of our own where nothing holds port 80.
-void SecureJob::choose_methods(const nginx::EditPlan& challenge) {
-  const bool port_80 = std::ranges::any_of(model_->sockets(), [](const nginx::Socket& socket) {
-    return socket.port == "80" && !socket.is_tls();
-  });
-  const std::set<std::string> no_http(challenge.no_http.begin(), challenge.no_http.end());
-  for (const SitePlan& plan : std::vector<SitePlan>(plans_)) {
-    if (plan.need != Need::issue) continue;
-    const auto name = std::ranges::find_if(
-        plan.site->names, [&](const std::string& each) { return no_http.contains(each); });
-    SitePlan& site = *find(plan.site->name);
+// The sites that a server of our own would have to answer for, where a program holds port 80.
+std::vector<nginx::Note> SecureJob::blocked_by_others(const nginx::EditPlan& plan) {
+  std::vector<nginx::Note> blocked;
+  const auto holder = plan.no_http.empty() ? std::nullopt : port_holder(environment_.files, 80);
+  if (!holder) return blocked;
+  for (const SitePlan& site : plans_) {
+    if (site.need != Need::issue || !has(plan.no_http, site.site->name)) continue;
+    blocked_.insert(site.site->name);
+    blocked.push_back(
+        {site.site->name, site.site->where,
+         fmt::format(
+             "port 80, where the CA asks, is held by {} and not by nginx: end it, or let it "
+             "serve a directory and use `everseal issue -d {}:DIRECTORY`",
+             *holder, site.site->name)});
+  }
+  return blocked;
+}
+
+// By nginx where it can answer, else by a server of our own: nothing holds port 80 then.
+void SecureJob::choose_methods(const nginx::EditPlan& plan) {
+  for (SitePlan& site : plans_) {
+    if (site.need != Need::issue) continue;
     site.certificate.method =
-        name == plan.site->names.end() ? store::Method::nginx : store::Method::standalone;
-    if (site.certificate.method == store::Method::standalone && port_80)
-      fail(site, fmt::format("nginx listens on port 80, but its answer for {} cannot be set: give "
-                             "a plain server on port 80 this name, without Lua before it",
-                             *name));
+        has(plan.no_http, site.site->name) ? store::Method::standalone : store::Method::nginx;
   }
 }
 
@@ -201,10 +221,12 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   TRY(issuer.open_account());
   const std::string& print = issuer.thumbprint();
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
-  choose_methods(plan);
   TRY(put(plan));
-  if (!plan.edits.empty()) TRY(deploy::reload(server_->instance(), deploy::kPatience));
-  fail_disproven(TRY(prove(plan, nginx::SiteMode::challenge, print)));
+  std::vector<pid_t> workers;
+  if (!plan.edits.empty()) workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
+  const auto disproofs = TRY(prove(plan, nginx::SiteMode::challenge, print));
+  if (!disproofs.empty()) TRY(deploy::check_alive(server_->instance(), workers));
+  fail_disproven(disproofs);
   return {};
 }
 
@@ -300,8 +322,10 @@ Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& pl
 Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbprint) {
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, thumbprint));
   TRY(put(plan));
-  TRY(deploy::reload(server_->instance(), deploy::kPatience));
-  return prove(plan, nginx::SiteMode::tls, thumbprint);
+  const auto workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
+  auto disproofs = TRY(prove(plan, nginx::SiteMode::tls, thumbprint));
+  if (!disproofs.empty()) TRY(deploy::check_alive(server_->instance(), workers));
+  return disproofs;
 }
 
 // The certificates into nginx: one reload for all; again without the sites that were not proven.

@@ -133,7 +133,43 @@ Result<std::vector<SitePlan>> plan_sites(const Environment& environment, State* 
   return plans;
 }
 
-Result<std::vector<nginx::Site>> select_sites(const nginx::Sites& sites,
+namespace {
+
+// As nginx compares a name that was written in another alphabet: never.
+bool is_written_otherwise(const nginx::SkippedName& skipped, const std::string& name) {
+  if (std::ranges::none_of(skipped.name, [](char c) { return (c & 0x80) != 0; })) return false;
+  return base::parse_domain_name(skipped.name) == name;
+}
+
+// The reason why no site has the name, naming who answers it now and what would give it a site.
+std::unexpected<Error> no_site(const nginx::Model& model, const std::string& name) {
+  std::string text = fmt::format("no server of the nginx configuration has the name {}", name);
+  const nginx::Server* asked = nullptr;
+  bool by_regex = false;
+  for (const nginx::Socket& socket : model.sockets()) {
+    const auto servers = model.servers_for(socket, name);
+    if (asked != nullptr && servers.size() < 2) continue;
+    asked = servers.front();
+    by_regex = servers.size() > 1;
+    if (by_regex) break;
+  }
+  if (asked == nullptr) return base::invalid(text);
+  if (by_regex)
+    return base::invalid(fmt::format(
+        "{}. {} may answer it by a regular expression, which stands for other names too that one "
+        "certificate does not cover: give it a server of its own with \"server_name {};\", then "
+        "run again",
+        text, asked->where(), name));
+  return base::invalid(
+      fmt::format("{}. {} answers it now, for want of a better one, and is left alone: add "
+                  "\"server_name {};\" to the server that is meant, or a server with it, then run "
+                  "again",
+                  text, asked->where(), name));
+}
+
+}  // namespace
+
+Result<std::vector<nginx::Site>> select_sites(const nginx::Model& model, const nginx::Sites& sites,
                                               std::span<const std::string> names) {
   if (names.empty()) return sites.sites;
   std::set<std::size_t> chosen;
@@ -147,11 +183,13 @@ Result<std::vector<nginx::Site>> select_sites(const nginx::Sites& sites,
       chosen.insert(static_cast<std::size_t>(site - sites.sites.begin()));
       continue;
     }
-    const auto skipped = std::ranges::find(sites.skipped, name, &nginx::SkippedName::name);
+    const auto skipped = std::ranges::find_if(sites.skipped, [&](const nginx::SkippedName& each) {
+      return each.name == name || is_written_otherwise(each, name);
+    });
     if (skipped != sites.skipped.end())
-      return base::invalid(
-          fmt::format("{} ({}:{}): {}", name, skipped->file, skipped->line, skipped->reason));
-    return base::invalid(fmt::format("no site in the nginx configuration has the name {}", name));
+      return base::invalid(fmt::format("{} ({}:{}): {}", base::printable(skipped->name),
+                                       skipped->file, skipped->line, skipped->reason));
+    return no_site(model, name);
   }
   std::vector<nginx::Site> selected;
   for (const std::size_t index : chosen) selected.push_back(sites.sites[index]);

@@ -33,8 +33,8 @@ Result<std::vector<SitePlan>> plan_sites(const Environment& environment, State* 
 
 // The sites that have one of `names` (any form that base::parse_domain_name takes); all of them if
 // there are none. Errors: invalid, for a name that is no domain name or that no site has, with the
-// reason if it was skipped.
-Result<std::vector<nginx::Site>> select_sites(const nginx::Sites& sites,
+// reason if it was skipped, or with who answers it now.
+Result<std::vector<nginx::Site>> select_sites(const nginx::Model& model, const nginx::Sites& sites,
                                               std::span<const std::string> names);
 
 }  // namespace everseal::jobs

@@ -105,7 +105,7 @@ TEST_F(SitePlanTest, ReplacesOneThatIsSelfSignedMissingOrNearItsEnd) {
 TEST_F(SitePlanTest, SelectsSitesByAnyOfTheirNames) {
   const auto found = sites();
   const std::vector<std::string> names = {"WWW.plain.example", "plain.example"};
-  const auto selected = select_sites(found, names);
+  const auto selected = select_sites(*model_, found, names);
   ASSERT_TRUE(selected);
   ASSERT_EQ(selected->size(), 1u);
   EXPECT_EQ(selected->front().name, "plain.example");
@@ -114,9 +114,12 @@ TEST_F(SitePlanTest, SelectsSitesByAnyOfTheirNames) {
 TEST_F(SitePlanTest, NamesWhatItCannotSelect) {
   const auto found = sites();
   const std::vector<std::string> unknown = {"other.example"}, hostile = {"a;b.example"};
-  EXPECT_EQ(select_sites(found, unknown).error().message,
-            "no site in the nginx configuration has the name other.example");
-  EXPECT_EQ(select_sites(found, hostile).error().message,
+  EXPECT_EQ(select_sites(*model_, found, unknown).error().message,
+            "no server of the nginx configuration has the name other.example. "
+            "/etc/nginx/nginx.conf:6 answers it now, for want of a better one, and is left alone: "
+            "add \"server_name other.example;\" to the server that is meant, or a server with it, "
+            "then run again");
+  EXPECT_EQ(select_sites(*model_, found, hostile).error().message,
             "'a;b.example' is not a domain name: unexpected ';' at byte 2");
 }
 

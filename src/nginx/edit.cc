@@ -1,5 +1,7 @@
 #include "nginx/edit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -21,6 +23,8 @@ class Planner {
   Result<EditPlan> plan(std::span<const SiteRequest> requests);
 
  private:
+  bool may_be_validated(const SiteRequest& request, const ChallengeServers& found);
+  void say_missing_families();
   void add_site(const SiteRequest& request);
   void add_challenges(const Site& site);
   void pin_defaults();
@@ -36,12 +40,42 @@ class Planner {
   std::set<const Server*> split_;
   std::set<const Socket*> pinned_;
   std::map<std::string, const Server*> opened_;
+  std::map<std::string_view, std::vector<const Site*>> one_family_;  // sites that lack it
   std::optional<BlockDraft> http_;
   bool acme_ = false;  // acme.conf is needed
   bool tls_ = false;   // some site is put on TLS
 };
 
+// The CA must be able to ask: what stands in the way is said before it is asked.
+bool Planner::may_be_validated(const SiteRequest& request, const ChallengeServers& found) {
+  const Site& site = *request.site;
+  auto& notes = request.validate ? plan_.refusals : plan_.notes;
+  for (const Unanswered& name : found.unanswered)
+    notes.push_back({site.name, name.where, name.why});
+  if (found.no_http) plan_.no_http.push_back(site.name);
+  if (!request.validate) return true;
+  if (!found.unanswered.empty()) return false;
+  if (!found.no_http && !found.ipv4) one_family_["IPv4"].push_back(&site);
+  if (!found.no_http && !found.ipv6) one_family_["IPv6"].push_back(&site);
+  return true;
+}
+
+void Planner::say_missing_families() {
+  for (const auto& [family, sites] : one_family_) {
+    const bool is_ipv6 = family == "IPv6";
+    plan_.notes.push_back(
+        {sites.size() == 1 ? sites.front()->name : "", sites.front()->where,
+         fmt::format("port 80 is not open over {} for {}{}: where the DNS has an {} record, the CA "
+                     "may ask there and find nobody. Add \"listen {};\" beside the listen on port "
+                     "80, or take the record out",
+                     family, sites.front()->name,
+                     sites.size() == 1 ? "" : fmt::format(" and {} more", sites.size() - 1),
+                     is_ipv6 ? "AAAA" : "A", is_ipv6 ? "[::]:80" : "80")});
+  }
+}
+
 void Planner::add_site(const SiteRequest& request) {
+  if (!may_be_validated(request, challenge_servers(model_, *request.site))) return;
   SiteEdit edit(model_, request, options_, files_);
   if (request.mode == SiteMode::tls) edit.decide();
   if (!edit.refusals.empty()) {
@@ -61,9 +95,7 @@ void Planner::add_site(const SiteRequest& request) {
 
 void Planner::add_challenges(const Site& site) {
   if (plan_.refused(site)) return;
-  ChallengeServers found = challenge_servers(model_, site);
-  std::ranges::move(found.no_http, std::back_inserter(plan_.no_http));
-  for (const Server* server : found.servers) {
+  for (const Server* server : challenge_servers(model_, site).servers) {
     acme_ = true;
     if (split_.contains(server) || includes_file(*server, acme_path(options_))) continue;
     if (std::string why = untouchable(model_, *server->directive); !why.empty()) {
@@ -132,11 +164,14 @@ void Planner::collect_edits() {
 Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   for (const SiteRequest& request : requests) add_site(request);
   for (const SiteRequest& request : requests) add_challenges(*request.site);
+  say_missing_families();
   pin_defaults();
   for (const auto& [address, server] : opened_) {
     plan_.notes.push_back(
         {"", server->where(),
-         "as the first server on " + address + " it will answer unknown names there too"});
+         "as the first server on " + address +
+             " it will answer unknown names there too; to refuse them, put a server before it: "
+             "\"server { listen 443 ssl default_server; ssl_reject_handshake on; }\""});
   }
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));

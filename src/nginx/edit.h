@@ -32,6 +32,7 @@ struct SiteRequest {
   Redirect redirect = Redirect::automatic;
   std::optional<std::string> hsts;  // value of Strict-Transport-Security
   bool replace_existing = false;    // also servers that already have a certificate
+  bool validate = true;             // the CA is about to ask: refused where it cannot be answered
 };
 
 struct EditOptions {
@@ -54,8 +55,8 @@ struct EditPlan {
   std::vector<FileEdit> edits;       // only files that change
   std::vector<Note> notes;           // done, but worth saying
   std::vector<Note> refusals;        // not done: the rule, and what a person would do by hand
-  std::vector<std::string> no_http;  // names that nginx answers on no plain port 80, or where a
-                                     // script runs first: http-01 needs another responder
+  std::vector<std::string> no_http;  // sites of which nginx holds no port 80: http-01 needs another
+                                     // responder there
   bool refused(const Site& site) const;
 };
 

@@ -130,7 +130,21 @@ Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
       options.config_path.empty() ? below(instance.prefix_, compiled) : options.config_path;
   std::string pid = argument(text, "pid-path");
   instance.pid_path_ = below(instance.prefix_, pid.empty() ? "logs/nginx.pid" : pid);
+  std::string log = argument(text, "error-log-path");
+  instance.error_log_path_ = below(instance.prefix_, log.empty() ? "logs/error.log" : log);
   return instance;
+}
+
+std::string Instance::error_log_path() const {
+  const auto config = Config::load(*reader_, config_path_);
+  if (!config) return error_log_path_;
+  for (const Directive& directive : config->directives()) {
+    if (directive.name() != "error_log") continue;
+    const std::string_view path = directive.argument(1);
+    if (path == "stderr" || path.starts_with("syslog:") || path.starts_with("memory:")) return {};
+    return below(prefix_, std::string(path));
+  }
+  return error_log_path_;
 }
 
 Result<base::CommandOutput> Instance::run(std::vector<std::string> command) const {

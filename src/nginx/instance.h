@@ -31,6 +31,9 @@ class Instance {
   const Version& openssl() const { return openssl_; }  // the one it runs with; 0.0.0 without TLS
   const std::string& pid_path() const { return pid_path_; }  // compiled-in; `pid` overrides it
 
+  // The main error log, by `error_log` or compiled in; empty if it is no file.
+  std::string error_log_path() const;
+
   // From now on nginx is run by `sudo -n`, for a master that belongs to root while we do not: as
   // exactly `BINARY -t -c CONFIG` and `BINARY -s reload -c CONFIG`, which is what sudoers must
   // allow.
@@ -64,6 +67,7 @@ class Instance {
   std::string binary_;
   std::string config_path_;
   std::string pid_path_;
+  std::string error_log_path_;
   std::string prefix_;
   bool through_sudo_ = false;
   Version version_{};

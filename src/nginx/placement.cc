@@ -103,7 +103,6 @@ void BlockDraft::put_before(const std::vector<std::string>& lines) {
     block += line;
     block += eol_;
   }
-  block += eol_;
   if (!alone) block += outer_;
   patches_.push_back({alone ? line_begin(text(), at) : at, 0, block});
 }
@@ -120,8 +119,10 @@ Patch BlockDraft::insertion(std::size_t at, const std::vector<std::string>& line
 }
 
 std::vector<Patch> BlockDraft::patches() const {
-  std::vector<Patch> patches = patches_;
+  std::vector<Patch> patches;
+  // Before any that replaces the first statement: both may be at one offset.
   if (!first_.empty()) patches.push_back(insertion(block_->statement->body.begin, first_));
+  patches.insert(patches.end(), patches_.begin(), patches_.end());
   for (const auto& [neighbour, lines] : after_) {
     patches.push_back(insertion(neighbour->span.end, lines));
   }

@@ -82,4 +82,24 @@ SendsToHttps sends_to_https(const Server& server) {
   return SendsToHttps::no;
 }
 
+const Directive* redirect_before_content(const Server& server) {
+  const Directive* redirect = nullptr;
+  bool content = false;
+  for (const Directive& child : server.directive->children) {
+    const auto url = target(child);
+    if (redirect == nullptr && child.name() == "if" &&
+        walk(server, child.children) != SendsToHttps::no) {
+      return nullptr;
+    }
+    if (redirect == nullptr && url) {
+      if (classify(server, *url) != SendsToHttps::to_itself) return nullptr;
+      redirect = &child;
+    }
+    content |= !any_of(child.name(), {"listen", "server_name", "return", "rewrite", "if", "set",
+                                      "break", "access_log", "error_log", "server_tokens",
+                                      "add_header", "http2", "keepalive_timeout"});
+  }
+  return content ? redirect : nullptr;
+}
+
 }  // namespace everseal::nginx

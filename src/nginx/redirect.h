@@ -16,4 +16,8 @@ enum class SendsToHttps {
 // Follows the server's rewrite phase (ngx_http_rewrite_module) and then "location /".
 SendsToHttps sends_to_https(const Server& server);
 
+// The statement of the server block itself that sends every request to https on a name of the same
+// server, where there is more in the block that could be served; null otherwise.
+const Directive* redirect_before_content(const Server& server);
+
 }  // namespace everseal::nginx

@@ -229,10 +229,15 @@ std::string SiteEdit::twin_arguments(const Server& server, const Listen& listen)
 // Decides the listens on port 443 of a plain server.
 void SiteEdit::open_port(const Server& server) {
   if (sends_to_https(server) == SendsToHttps::to_itself) {
-    return refuse(server.where(),
-                  "the server sends everything to https, where no server answers these names: with "
-                  "TLS added to it visitors would go round in circles. Take the redirect out, or "
-                  "add the server it leads to");
+    const Directive* redirect = redirect_before_content(server);
+    if (redirect == nullptr || !is_own(*server.directive, redirect)) {
+      return refuse(
+          server.where(),
+          "the server sends everything to https, where no server answers these names: with TLS "
+          "added to it visitors would go round in circles. Take the redirect out, or add the "
+          "server it leads to: \"server { listen 443 ssl; server_name …; … }\"");
+    }
+    redirect_only_plain(server, *redirect);
   }
   secured_.insert(&server);
   for (const Listen* listen : plain_80(model_, server)) {
@@ -337,6 +342,15 @@ void SiteEdit::redirect(const Server& server) {
   movable ? split_off(server, plain) : redirect_inside(server);
 }
 
+// Lets what comes behind a redirect of every request be served over TLS.
+void SiteEdit::redirect_only_plain(const Server& server, const Directive& redirect) {
+  const Span span = redirect.statement->span;
+  draft(server).replace(
+      span, fmt::format("if ($scheme = http) {{ {} }}", redirect.file->document.raw(span)));
+  note(redirect.where(),
+       "this redirect now holds for plain requests only: over TLS the rest of the server answers");
+}
+
 // Where port 80 cannot be taken out of the block, because another file holds the listen.
 void SiteEdit::redirect_inside(const Server& server) {
   BlockDraft& edit = draft(server);
@@ -375,7 +389,6 @@ void SiteEdit::split_off(const Server& server, const std::vector<const Listen*>&
   }
   lines.push_back("\tserver_name" + names + ";");
   lines.push_back("\tinclude " + as_word(acme_path(options_)) + ";");
-  lines.push_back("");
   lines.push_back("\tlocation / {");
   lines.push_back(
       fmt::format("\t\treturn {} https://$host$request_uri;", options_.redirect_status));

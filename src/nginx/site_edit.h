@@ -50,6 +50,7 @@ class SiteEdit {
   void add_twins(const Server& server);
   void split_off(const Server& server, const std::vector<const Listen*>& plain);
   void redirect_inside(const Server& server);
+  void redirect_only_plain(const Server& server, const Directive& redirect);
   void warn_about_locations(const Server& server);
   bool wants_redirect(const Server& server);
 

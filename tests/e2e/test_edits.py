@@ -1,0 +1,381 @@
+#!/usr/bin/python3
+"""Configurations on which other clients' editing broke: nginx before and after, as visitors see it.
+
+Each tree of shared/nginx/edits is a test. What holds for all of them is in `secure`; what a tree
+expects in particular is in `_EXPECT`, as the lines that may differ and what must be said.
+"""
+
+import difflib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+from harness import MachineCase, edit_cases, main
+from harness.edit_cases import CASES, CHALLENGE, TOKEN, UNKNOWN, EditTree, Seen
+from harness.nginx import CONFIGURATION
+
+SITE = "sites-enabled/a"
+ACME = "include /etc/nginx/everseal/acme.conf;"
+
+
+class EditCase(MachineCase):
+    """A machine whose nginx runs one of the trees."""
+
+    def start(self, tree):
+        self.nginx.stop()
+        self.tree = tree.install()
+        for name in tree.domains:
+            self.resolve(name)
+        self.assertEqual(self.nginx.test(), "")
+        self.nginx.start()
+        self.before = tree.bytes()
+        self.seen = edit_cases.look(tree.names(), tree.paths())
+
+    def resolve(self, name):
+        """The DNS leads to where the tree's servers listen on port 80."""
+        found = self.tree.addresses(80) or ["127.0.0.1"]
+        ipv4, ipv6 = ([a for a in found if (":" in a) is is_v6] for is_v6 in (False, True))
+        if b"80 proxy_protocol" in self.tree.bytes().get(SITE, b""):
+            # As behind a balancer that says for whom it asks: the CA comes to the balancer.
+            self.addCleanup(Balancer(("::1", 80), ("127.0.0.1", 80)).stop)
+            ipv4, ipv6 = [], ["::1"]
+        self.authority.resolve(name, ipv4, ipv6)
+
+    def secure(self, *options):
+        """Secures the tree's names and checks what holds for every edit."""
+        redirect = "--redirect" if "redirect" in self.tree.operation else "--no-redirect"
+        arguments = ("secure", *self.tree.domains, "--yes", redirect, *options)
+        self.report = self.run_everseal(*arguments, "--json").json()
+        self.said = self.everseal.results[-1].err
+        self.site_names = [n for site in self.report["sites"] for n in site["names"]]
+        self.assertEqual(self.nginx.test(), "")
+        self.after = self.tree.bytes()
+        self.now = edit_cases.look(self.tree.names(), self.tree.paths())
+        self.assert_nobody_else_changed()
+        self.assert_site_is_served(redirect == "--redirect")
+        self.assert_text_is_in_style()
+        again = self.run_everseal(*arguments)
+        self.assertIn("othing to do", again.out)
+        self.assertEqual(self.tree.bytes(), self.after)
+        self.assertEqual(self.authority.order_count(), 1)
+
+    def undo(self):
+        self.run_everseal("undo", "--yes")
+        self.assertEqual(self.tree.bytes(), self.before)
+        self.assertEqual(edit_cases.look(self.tree.names(), self.tree.paths()), self.seen)
+
+    def refuse(self, *words, names=None):
+        """Nothing is asked of the CA, nothing is changed, and the words say what is in the way."""
+        result = self.everseal.run("secure", *(names or self.tree.domains), "--yes")
+        self.assertIn(result.status, (1, 2), result)
+        for word in words:
+            self.assertIn(word, result.err)
+        self.assertEqual(self.tree.bytes(), self.before)
+        self.assertEqual(self.authority.requests(), [])
+        self.assertEqual(edit_cases.look(self.tree.names(), self.tree.paths()), self.seen)
+
+    def assert_nobody_else_changed(self):
+        for key, was in self.seen.items():
+            if key[2] in self.site_names:
+                continue
+            is_now = self.now.get(key)
+            if key[-1] == CHALLENGE and self.is_challenge_answer(is_now):
+                continue
+            self.assertEqual(is_now, was, key)
+        for address, port in {key[:2] for key in self.now} - {key[:2] for key in self.seen}:
+            self.assertEqual(port, 443, "a port was opened")
+            self.assertIsNotNone(self.now[address, port, self.site_names[0], "leaf"])
+
+    def assert_site_is_served(self, redirect):
+        root = self.authority.root_file()
+        for name in self.site_names:
+            tls = {key[:2] for key in self.now
+                   if key[2:] == (name, "leaf") and self.now[key] is not None}
+            plain = {key[:2] for key in self.now if key[2:4] == (name, "http")}
+            self.assertTrue(tls)
+            for address, port in tls:
+                self.assertTrue(edit_cases.is_trusted(address, port, name, root),
+                                (address, port, name))
+            for address, port in plain:
+                if port == 80:
+                    self.assertIn((address, 443), tls)
+                    challenge = self.now[address, port, name, "http", CHALLENGE]
+                    self.assertTrue(self.is_challenge_answer(challenge), challenge)
+                self.assert_paths(name, address, port, redirect and port == 80)
+
+    def assert_paths(self, name, address, port, redirect):
+        for path in self.tree.paths():
+            where = (address, port, name, path)
+            was = self.seen.get((address, port, name, "http", path))
+            is_now = self.now[address, port, name, "http", path]
+            secured = self.now[address, 443, name, "https", path] if port == 80 else None
+            led_away = was is not None and was.location.startswith("https://")
+            if redirect and not led_away:
+                self.assertEqual((is_now.status, is_now.location), (301, f"https://{name}{path}"))
+            else:
+                self.assertEqual(is_now, was, where)
+            tls_before = self.seen.get((address, 443, name, "https", path))
+            if secured and self.had_https(address, name):
+                self.assertEqual(secured, tls_before, where)
+            elif secured and not led_away:
+                self.assertEqual(secured, was, where)
+
+    def had_https(self, address, name):
+        return self.seen.get((address, 443, name, "leaf")) and any(
+            f"server_name {name}" in text.decode("latin-1") and b"443" in text
+            for text in self.before.values())
+
+    def is_challenge_answer(self, seen):
+        return seen is not None and seen.status == 200 and seen.body.startswith(TOKEN + ".")
+
+    def assert_text_is_in_style(self):
+        for path, text in self.before.items():
+            removed, added = self.difference(path)
+            for line in added:
+                self.assertLess(len(line), 4000)
+                self.assertTrue(line.strip(), f"{path}: an empty line was added")
+                self.assertNotRegex(line, rb"(?i)managed by|everseal (begin|end)")
+                if b"\r\n" in text:
+                    self.assertTrue(line.endswith(b"\r\n"), (path, line))
+                if re.search(rb"(?m)^\t", text) and line[:1].isspace():
+                    self.assertTrue(line.startswith(b"\t"), (path, line))
+            self.assertEqual(self.after[path].endswith(b"\n"), text.endswith(b"\n"), path)
+
+    def difference(self, path):
+        """The lines of a file that went and those that came."""
+        before, after = (texts[path].splitlines(keepends=True)
+                         for texts in (self.before, self.after))
+        changes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+        removed = [line for tag, a, b, _, _ in changes if tag != "equal" for line in before[a:b]]
+        added = [line for tag, _, _, a, b in changes if tag != "equal" for line in after[a:b]]
+        return removed, added
+
+    def assert_difference(self, path, removed, added):
+        """The same, as text without indentation."""
+        differs = [[line.decode().strip() for line in lines] for lines in self.difference(path)]
+        self.assertEqual(differs, [removed, added], path)
+
+    def assert_changed(self, *paths):
+        changed = {path for path in self.before if self.after[path] != self.before[path]}
+        self.assertEqual(changed, set(paths))
+        for path in set(self.after) - set(self.before):
+            self.assertTrue(path.startswith("everseal/"), path)
+
+
+class Balancer:
+    """Takes connections and passes them on, saying first for whom (the PROXY protocol)."""
+
+    def __init__(self, listen, to):
+        self._to = to
+        family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+        self._listener = socket.create_server(listen, family=family)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stop(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._to)
+            server.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 80\r\n")
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def pair(name="example.com"):
+    bundle = f"/var/lib/everseal/live/{name}/bundle.pem"
+    return [f"ssl_certificate {bundle};", f"ssl_certificate_key {bundle};"]
+
+
+def plain_site(*listens):
+    """What an edit of an ordinary site without TLS adds, where port 80 stays as it is."""
+    return [ACME, *(listens or ("listen 443 ssl;",)), *pair()]
+
+
+def redirecting(*lines, names="example.com"):
+    """The server that an edit puts before a site: port 80, moved."""
+    return ["server {", *lines, f"server_name {names};", ACME, "location / {",
+            "return 301 https://$host$request_uri;", "}", "}"]
+
+
+class Edits(EditCase):
+    """What each tree of shared/nginx/edits expects in particular; those without a method here
+    get what holds for all."""
+
+    def expect_A01(self):
+        self.secure("--no-hardening")
+        self.assert_changed(SITE)
+        self.assert_difference(SITE, [], plain_site())
+
+    def expect_A02(self):
+        self.secure("--no-hardening")
+        self.assert_changed(SITE)
+
+    def expect_A03(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, [], plain_site())
+
+    expect_A04 = expect_A05 = expect_A06 = expect_A10 = expect_A03
+
+    def expect_A08(self):
+        self.secure("--no-hardening")
+        self.assert_changed(SITE)
+        self.assertIn(b"# caf\xe9\n", self.after[SITE])
+
+    def expect_A11(self):
+        self.secure("--no-hardening")
+        self.assert_difference(
+            SITE, [], redirecting("listen 10.10.10.10:80;") +
+            ["server {", "listen 10.10.10.10:443 ssl;", *pair()])
+        self.assertEqual(edit_cases.listening(), {("10.10.10.10", 80), ("10.10.10.10", 443)})
+
+    def expect_A12(self):
+        self.secure("--no-hardening")
+        self.assertIn(b"    listen 443 ssl proxy_protocol;\n    server_name example.com;",
+                      self.after[SITE])
+
+    def expect_A14(self):
+        self.refuse("sites-enabled/a:1", "server_name example.com")
+        self.assertEqual(self.tree.bytes()[SITE].count(b"deferred"), 1)
+
+    def expect_A15(self):
+        self.secure()
+        self.assertEqual(b"".join(self.after.values()).count(b"hash_bucket_size"), 1)
+        self.assert_changed(SITE, "nginx.conf")
+
+    def expect_A16(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, [], plain_site())
+        self.assert_changed(SITE)
+
+    def expect_A17(self):
+        self.secure("--no-hardening")
+        names = "example.com www.example.com"
+        self.assert_difference(SITE, [], redirecting("listen 80;", names=names) +
+                               ["server {", "listen 443 ssl;", *pair()])
+        self.assertRegex(self.said, r"sites-enabled/a:1: no longer served in clear.* /healthz")
+
+    def expect_A18(self):
+        self.secure("--no-hardening")
+        added = self.difference(SITE)[1]
+        self.assertFalse([line for line in added if b"443" in line])
+        self.assertIn(b"    listen 443;\n", self.after[SITE])
+        self.assertEqual(self.after[SITE].count(b"/etc/ssl/certs/x.pem"), 1, "a.com keeps its own")
+
+    def expect_A19(self):
+        self.secure("--no-hardening")
+        self.assertRegex(self.said, r"sites-enabled/a:1: .*first server on \*:443.*unknown names")
+        self.assertRegex(self.said, r"listen 443 ssl default_server; ssl_reject_handshake on;")
+
+    def expect_A22(self):
+        rsa, ecdsa = ("/etc/ssl/certs/rsa.pem", "/etc/ssl/certs/ecdsa.pem")
+        self.secure("--no-hardening")
+        self.assertIn(rsa.encode(), self.after[SITE])
+        self.assertNotIn(ecdsa.encode(), self.after[SITE])
+        self.assertIn("of rsa.pem", self.subject_for("RSA+SHA256"))
+        self.assertNotIn("of ecdsa.pem", self.subject_for("ECDSA+SHA256"))
+
+    def subject_for(self, algorithms):
+        """Of the certificate that a client gets which understands only these signatures."""
+        done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:443", "-servername",
+                               "example.com", "-tls1_2", "-sigalgs", algorithms],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return re.search(r"subject=(.*)", done.stdout).group(1)
+
+    def expect_A24(self):
+        self.refuse("00-default:", "server_name example.com")
+
+    def expect_A26(self):
+        self.refuse("nginx.conf:", "stream", "443")
+
+    def expect_A29(self):
+        self.refuse("sites-enabled/a:1", "regular expression")
+
+    def expect_A30(self):
+        self.refuse("sites-enabled/a:3", "b\u00fccher.example", "compares bytes",
+                    "xn--bcher-kva.example")
+        edited = self.before[SITE].replace(b".example;", b".example xn--bcher-kva.example;")
+        (CONFIGURATION / SITE).write_bytes(edited)
+        self.before = self.tree.bytes()
+        self.nginx.cold_start()
+        self.seen = edit_cases.look(self.tree.names(), self.tree.paths())
+        self.secure("--no-hardening")
+
+    def expect_A32(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, ["ssl_certificate /etc/ssl/certs/old.pem;",
+                                      "ssl_certificate_key /etc/ssl/private/old.key;"], pair())
+        self.run_everseal("secure", "example.com", "--yes")
+
+    def expect_A33(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, [], plain_site())
+
+    def expect_A34(self):
+        self.secure()
+        ours = self.after["everseal/tls.conf"]
+        self.assertNotIn(b"ssl_protocols", ours)
+        self.assertNotIn(b"ssl_session_tickets", ours)
+        done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:443", "-tls1_2"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0, "TLS 1.2 stays off")
+        self.assert_difference(SITE, [], plain_site())
+
+    def expect_A36(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, ["ssl_certificate /etc/ssl/certs/x.pem;",
+                                      "ssl_certificate_key /etc/ssl/private/x.key;"],
+                               [ACME, *pair()])
+
+    expect_A37 = expect_A36
+
+    def expect_A39(self):
+        self.secure("--no-hardening")
+        self.assert_difference(SITE, ["return 301 https://$host$request_uri;"],
+                               [ACME, "listen 443 ssl;", *pair(),
+                                "if ($scheme = http) { return 301 https://$host$request_uri; }"])
+        self.assertEqual(self.now["127.0.0.1", 443, "example.com", "https", "/"].status, 401)
+
+    def expect_A42(self):
+        self.secure("--no-hardening")
+        for token in (b"server{", b"listen 80;", b"server_name example.com;", b"root /srv;"):
+            self.assertIn(token, self.after[SITE])
+
+
+def _test_of(name):
+    def test(self):
+        tree = EditTree(name)
+        if module := tree.missing_module():
+            self.skipTest(f"nginx's {module} is not installed: scripts/install-deps.sh test")
+        self.start(tree)
+        getattr(self, f"expect_{tree.expect.get('id')}", self.secure)()
+        if self.tree.bytes() != self.before:
+            self.undo()
+    return test
+
+
+for _name in edit_cases.all_cases():
+    setattr(Edits, "test_" + re.sub(r"\W", "_", _name), _test_of(_name))
+
+
+if __name__ == "__main__":
+    if not edit_cases.all_cases():
+        print(f"skipped: there are no cases in {CASES}", file=sys.stderr)
+    main()

@@ -18,6 +18,7 @@ Start here:
   everseal secure --all               show it, ask, then do it
   everseal renew                      renew what is due; for a daily timer
   everseal status                     what there is and until when
+  everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
 
 Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settings file is wrong;
@@ -310,6 +311,11 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   add_nginx(undo, given);
   add_common(undo, given);
 
+  CLI::App& changes =
+      *app.add_subcommand("changes", "What was changed in nginx: when, for which sites, the diff");
+  changes.add_option("CHANGE", given.change, "Only the one with this number [all]")->type_name("");
+  add_common(changes, given);
+
   CLI::App& sandbox = *app.add_subcommand(
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
@@ -345,6 +351,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (issue.parsed()) command = issue_command(given);
   if (renew.parsed()) command = renew_command(given);
   if (status.parsed()) command = status_command(given);
+  if (changes.parsed())
+    command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (sandbox.parsed()) command = SandboxCommand{};
   if (setup.parsed())
     command = jobs::SetupOptions{given.user, given.config.empty() ? kSettingsFile : given.config,

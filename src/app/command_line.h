@@ -23,10 +23,15 @@ struct UndoCommand {
   std::optional<std::int64_t> change;  // none: the last
 };
 
+struct ChangesCommand {
+  std::optional<std::int64_t> change;  // none: all
+};
+
 struct SandboxCommand {};
 
-using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand, jobs::SetupOptions, SandboxCommand>;
+using Command =
+    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
+                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand>;
 
 struct CommandLine {
   Command command;

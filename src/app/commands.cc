@@ -6,6 +6,7 @@
 
 #include "app/output.h"
 #include "app/sandbox_command.h"
+#include "base/diff.h"
 #include "base/encoding.h"
 #include "jobs/undo.h"
 
@@ -34,6 +35,7 @@ Result<Output> execute(const jobs::SecureOptions& options, const jobs::Environme
   output.document = {{"dry_run", options.dry_run},
                      {"sites", Json::array()},
                      {"skipped", Json::array()},
+                     {"notes", Json::array()},
                      {"diff", report.diff}};
   std::size_t failed = 0, changed = 0;
   for (const jobs::SiteReport& site : report.sites) {
@@ -46,6 +48,9 @@ Result<Output> execute(const jobs::SecureOptions& options, const jobs::Environme
                                           {"reason", skipped.reason},
                                           {"file", skipped.file},
                                           {"line", skipped.line}});
+  for (const nginx::Note& note : report.notes)
+    output.document["notes"].push_back(
+        {{"site", note.site}, {"where", note.where}, {"text", note.text}});
   output.exit_status = exit_status(report.sites.size() - failed, failed);
   if (options.dry_run)
     output.text = "Nothing was changed and the CA was asked nothing: this was a dry run.\n";
@@ -183,6 +188,45 @@ Result<Output> execute(const UndoCommand& command, const jobs::Environment& envi
   return output;
 }
 
+Json to_json(const store::ChangeRecord& change, const std::string& diff) {
+  Json files = Json::array();
+  for (const store::ChangedFile& file : change.files)
+    if (std::ranges::find(files, Json(file.path)) == files.end()) files.push_back(file.path);
+  return {{"id", change.id},
+          {"at", base::to_rfc3339(change.at)},
+          {"state", to_string(change.state)},
+          {"summary", change.summary},
+          {"sites", change.sites},
+          {"files", std::move(files)},
+          {"diff", diff}};
+}
+
+Result<Output> execute(const ChangesCommand& command, const jobs::Environment& environment) {
+  auto state = TRY(jobs::State::open_to_read(environment));
+  std::vector<store::ChangeRecord> changes;
+  if (state) changes = TRY(state->catalog().changes());
+  if (command.change) {
+    std::erase_if(changes, [&](const auto& change) { return change.id != *command.change; });
+    if (changes.empty())
+      return base::not_found(fmt::format("there is no change {}", *command.change));
+  }
+  Output output;
+  output.document = {{"changes", Json::array()}};
+  for (const store::ChangeRecord& change : changes) {
+    std::string diff;
+    for (const store::ChangedFile& file : change.files)
+      diff += base::unified_diff(file.path, file.before, file.after);
+    output.document["changes"].push_back(to_json(change, diff));
+    output.text += fmt::format(
+        "Change {}, {}, {}: {}\n{}{}\n", change.id, base::to_rfc3339(change.at),
+        to_string(change.state), change.summary,
+        change.sites.size() < 2 ? "" : fmt::format("Sites: {}\n", fmt::join(change.sites, ", ")),
+        diff);
+  }
+  if (changes.empty()) output.text = "nginx was not changed yet.\n";
+  return output;
+}
+
 Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environment& environment) {
   const jobs::SetupSummary summary = TRY(jobs::setup(environment, options));
   Output output;
@@ -202,8 +246,8 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure", "issue", "renew",  "status",
-                                    "undo",   "setup", "sandbox"};
+  constexpr const char* kNames[] = {"secure", "issue",   "renew", "status",
+                                    "undo",   "changes", "setup", "sandbox"};
   return kNames[command.index()];
 }
 

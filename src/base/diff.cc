@@ -159,22 +159,50 @@ std::string unified_diff(const std::string& path, std::optional<std::string_view
   return text;
 }
 
+namespace {
+
+bool is_insertion(const Hunk& hunk) { return hunk.before_begin == hunk.before_end; }
+
+// Two changes that lie side by side do not collide, but of two insertions at one place nobody knows
+// the order.
+bool collide(const Hunk& one, const Hunk& other) {
+  if (is_insertion(one) && is_insertion(other)) return one.before_begin == other.before_begin;
+  return one.before_begin < other.before_end && other.before_begin < one.before_end;
+}
+
+std::string quoted(const std::string& lines) {
+  if (lines.empty()) return "    (nothing)\n";
+  std::string text;
+  for (const std::string_view line : split_lines(lines)) text += fmt::format("    {}", line);
+  return text.ends_with('\n') ? text : text + "\n";
+}
+
+}  // namespace
+
 Result<std::string> merge_lines(std::string_view base, std::string_view ours,
                                 std::string_view theirs) {
   const std::vector<Hunk> our_hunks = diff_lines(base, ours),
                           their_hunks = diff_lines(base, theirs);
-  const Lines our_lines = split_lines(ours), their_lines = split_lines(theirs);
+  const Lines base_lines = split_lines(base), our_lines = split_lines(ours),
+              their_lines = split_lines(theirs);
   std::string merged;
   std::size_t base_at = 0, their_at = 0;  // how far base and theirs have been taken over
   auto their = their_hunks.begin();
   for (const Hunk& our : our_hunks) {
-    for (; their != their_hunks.end() && their->before_end < our.before_begin; ++their) {
+    for (; their != their_hunks.end() && their->before_end <= our.before_begin &&
+           !collide(*their, our);
+         ++their) {
       merged += join(their_lines, their_at, their->after_end);
       base_at = their->before_end;
       their_at = their->after_end;
     }
-    if (their != their_hunks.end() && their->before_begin <= our.before_end)
-      return rejected(fmt::format("line {} was changed on both sides", their->after_begin + 1));
+    if (their != their_hunks.end() && collide(*their, our))
+      return rejected(fmt::format(
+          "line {} was changed on both sides\n  it was\n{}  it is now\n{}  and should "
+          "become\n{}",
+          their->after_begin + 1, quoted(join(base_lines, their->before_begin, their->before_end)),
+          quoted(join(their_lines, their->after_begin, their->after_end)),
+          quoted(join(our_lines, our.after_begin, our.after_end))));
     const std::size_t keep = our.before_begin - base_at;
     merged += join(their_lines, their_at, their_at + keep);
     merged += join(our_lines, our.after_begin, our.after_end);

@@ -28,7 +28,8 @@ std::string unified_diff(const std::string& path, std::optional<std::string_view
                          std::optional<std::string_view> after);
 
 // The three-way merge: `theirs` with the change base → ours applied. Errors: rejected, naming the
-// line of `theirs` (from 1) where both changed the same or touching lines.
+// line of `theirs` (from 1) where both changed the same lines, or inserted at the same place, and
+// showing both versions.
 Result<std::string> merge_lines(std::string_view base, std::string_view ours,
                                 std::string_view theirs);
 

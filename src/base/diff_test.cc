@@ -45,7 +45,18 @@ TEST(MergeLines, TakesOursAndTheirsWhereTheyLieApart) {
 TEST(MergeLines, RefusesWhatBothChanged) {
   const auto merged = merge_lines("a\nb\nc\n", "a\nours\nc\n", "a\ntheirs\nc\n");
   ASSERT_FALSE(merged);
-  EXPECT_EQ(merged.error().message, "line 2 was changed on both sides");
+  EXPECT_EQ(merged.error().message,
+            "line 2 was changed on both sides\n  it was\n    b\n  it is now\n    theirs\n"
+            "  and should become\n    ours\n");
+}
+
+TEST(MergeLines, RefusesTwoInsertionsAtOnePlace) {
+  EXPECT_FALSE(merge_lines("a\nb\n", "a\nours\nb\n", "a\ntheirs\nb\n"));
+}
+
+TEST(MergeLines, KeepsWhatWasPutRightBesideWhatGoes) {
+  EXPECT_EQ(merge_lines("a\nours\nb\n", "a\nb\n", "a\nours\ntheirs\nb\n"), "a\ntheirs\nb\n");
+  EXPECT_EQ(merge_lines("a\nours\nb\n", "a\nb\n", "a\ntheirs\nours\nb\n"), "a\ntheirs\nb\n");
 }
 
 TEST(MergeLines, UndoesByteForByteWhenNothingElseChanged) {

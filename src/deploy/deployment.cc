@@ -143,7 +143,8 @@ Result<std::vector<std::string>> Deployment::Originals::list(const std::string& 
 }
 
 Result<> Deployment::journal(const std::vector<ChangedFile>& steps) {
-  if (!change_) change_ = TRY(context_.catalog.begin_change(context_.clock.now(), summary_));
+  if (!change_)
+    change_ = TRY(context_.catalog.begin_change(context_.clock.now(), summary_, sites_));
   return context_.catalog.add_changed_files(*change_, steps);
 }
 

@@ -28,8 +28,11 @@ using store::ChangedFile;
 // are.
 class Deployment {
  public:
-  Deployment(const Context& context, std::string summary)
-      : context_(context), summary_(std::move(summary)), originals_(*this) {}
+  Deployment(const Context& context, std::string summary, std::vector<std::string> sites)
+      : context_(context),
+        summary_(std::move(summary)),
+        sites_(std::move(sites)),
+        originals_(*this) {}
   Deployment(const Deployment&) = delete;
   Deployment& operator=(const Deployment&) = delete;
 
@@ -73,6 +76,7 @@ class Deployment {
 
   const Context& context_;
   const std::string summary_;
+  const std::vector<std::string> sites_;
   std::optional<std::int64_t> change_;
   std::vector<ChangedFile> files_;  // as they stand: original and what we put there
   Originals originals_;

@@ -52,7 +52,9 @@ TEST(PlanUndo, RefusesWhereTheAdministratorEditedTheSameLines) {
       files, change({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"}}));
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().kind, ErrorKind::rejected);
-  EXPECT_EQ(plan.error().message, "/n/site: line 2 was changed on both sides");
+  EXPECT_EQ(plan.error().message,
+            "/n/site: line 2 was changed on both sides\n  it was\n        listen 443 ssl;\n"
+            "  it is now\n        listen 8443 ssl;\n  and should become\n    (nothing)\n");
 }
 
 TEST(PlanUndo, RefusesToRemoveAFileOfOursThatWasEdited) {

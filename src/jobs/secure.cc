@@ -69,6 +69,7 @@ class SecureJob {
   std::vector<SitePlan> plans_;     // those that are still to be secured
   std::vector<SiteReport> ended_;   // those that are not, and why
   std::set<std::string> blocked_;   // sites whose port 80 another program holds
+  std::vector<nginx::Note> notes_;
   std::string diff_;
   std::optional<deploy::Context> context_;
   std::optional<deploy::Deployment> deployment_;
@@ -84,10 +85,11 @@ Result<SecureReport> SecureJob::run() {
   if (!environment_.settings.assume_yes && !reporter_.confirm("Go ahead?"))
     return base::rejected("nothing was changed: there was no yes");
 
-  deployment_.emplace(
-      *context_,
-      fmt::format("secure {}",
-                  sites_.size() == 1 ? sites_[0].name : fmt::format("{} sites", sites_.size())));
+  std::vector<std::string> sites;
+  for (const SitePlan& plan : plans_) sites.push_back(plan.site->name);
+  std::string summary = fmt::format(
+      "secure {}", sites.size() == 1 ? sites.front() : fmt::format("{} sites", sites.size()));
+  deployment_.emplace(*context_, std::move(summary), std::move(sites));
   Result<> done = issue();
   if (done) done = install();
   if (!done) {
@@ -170,6 +172,7 @@ Result<> SecureJob::show_plan() {
   }
   choose_methods(plan);
   diff_ = diff_of(plan);
+  notes_ = plan.notes;
   reporter_.show(preview(plans_, found_, plan, environment_.settings.server,
                          environment_.workers.users_to_make()));
 
@@ -354,7 +357,7 @@ Result<> SecureJob::install() {
 
 // In the order of the configuration.
 SecureReport SecureJob::report(SiteOutcome done) {
-  SecureReport report{{}, found_.skipped, diff_};
+  SecureReport report{{}, found_.skipped, notes_, diff_};
   for (const nginx::Site& site : sites_) {
     const auto ended = std::ranges::find(ended_, site.name, &SiteReport::name);
     if (ended != ended_.end()) {

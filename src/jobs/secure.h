@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jobs/state.h"
+#include "nginx/edit.h"
 #include "nginx/site.h"
 
 namespace everseal::jobs {
@@ -36,7 +37,8 @@ struct SiteReport {
 struct SecureReport {
   std::vector<SiteReport> sites;
   std::vector<nginx::SkippedName> skipped;
-  std::string diff;  // of the nginx files, as planned
+  std::vector<nginx::Note> notes;  // what a person should know of the edits
+  std::string diff;                // of the nginx files, as planned
 };
 
 // Finds the sites, shows the plan, and after a yes: certificates, nginx, proof. Sites that fail do

@@ -47,7 +47,8 @@ Result<UndoSummary> undo(const Environment& environment, std::optional<std::int6
   if (!environment.settings.assume_yes && !environment.reporter.confirm("Take it back?"))
     return base::rejected("nothing was changed: there was no yes");
 
-  deploy::Deployment deployment(context, fmt::format("undo of change {}", change->id));
+  deploy::Deployment deployment(context, fmt::format("undo of change {}", change->id),
+                                change->sites);
   TRY(deployment.put(files));
   if (server.instance().master())
     TRY(deploy::reload(server.instance(), deploy::kPatience));

@@ -9,10 +9,12 @@
 namespace everseal::store {
 namespace {
 
-constexpr int kSchemaVersion = 2;
-
-constexpr const char* kFromSchema1 =
-    "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''";
+// What makes of each schema the next, the first one being 1.
+constexpr std::array<const char*, 2> kMigrations = {
+    "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
+};
+constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE accounts (
@@ -35,7 +37,8 @@ CREATE TABLE versions (
 ) WITHOUT ROWID;
 CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
 CREATE TABLE changes (
-  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL,
+  sites TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE change_files (
   id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, path TEXT NOT NULL, before BLOB,
@@ -53,6 +56,8 @@ constexpr std::string_view kCertificateColumns =
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt "
     "FROM certificates ";
+
+constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
 
 std::int64_t to_integer(Time time) { return time.time_since_epoch().count(); }
 Time to_time(std::int64_t seconds) { return Time(base::Seconds(seconds)); }
@@ -120,7 +125,10 @@ Result<> Catalog::migrate() {
     return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
                                      found, kSchemaVersion));
   Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(database_.execute(found == 0 ? kSchema : kFromSchema1));
+  if (found == 0) TRY(database_.execute(kSchema));
+  for (std::int64_t schema = std::max<std::int64_t>(found, 1); found > 0 && schema < kSchemaVersion;
+       ++schema)
+    TRY(database_.execute(kMigrations[static_cast<std::size_t>(schema - 1)]));
   TRY(database_.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   return transaction.commit();
 }
@@ -283,10 +291,12 @@ Result<> Catalog::make_live(std::span<CertificateRecord> certificates,
   return transaction.commit();
 }
 
-Result<std::int64_t> Catalog::begin_change(Time at, const std::string& summary) {
+Result<std::int64_t> Catalog::begin_change(Time at, const std::string& summary,
+                                           const std::vector<std::string>& sites) {
   Statement insert =
-      TRY(database_.prepare("INSERT INTO changes (at, state, summary) VALUES (?, ?, ?)"));
+      TRY(database_.prepare("INSERT INTO changes (at, state, summary, sites) VALUES (?, ?, ?, ?)"));
   insert.bind(1, to_integer(at)).bind(2, to_string(ChangeState::applying)).bind(3, summary);
+  insert.bind(4, to_json(sites));
   TRY(insert.run());
   return database_.last_id();
 }
@@ -324,25 +334,32 @@ Result<> Catalog::set_change_state(std::int64_t change, ChangeState state) {
 }
 
 Result<std::optional<ChangeRecord>> Catalog::change(std::int64_t id) {
-  Statement rows =
-      TRY(database_.prepare("SELECT id, at, state, summary FROM changes WHERE id = ?"));
+  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE id = ?", kChangeColumns)));
   rows.bind(1, id);
-  return read_change(std::move(rows));
+  return read_change(rows);
 }
 
 Result<std::optional<ChangeRecord>> Catalog::last_change(ChangeState state) {
   Statement rows = TRY(database_.prepare(
-      "SELECT id, at, state, summary FROM changes WHERE state = ? ORDER BY id DESC LIMIT 1"));
+      fmt::format("{} WHERE state = ? ORDER BY id DESC LIMIT 1", kChangeColumns)));
   rows.bind(1, to_string(state));
-  return read_change(std::move(rows));
+  return read_change(rows);
 }
 
-Result<std::optional<ChangeRecord>> Catalog::read_change(Statement rows) {
+Result<std::vector<ChangeRecord>> Catalog::changes() {
+  Statement rows = TRY(database_.prepare(fmt::format("{} ORDER BY id DESC", kChangeColumns)));
+  std::vector<ChangeRecord> all;
+  while (auto change = TRY(read_change(rows))) all.push_back(*std::move(change));
+  return all;
+}
+
+Result<std::optional<ChangeRecord>> Catalog::read_change(Statement& rows) {
   if (!TRY(rows.step())) return std::nullopt;
   ChangeRecord change{rows.integer(0),
                       to_time(rows.integer(1)),
                       TRY(from_word<ChangeState>(kChangeStates, rows.text(2))),
                       rows.text(3),
+                      from_json(rows.text(4)),
                       {}};
   Statement files = TRY(database_.prepare(
       "SELECT path, before, after FROM change_files WHERE change_id = ? ORDER BY id"));

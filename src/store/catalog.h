@@ -90,6 +90,7 @@ struct ChangeRecord {
   Time at{};
   ChangeState state = ChangeState::applying;
   std::string summary;
+  std::vector<std::string> sites;  // that it was made for
   // In the order in which they were put in place. A file of a change that is being applied may be
   // listed once for each step that gave it another text.
   std::vector<ChangedFile> files;
@@ -133,7 +134,8 @@ class Catalog {
   Result<> make_live(std::span<CertificateRecord> certificates,
                      std::span<const VersionRecord> versions);
 
-  Result<std::int64_t> begin_change(Time at, const std::string& summary);
+  Result<std::int64_t> begin_change(Time at, const std::string& summary,
+                                    const std::vector<std::string>& sites);
   // Appends files to a change, durable when it returns.
   Result<> add_changed_files(std::int64_t change, std::span<const ChangedFile> files);
   // Replaces a change's files by these and sets its state.
@@ -141,13 +143,15 @@ class Catalog {
   Result<> set_change_state(std::int64_t change, ChangeState state);
   Result<std::optional<ChangeRecord>> change(std::int64_t id);
   Result<std::optional<ChangeRecord>> last_change(ChangeState state);
+  // All, the newest first.
+  Result<std::vector<ChangeRecord>> changes();
 
   Result<> add_event(const EventRecord& event);
 
  private:
   explicit Catalog(Database database) : database_(std::move(database)) {}
   Result<> migrate();
-  Result<std::optional<ChangeRecord>> read_change(Statement statement);
+  Result<std::optional<ChangeRecord>> read_change(Statement& rows);
   Result<std::vector<CertificateRecord>> read_certificates(Statement statement);
   Result<> save_certificate(CertificateRecord& certificate);
   Result<> save_version(const VersionRecord& version);

@@ -87,7 +87,7 @@ TEST_F(CatalogTest, LetsOneVersionBeLive) {
 }
 
 TEST_F(CatalogTest, JournalsChanges) {
-  const auto id = *catalog_.begin_change(kNow, "secure a.example");
+  const auto id = *catalog_.begin_change(kNow, "secure a.example", {"a.example"});
   const std::vector<ChangedFile> files = {{"/etc/nginx/a", std::string("old\0bytes", 9), "new"},
                                           {"/etc/nginx/b", std::nullopt, "made"},
                                           {"/etc/nginx/c", "removed", std::nullopt}};

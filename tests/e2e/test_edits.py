@@ -5,6 +5,7 @@ Each tree of shared/nginx/edits is a test. What holds for all of them is in `sec
 expects in particular is in `_EXPECT`, as the lines that may differ and what must be said.
 """
 
+import dataclasses
 import difflib
 import re
 import socket
@@ -14,7 +15,7 @@ import threading
 import unittest
 
 from harness import MachineCase, edit_cases, main
-from harness.edit_cases import CASES, CHALLENGE, TOKEN, UNKNOWN, EditTree, Seen
+from harness.edit_cases import CASES, CHALLENGE, TOKEN, EditTree
 from harness.nginx import CONFIGURATION
 
 SITE = "sites-enabled/a"
@@ -49,7 +50,7 @@ class EditCase(MachineCase):
         redirect = "--redirect" if "redirect" in self.tree.operation else "--no-redirect"
         arguments = ("secure", *self.tree.domains, "--yes", redirect, *options)
         self.report = self.run_everseal(*arguments, "--json").json()
-        self.said = self.everseal.results[-1].err
+        self.said = "\n".join(f"{n['where']}: {n['text']}" for n in self.report["notes"])
         self.site_names = [n for site in self.report["sites"] for n in site["names"]]
         self.assertEqual(self.nginx.test(), "")
         self.after = self.tree.bytes()
@@ -82,12 +83,25 @@ class EditCase(MachineCase):
             if key[2] in self.site_names:
                 continue
             is_now = self.now.get(key)
-            if key[-1] == CHALLENGE and self.is_challenge_answer(is_now):
+            if is_now == was or key[-1] == CHALLENGE and self.is_challenge_answer(is_now):
                 continue
-            self.assertEqual(is_now, was, key)
+            # Only who was served by the site's own server, for want of a better one, follows it.
+            self.assertTrue(self.is_answered_by_the_site(key), f"{key}: {was} became {is_now}")
+            of_site = self.now[*key[:2], self.site_names[0], *key[3:]]
+            if key[3] == "http" and of_site.location.startswith("https://"):
+                self.assertEqual((is_now.status, is_now.location),
+                                 (of_site.status, f"https://{key[2]}{key[4]}"))
+            else:
+                self.assertEqual(is_now, of_site, key)
         for address, port in {key[:2] for key in self.now} - {key[:2] for key in self.seen}:
             self.assertEqual(port, 443, "a port was opened")
             self.assertIsNotNone(self.now[address, port, self.site_names[0], "leaf"])
+
+    def is_answered_by_the_site(self, key):
+        """Whether the site's server was the one for this name too, for want of a better one."""
+        rest = {other[3:] for other in self.seen if other[:3] == key[:3]}
+        return any(all(self.seen.get((*key[:2], name, *one)) == self.seen[*key[:3], *one]
+                       for one in rest) for name in self.site_names)
 
     def assert_site_is_served(self, redirect):
         root = self.authority.root_file()
@@ -121,7 +135,8 @@ class EditCase(MachineCase):
             if secured and self.had_https(address, name):
                 self.assertEqual(secured, tls_before, where)
             elif secured and not led_away:
-                self.assertEqual(secured, was, where)
+                location = re.sub(f"^http://{name}/", f"https://{name}/", was.location)
+                self.assertEqual(secured, dataclasses.replace(was, location=location), where)
 
     def had_https(self, address, name):
         return self.seen.get((address, 443, name, "leaf")) and any(
@@ -154,9 +169,10 @@ class EditCase(MachineCase):
         return removed, added
 
     def assert_difference(self, path, removed, added):
-        """The same, as text without indentation."""
-        differs = [[line.decode().strip() for line in lines] for lines in self.difference(path)]
-        self.assertEqual(differs, [removed, added], path)
+        """The same, as text without indentation, in any order."""
+        differs = [sorted(line.decode().strip() for line in lines)
+                   for lines in self.difference(path)]
+        self.assertEqual(differs, [sorted(removed), sorted(added)], path)
 
     def assert_changed(self, *paths):
         changed = {path for path in self.before if self.after[path] != self.before[path]}
@@ -209,9 +225,9 @@ def plain_site(*listens):
     return [ACME, *(listens or ("listen 443 ssl;",)), *pair()]
 
 
-def redirecting(*lines, names="example.com"):
-    """The server that an edit puts before a site: port 80, moved."""
-    return ["server {", *lines, f"server_name {names};", ACME, "location / {",
+def redirecting(names="example.com"):
+    """What an edit puts before a site, the first lines of which become those of the new server."""
+    return ["server {", f"server_name {names};", ACME, "location / {",
             "return 301 https://$host$request_uri;", "}", "}"]
 
 
@@ -242,8 +258,8 @@ class Edits(EditCase):
     def expect_A11(self):
         self.secure("--no-hardening")
         self.assert_difference(
-            SITE, [], redirecting("listen 10.10.10.10:80;") +
-            ["server {", "listen 10.10.10.10:443 ssl;", *pair()])
+            SITE, [], redirecting() +
+            ["listen 10.10.10.10:443 ssl;", *pair()])
         self.assertEqual(edit_cases.listening(), {("10.10.10.10", 80), ("10.10.10.10", 443)})
 
     def expect_A12(self):
@@ -268,15 +284,14 @@ class Edits(EditCase):
     def expect_A17(self):
         self.secure("--no-hardening")
         names = "example.com www.example.com"
-        self.assert_difference(SITE, [], redirecting("listen 80;", names=names) +
-                               ["server {", "listen 443 ssl;", *pair()])
+        self.assert_difference(SITE, [], redirecting(names) +
+                               ["listen 443 ssl;", *pair()])
         self.assertRegex(self.said, r"sites-enabled/a:1: no longer served in clear.* /healthz")
 
     def expect_A18(self):
         self.secure("--no-hardening")
-        added = self.difference(SITE)[1]
-        self.assertFalse([line for line in added if b"443" in line])
-        self.assertIn(b"    listen 443;\n", self.after[SITE])
+        self.assertEqual(re.findall(rb"listen.*443.*;", self.after[SITE]),
+                         [b"listen 443 ssl;", b"listen 443;"])
         self.assertEqual(self.after[SITE].count(b"/etc/ssl/certs/x.pem"), 1, "a.com keeps its own")
 
     def expect_A19(self):
@@ -303,7 +318,7 @@ class Edits(EditCase):
         self.refuse("00-default:", "server_name example.com")
 
     def expect_A26(self):
-        self.refuse("nginx.conf:", "stream", "443")
+        self.refuse("nginx.conf:4 already listens on *:443 outside of http{}")
 
     def expect_A29(self):
         self.refuse("sites-enabled/a:1", "regular expression")
@@ -322,7 +337,8 @@ class Edits(EditCase):
         self.secure("--no-hardening")
         self.assert_difference(SITE, ["ssl_certificate /etc/ssl/certs/old.pem;",
                                       "ssl_certificate_key /etc/ssl/private/old.key;"], pair())
-        self.run_everseal("secure", "example.com", "--yes")
+        self.run_everseal("secure", "example.com", "--yes", "--no-hardening")
+        self.assertEqual(self.tree.bytes(), self.after)
 
     def expect_A33(self):
         self.secure("--no-hardening")
@@ -364,6 +380,8 @@ def _test_of(name):
         tree = EditTree(name)
         if module := tree.missing_module():
             self.skipTest(f"nginx's {module} is not installed: scripts/install-deps.sh test")
+        if tree.expect["id"] == "A26":  # server_name in stream{} is newer than Debian 12's nginx
+            tree.drop_line("nginx.conf", "server_name")
         self.start(tree)
         getattr(self, f"expect_{tree.expect.get('id')}", self.secure)()
         if self.tree.bytes() != self.before:

@@ -46,6 +46,7 @@ class EditTree:
         self.expect = json.loads((self._source / "expect.json").read_text())
         self.domains = self.expect["domains"]
         self.operation = self.expect["operation"]
+        self._dropped = None
 
     @classmethod
     def of_texts(cls, name, texts, domains, operation="install"):
@@ -75,8 +76,17 @@ class EditTree:
             main = CONFIGURATION / "nginx.conf"
             lines = "".join(f"load_module {MODULES / m};\n" for m in self._modules())
             main.write_bytes(lines.encode() + main.read_bytes())
+        if self._dropped:
+            path, word = self._dropped
+            file = CONFIGURATION / path
+            lines = file.read_bytes().splitlines(keepends=True)
+            file.write_bytes(b"".join(l for l in lines if not l.split()[:1] == [word.encode()]))
         self._make_what_is_referred_to()
         return self
+
+    def drop_line(self, path, word):
+        """Leaves out the lines of a file that begin with `word`, from install() on."""
+        self._dropped = (path, word)
 
     def bytes(self):
         """All files as they are now: {path: bytes}."""
@@ -224,8 +234,9 @@ def _get(opened, name, path):
         response.begin()
     except (http.client.HTTPException, OSError):
         return Seen(error="closed")
+    body = response.read().decode(errors="replace")
     return Seen(response.status, response.getheader("Location", ""),
-                response.read().decode(errors="replace"))
+                re.sub(r">nginx/[0-9.]+<", ">nginx<", body))  # server_tokens
 
 
 def _open(address, port, proxied=False):

@@ -5,7 +5,7 @@ import pathlib
 import signal
 import subprocess
 
-from .sandbox import wait_until
+from .sandbox import SCRATCH, wait_until
 
 CONFIGURATION = pathlib.Path("/etc/nginx")
 PID_FILE = pathlib.Path("/run/nginx.pid")
@@ -16,8 +16,7 @@ class Nginx:
     def start(self):
         ERROR_LOG.parent.mkdir(exist_ok=True)
         ERROR_LOG.write_text("")
-        subprocess.run(["nginx"], check=True, capture_output=True)
-        wait_until("nginx runs", self.pid)
+        self._start()
         return self
 
     def stop(self):
@@ -30,9 +29,15 @@ class Nginx:
     def cold_start(self):
         """Stops it and starts it again, as a reboot would; raises with nginx's own words."""
         self.stop()
-        result = subprocess.run(["nginx"], capture_output=True, text=True)
-        if result.returncode != 0:
-            raise AssertionError("nginx does not start cold:\n" + result.stderr)
+        self._start()
+
+    def _start(self):
+        # Not a pipe: without error_log in its configuration nginx keeps what it was given.
+        with open(SCRATCH / "nginx-start.log", "w+") as log:
+            result = subprocess.run(["nginx"], stdout=log, stderr=log, timeout=30)
+            log.seek(0)
+            if result.returncode != 0:
+                raise AssertionError("nginx does not start:\n" + log.read())
         wait_until("nginx runs", self.pid)
 
     def test(self):

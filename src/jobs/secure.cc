@@ -327,7 +327,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbp
   TRY(put(plan));
   const auto workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
   auto disproofs = TRY(prove(plan, nginx::SiteMode::tls, thumbprint));
-  if (!disproofs.empty()) TRY(deploy::check_alive(server_->instance(), workers));
+  TRY(deploy::check_alive(server_->instance(), workers));
   return disproofs;
 }
 

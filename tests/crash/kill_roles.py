@@ -23,8 +23,8 @@ import traceback
 
 from kill_everywhere import Machine, check
 # pylint: disable=wrong-import-order
-from harness import sandbox, visitor
-from harness.everseal import STATE, binary
+from harness import processes, sandbox, visitor
+from harness.everseal import STATE
 from harness.nginx import CONFIGURATION
 from harness.sandbox import SCRATCH, wait_until
 from harness.sites import ADDRESSES, fingerprint
@@ -37,50 +37,6 @@ PEOPLES_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 Scenario = collections.namedtuple("Scenario", "title arguments again begin")
 SCENARIOS = (Scenario("secure", SECURE, (SECURE,), "plain"),
              Scenario("renew", ("renew", "--force"), (SECURE, ("renew",)), "secured"))
-
-
-# ---- The processes of a run.
-
-def process_status(pid):
-    """State and parent of a process; None where it is gone."""
-    try:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return None
-    return fields[0], int(fields[1])
-
-
-def words(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    except OSError:
-        return []
-
-
-def all_pids():
-    return [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def role_of(pid):
-    """"keeper" of the process "everseal role keeper …"; else None."""
-    command = words(pid)
-    return command[2] if command[:2] == ["everseal", "role"] else None
-
-
-def roles(monitor):
-    """The roles of a run that live: [(pid, name), …]."""
-    found = []
-    for pid in all_pids():
-        status = process_status(pid)
-        if status and status[1] == monitor and status[0] not in "ZX" and role_of(pid):
-            found.append((pid, role_of(pid)))
-    return found
-
-
-def left_processes():
-    return [pid for pid in all_pids()
-            if (role_of(pid) or words(pid)[:1] == [binary()])
-            and (process_status(pid) or "Z")[0] not in "ZX"]
 
 
 def locks():
@@ -131,12 +87,12 @@ HITS = (Hit("SIGKILL", kill, "all", 6), Hit("SIGSTOP, SIGCONT", stop_for_a_while
 
 def choose_victim(hit, monitor):
     """A role that lives now, each name as likely; else the monitor. None: it has ended."""
-    living = roles(monitor) if hit.victims != MONITOR else []
+    living = processes.roles(of=monitor) if hit.victims != MONITOR else []
     names = sorted({name for _, name in living} | ({MONITOR} if hit.victims == "all" else set()))
     name = random.choice(names) if names else MONITOR
     if name != MONITOR:
         return random.choice([pid for pid, role in living if role == name]), name
-    status = process_status(monitor)
+    status = processes.state(monitor)
     return (monitor, MONITOR) if status and status[0] != "Z" else None
 
 
@@ -188,7 +144,7 @@ class Trial:
             try:
                 _, self.err = run.communicate(timeout=MOST_SECONDS)
             except subprocess.TimeoutExpired:
-                state = [(name, process_status(pid)) for pid, name in roles(run.pid)]
+                state = [(name, processes.state(pid)) for pid, name in processes.roles(of=run.pid)]
                 run.kill()
                 raise AssertionError(f"no end within {MOST_SECONDS} s after {moment:.2f} s; "
                                      f"{run.stderr.read()} {state}") from None
@@ -217,7 +173,7 @@ class Trial:
                   f"does not say what happened: {self.err!r}")
 
     def check_upright(self):
-        wait_until("all processes end", lambda: not left_processes(), 2)
+        wait_until("all processes end", lambda: not processes.all_living(), 2)
         check(not locks(), f"locked: {locks()}")
         self.machine.check_upright()
         if self.scenario.begin == "secured":
@@ -331,7 +287,7 @@ def main():
             end = "failed"
             reason = (str(problem) if isinstance(problem, AssertionError)
                       else traceback.format_exc())
-            for pid in left_processes():
+            for pid in processes.all_living():
                 os.kill(pid, signal.SIGKILL)
         number += 1
         name = trial.victim[1] if trial.victim else MONITOR

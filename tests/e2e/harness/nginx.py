@@ -17,7 +17,7 @@ class Nginx:
         ERROR_LOG.parent.mkdir(exist_ok=True)
         ERROR_LOG.write_text("")
         subprocess.run(["nginx"], check=True, capture_output=True)
-        wait_until("nginx runs", self.pid)
+        wait_until("nginx runs", self._has_workers)
         return self
 
     def stop(self):
@@ -33,7 +33,7 @@ class Nginx:
         result = subprocess.run(["nginx"], capture_output=True, text=True)
         if result.returncode != 0:
             raise AssertionError("nginx does not start cold:\n" + result.stderr)
-        wait_until("nginx runs", self.pid)
+        wait_until("nginx runs", self._has_workers)
 
     def test(self):
         """The words of `nginx -t`, or "" where it passes."""
@@ -50,6 +50,11 @@ class Nginx:
         except (OSError, ValueError):
             return None
         return None if state == "Z" else pid
+
+    def _has_workers(self):
+        """Before that a reload may be put off until the next signal (ngx_master_process_cycle)."""
+        pid = self.pid()
+        return pid and pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
     def log(self):
         return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

@@ -54,7 +54,8 @@ Error Worker::lost(const Error& why) {
 // Its answer may still come and would be taken for another's: it is not asked again.
 Error Worker::stopped() {
   process_ = {};
-  failure_ = Error{ErrorKind::transient, "stopped"};
+  failure_ =
+      Error{ErrorKind::transient, "stopped by a signal; run again, what was begun is resumed"};
   return *failure_;
 }
 

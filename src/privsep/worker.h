@@ -33,7 +33,7 @@ class Worker {
                               const Channel* peer = nullptr);
 
   // Sends a request and waits for its answer. Errors: the role's own; transient "the keeper process
-  // was ended by signal 9 (Killed) …" if there is none, and "stopped" after a signal.
+  // was ended by signal 9 (Killed) …" if there is none, and "stopped by a signal …".
   template <class Requests, class Request>
   Result<typename Request::Answer> call(const Request& request,
                                         base::Milliseconds patience = kAnswerTime,

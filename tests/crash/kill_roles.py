@@ -275,6 +275,10 @@ def main():
                       else traceback.format_exc())
             for pid in processes.all_living():
                 os.kill(pid, signal.SIGKILL)
+            if machine.authority.is_stuck():
+                print("pebble has locked itself up: begun afresh")
+                usual = begin_afresh(machine)
+                continue
         number += 1
         name = trial.victim[1] if trial.victim else MONITOR
         ends[hit.title, name][end] += 1

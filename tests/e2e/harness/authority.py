@@ -111,6 +111,16 @@ class Authority:
         """How often the CA was asked to validate each name: Counter of names."""
         return collections.Counter(re.findall(r'Tasks queue: .*?Value:"([^"]+)"', self.log()))
 
+    def is_stuck(self):
+        """pebble 2.4 may lock its store for good: then whatever reads it waits."""
+        try:
+            self._fetch(f"{self.management}/cert-status-by-serial/0")
+        except urllib.error.HTTPError:
+            return False  # there is no such certificate
+        except OSError:
+            return True
+        return False
+
     # What to trust.
 
     def root(self, number=0):

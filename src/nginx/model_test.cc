@@ -24,6 +24,11 @@ std::size_t line_for(const Model& model, std::string_view address, std::string_v
   return model.server_for(*model.socket(address), name)->directive->statement->line;
 }
 
+std::string error_of(const base::FakeFileSystem& files) {
+  auto config = Config::load(files, kMain);
+  return config ? "read" : config.error().message;
+}
+
 TEST(Config, FoldsIncludesInBytewiseOrderWithoutDotFiles) {
   base::FakeFileSystem files;
   files.put(kMain, "include d/*;\nb;\n");
@@ -46,6 +51,71 @@ TEST(Config, NamesTheIncludeThatFails) {
   files.put("/etc/nginx/x", "\ninclude nginx.conf;");
   EXPECT_EQ(Config::load(files, kMain).error().message,
             "/etc/nginx/x:2: \"/etc/nginx/nginx.conf\" is included by itself; remove this include");
+}
+
+TEST(Config, FindsCyclesThroughLinksAndEndsLongChains) {
+  base::FakeFileSystem files;
+  files.put(kMain, "include d/link;");
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d", 0755));
+  ASSERT_TRUE(files.make_symlink("../nginx.conf", "/etc/nginx/d/link"));
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:1: \"/etc/nginx/d/link\" is included by itself; remove this "
+            "include");
+  for (int i = 0; i < 1000; ++i)
+    files.put("/etc/nginx/" + std::to_string(i), "include " + std::to_string(i + 1) + ";");
+  files.put(kMain, "include 0;");
+  EXPECT_EQ(error_of(files), "/etc/nginx/98:1: at most 100 files inside each other are read");
+}
+
+TEST(Config, BoundsWhatIsIncludedOverAndOver) {
+  base::FakeFileSystem files;
+  for (int i = 0; i < 30; ++i) {
+    const std::string next = "include " + std::to_string(i + 1) + ";";
+    files.put("/etc/nginx/" + std::to_string(i), next + next);
+  }
+  files.put("/etc/nginx/30", "a;");
+  files.put(kMain, "include 0;");
+  EXPECT_THAT(error_of(files), testing::HasSubstr("too much is included"));
+}
+
+TEST(Config, RefusesADirectoryThatAWildcardMatches) {
+  base::FakeFileSystem files;
+  files.put(kMain, "\ninclude d/*;");
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d", 0755));
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d/e", 0755));
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:2: \"/etc/nginx/d/*\" matches the directory /etc/nginx/d/e, "
+            "which nginx cannot read");
+}
+
+TEST(Config, TakesTheLinesOfSomeBlocksForData) {
+  base::FakeFileSystem files;
+  files.put("/etc/nginx/more", "text/plain txt;");
+  files.put(kMain,
+            "types { include more; server x; }\n"
+            "map $a $b { include more; }\n"
+            "split_clients $a $b { include more; }\n");
+  auto config = Config::load(files, kMain);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->directives()[0].children[0].name(), "text/plain");
+  EXPECT_EQ(config->directives()[1].children[0].name(), "text/plain");
+  EXPECT_EQ(config->directives()[2].children[0].name(), "include");
+  files.put(kMain, "geo $a {\n default 0;\n x { y z; } }");
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:3: unexpected \"{\"; this block holds data, expected \";\"");
+}
+
+TEST(Config, KnowsGlobsBackslashesAndBrackets) {
+  base::FakeFileSystem files;
+  files.put(kMain, "include d\\-x/[ab]?.conf; include nothing/*; include d-x/*/deep;");
+  files.put("/etc/nginx/d-x/a1.conf", "a1;");
+  files.put("/etc/nginx/d-x/b2.conf", "b2;");
+  files.put("/etc/nginx/d-x/c3.conf", "c3;");
+  files.put("/etc/nginx/d-x/in/deep", "deep;");
+  auto config = Config::load(files, kMain);
+  std::vector<std::string_view> names;
+  for (const Directive& directive : config->directives()) names.push_back(directive.name());
+  EXPECT_THAT(names, ElementsAre("a1", "b2", "deep"));
 }
 
 TEST(Config, ReadsWhatIsLaidOverFiles) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
 #include "base/encoding.h"
@@ -202,8 +203,8 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure", "issue", "renew",  "status",
-                                    "undo",   "setup", "sandbox"};
+  constexpr const char* kNames[] = {"secure", "issue",   "renew",       "status",    "undo",
+                                    "setup",  "sandbox", "nginx parse", "nginx cat", "nginx sites"};
   return kNames[command.index()];
 }
 
@@ -224,8 +225,11 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     fmt::print(stderr, "everseal: {}\n", output.error().message);
     return kFailed;
   }
+  for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
   document.update(output->document);
-  if (line.json)
+  if (output->bytes)
+    fmt::print("{}", *output->bytes);
+  else if (line.json)
     print(document);
   else if (!line.quiet)
     fmt::print("{}", output->text);

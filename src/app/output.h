@@ -2,7 +2,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace everseal::app {
 
@@ -15,6 +17,8 @@ struct Output {
   int exit_status = kDone;
   Json document;
   std::string text;
+  std::optional<std::string> bytes{};     // printed as they are, instead of both
+  std::vector<std::string> complaints{};  // lines for standard error
 };
 
 }  // namespace everseal::app

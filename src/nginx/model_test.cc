@@ -149,15 +149,67 @@ TEST(Model, SelectsServersAsNginxDoes) {
   EXPECT_EQ(line_for(model, "*:80", "other.test"), 6u);
 }
 
-TEST(Model, DoesNotGuessWhatARegexMatches) {
+TEST(Model, RunsRegularExpressionsAsNginxDoes) {
   Model model = model_of(
-      "server { listen 80; }\nserver { listen 80; server_name ~^www; }\n"
+      "server { listen 80; server_name _; }\n"                                 // 2
+      "server { listen 80; server_name ~^r\\d+\\.a; }\n"                       // 3
+      "server { listen 80; server_name ~^R\\d+\\.B\\.test$; }\n"               // 4
+      "server { listen 80; server_name \"~^(?<x>[a-z]{2})\\.b\\.test$\"; }\n"  // 5
+      "server { listen 80; server_name ~test$ r1.b.test; }\n");                // 6
+  EXPECT_EQ(line_for(model, "*:80", "r1.a.example"), 3u);
+  EXPECT_EQ(line_for(model, "*:80", "r2.b.test"), 4u);
+  EXPECT_EQ(line_for(model, "*:80", "r1.b.test"), 6u);
+  EXPECT_EQ(line_for(model, "*:80", "ab.b.test"), 5u);
+  EXPECT_EQ(line_for(model, "*:80", "abc.b.test"), 6u);
+  EXPECT_EQ(line_for(model, "*:80", "other.example"), 2u);
+}
+
+TEST(Model, DoesNotGuessWhatARefusedRegexMatches) {
+  Model model = model_of(
+      "server { listen 80; }\nserver { listen 80; server_name ~^(www; }\n"
       "server { listen 80; server_name a.test; }\n");
   const Socket& socket = *model.socket("*:80");
   EXPECT_EQ(model.server_for(socket, "www.test"), nullptr);
   EXPECT_THAT(model.servers_for(socket, "www.test"),
               ElementsAre(&model.servers()[1], &model.servers()[0]));
   EXPECT_EQ(model.server_for(socket, "a.test"), &model.servers()[2]);
+}
+
+TEST(Model, IgnoresConflictingNamesAsNginxDoes) {
+  Model model = model_of(
+      "server { listen 80; server_name _; }\n"                  // 2
+      "server { listen 80; server_name a.test; }\n"             // 3
+      "server { listen 80; server_name .a.test; }\n"            // 4
+      "server { listen 80; server_name *.b.test; }\n"           // 5
+      "server { listen 80; server_name .b.test; }\n"            // 6
+      "server { listen 80; server_name b.test; }\n"             // 7
+      "server { listen 80; server_name .c.test; }\n"            // 8
+      "server { listen 80; server_name *.c.test c.test; }\n");  // 9
+  EXPECT_EQ(line_for(model, "*:80", "a.test"), 3u);
+  EXPECT_EQ(line_for(model, "*:80", "x.a.test"), 2u);
+  EXPECT_EQ(line_for(model, "*:80", "b.test"), 2u);
+  EXPECT_EQ(line_for(model, "*:80", "x.b.test"), 5u);
+  EXPECT_EQ(line_for(model, "*:80", "c.test"), 8u);
+  EXPECT_EQ(line_for(model, "*:80", "y.x.c.test"), 8u);
+}
+
+TEST(Model, ReadsEveryFormOfListen) {
+  Model model = model_of(
+      "server { listen 8080-8082; listen 127.0.0.1; listen [0:0::1]:081; listen *:99 default;\n"
+      "listen unix:/run/x; listen LocalHost:82 ssl; listen 0.0.0.0:443 quic; listen [::]:443; }\n");
+  std::vector<std::string> addresses;
+  for (const Socket& socket : model.sockets()) addresses.push_back(socket.address);
+  EXPECT_THAT(addresses,
+              ElementsAre("*:8080", "*:8081", "*:8082", "127.0.0.1:80", "[::1]:81", "*:99",
+                          "unix:/run/x", "localhost:82", "*:443 udp", "[::]:443"));
+  EXPECT_TRUE(model.socket("*:443 udp")->is_tls());
+  EXPECT_EQ(model.socket("unix:/run/x")->port, "");
+}
+
+TEST(Model, TakesSslOnFromHttpToo) {
+  Model model = model_of("ssl on;\nserver { listen 443; }\nserver { listen 80; ssl off; }\n");
+  EXPECT_TRUE(model.socket("*:443")->is_tls());
+  EXPECT_FALSE(model.socket("*:80")->is_tls());
 }
 
 TEST(Model, UnitesTheFlagsOfASocket) {

@@ -189,7 +189,8 @@ NginxCommands add_nginx_commands(CLI::App& app, Given& given) {
   parse.add_flag("--include-comments", options.include_comments, "Comments as directives named #");
   parse.add_option("--ignore", given.ignored, "Directives to leave out, with commas between them")
       ->type_name("NAMES")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   parse.add_flag("--no-catch", given.no_catch, "End a file with its first error");
   parse.add_option("-i,--indent", options.indent, "Blanks for each level [all on one line]")
       ->type_name("NUMBER")

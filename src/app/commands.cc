@@ -226,8 +226,9 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     return kFailed;
   }
   for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
+  const bool has_document = !output->document.empty();
   document.update(output->document);
-  if (output->bytes)
+  if (output->bytes && !(line.json && has_document))
     fmt::print("{}", *output->bytes);
   else if (line.json)
     print(document);

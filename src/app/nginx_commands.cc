@@ -59,11 +59,13 @@ Result<Output> execute(const NginxParseCommand& command, const jobs::Environment
 Result<Output> execute(const NginxCatCommand& command, const jobs::Environment& environment) {
   const auto reader = TRY(reader_for(environment.files, command.files));
   Output output;
+  output.document = {{"files", Json::array()}};
   output.bytes.emplace();
   std::size_t failed = 0;
   for (const std::string& path : command.files) {
     const auto bytes = read_and_compose(reader, path);
     if (bytes) {
+      output.document["files"].push_back({{"file", path}, {"text", *bytes}});
       *output.bytes += *bytes;
       continue;
     }

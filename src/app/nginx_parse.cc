@@ -108,7 +108,7 @@ class Payload {
 
   // The files that an include names. Errors: none such.
   Result<std::vector<std::string>> included_paths(const Statement& statement) const;
-  Result<> fail(const Place& place, Json line, std::string message);
+  Result<> fail(const Place& place, Json line, const std::string& message);
 
   const FileReader& reader_;
   const ParseOptions& options_;
@@ -122,11 +122,11 @@ class Payload {
 };
 
 // Tells it in the file and in the whole; with --no-catch it also ends the file.
-Result<> Payload::fail(const Place& place, Json line, std::string message) {
+Result<> Payload::fail(const Place& place, Json line, const std::string& message) {
   errors_.push_back({{"file", place.file.path}, {"error", message}, {"line", line}});
   place.into.errors.push_back({{"error", message}, {"line", std::move(line)}});
   if (options_.catch_errors) return {};
-  return base::invalid(std::move(message));
+  return base::invalid(message);
 }
 
 File& Payload::open(const std::string& path) {
@@ -140,7 +140,7 @@ File& Payload::open(const std::string& path) {
     file.document = *std::move(document);
   } else {
     static_cast<void>(
-        fail({file, file}, line_of(document.error(), path), std::move(document.error().message)));
+        fail({file, file}, line_of(document.error(), path), document.error().message));
   }
   return file;
 }
@@ -192,9 +192,9 @@ Result<> Payload::add_block(std::span<const Statement> statements, Span body, Pl
 
 Result<> Payload::add_statement(const Statement& statement, Place place, Json& into) {
   if (++count_ > kMaxStatements) {
-    std::string message = fmt::format("more than {} directives are included", kMaxStatements);
+    const auto message = fmt::format("more than {} directives are included", kMaxStatements);
     static_cast<void>(fail(place, statement.line, message));
-    return base::invalid(std::move(message));
+    return base::invalid(message);
   }
   const Document& document = *place.file.document;
   Json json =

@@ -15,9 +15,9 @@ constexpr int kDone = 0, kFailed = 1, kPartly = 3;
 // A document for programs, lines for people.
 struct Output {
   int exit_status = kDone;
-  Json document;
+  Json document = Json::object();
   std::string text;
-  std::optional<std::string> bytes{};     // printed as they are, instead of both
+  std::optional<std::string> bytes{};     // printed as they are, for people or if no document is
   std::vector<std::string> complaints{};  // lines for standard error
 };
 

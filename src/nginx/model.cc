@@ -97,6 +97,9 @@ Result<Model> Model::build(Config config) {
     return base::invalid(model.config_.main_path() +
                          ": there is no http{} block in this configuration");
   }
+  for (const Directive& directive : model.http_->children) {
+    if (directive.argument_count() > 0) model.inherited_[directive.name()].push_back(&directive);
+  }
   std::size_t listens = 0;
   for (const Directive* server : children(*model.http_, "server")) {
     model.servers_.push_back(read_server(*server));
@@ -140,13 +143,11 @@ bool Model::has_tls(const Server& server) const {
 }
 
 std::vector<const Directive*> Model::effective(const Server& server, std::string_view name) const {
-  auto stated_in = [&](const Directive& block) {
-    auto found = children(block, name);
-    std::erase_if(found, [](const Directive* each) { return each->argument_count() == 0; });
-    return found;
-  };
-  auto own = stated_in(*server.directive);
-  return own.empty() ? stated_in(*http_) : own;
+  auto own = children(*server.directive, name);
+  std::erase_if(own, [](const Directive* each) { return each->argument_count() == 0; });
+  if (!own.empty()) return own;
+  auto found = inherited_.find(name);
+  return found == inherited_.end() ? own : found->second;
 }
 
 }  // namespace everseal::nginx

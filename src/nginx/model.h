@@ -82,6 +82,8 @@ class Model {
  private:
   Config config_;
   const Directive* http_ = nullptr;
+  // What http{} states for all servers, by name.
+  std::unordered_map<std::string_view, std::vector<const Directive*>> inherited_;
   std::vector<Server> servers_;
   std::vector<Socket> sockets_;
   std::unordered_map<std::string_view, const Socket*> by_address_;

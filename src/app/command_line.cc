@@ -53,7 +53,8 @@ exit status is 1 if `status` is "failed".
 )";
 
 constexpr const char* kSitesHelp =
-    R"(With NAME…: which server answers that name on each socket, as nginx chooses.
+    R"(With NAME…: which server answers that name on each socket, as nginx chooses, and what a CA's request
+for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth_basic, deny.
 )";
 
 // What was given on the command line; laid over the settings file.

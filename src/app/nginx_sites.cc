@@ -6,12 +6,16 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "nginx/request.h"
 #include "nginx/site.h"
 
 namespace everseal::app {
 namespace {
 
 using Row = std::vector<std::string>;
+
+// What a CA asks for (RFC 8555 §8.3).
+constexpr const char* kChallengePath = "/.well-known/acme-challenge/token";
 
 // Rows in columns; the first row is the heading.
 std::string table(const std::vector<Row>& rows) {
@@ -123,6 +127,12 @@ Json to_json(const nginx::Site& site) {
           {"servers", std::move(servers)}};
 }
 
+Json to_json(const nginx::Obstacle& obstacle) {
+  Json json = {{"kind", to_string(obstacle.kind)}, {"directive", obstacle.directive->name()}};
+  json.update(place(obstacle.directive));
+  return json;
+}
+
 Row describe(const nginx::Model& model, const nginx::Site& site) {
   std::vector<std::string> certificates;
   for (const nginx::CertificatePair& pair : site.pairs)
@@ -170,20 +180,30 @@ Output show_sites(const nginx::Model& model) {
 Output show_answers(const nginx::Model& model, const std::vector<std::string>& names) {
   Output output;
   Json answers = Json::array();
-  std::vector<Row> rows = {{"NAME", "SOCKET", "SERVER"}};
+  std::vector<Row> rows = {{"NAME", "SOCKET", "SERVER", "A CHALLENGE RUNS INTO"}};
   for (const std::string& name : names)
     for (const nginx::Socket& socket : model.sockets()) {
-      Json servers = Json::array();
-      std::vector<std::string> titles;
-      for (const nginx::Server* server : model.servers_for(socket, name)) {
-        servers.push_back(place(server->directive));
+      const auto servers = model.servers_for(socket, name);
+      std::vector<std::string> titles, met;
+      Json places = Json::array(), challenge = Json::array();
+      for (const nginx::Server* server : servers) {
+        places.push_back(place(server->directive));
         const bool is_default = server == socket.default_server;
         titles.push_back(title(*server) + (is_default ? ", the default server" : ""));
+        if (socket.is_tls()) continue;
+        for (const nginx::Obstacle& obstacle : obstacles(model, *server, kChallengePath)) {
+          challenge.push_back(to_json(obstacle));
+          met.push_back(fmt::format("{} ({})", base::printable(obstacle.directive->name()),
+                                    obstacle.directive->where()));
+        }
       }
-      rows.push_back(
-          {base::printable(name), socket.address, fmt::format("{}", fmt::join(titles, " or "))});
-      answers.push_back(
-          {{"name", name}, {"socket", socket.address}, {"servers", std::move(servers)}});
+      rows.push_back({base::printable(name), socket.address,
+                      fmt::format("{}", fmt::join(titles, " or ")),
+                      fmt::format("{}", fmt::join(met, ", "))});
+      answers.push_back({{"name", name},
+                         {"socket", socket.address},
+                         {"servers", std::move(places)},
+                         {"challenge", std::move(challenge)}});
     }
   output.document = {{"answers", std::move(answers)}};
   output.text = table(rows);

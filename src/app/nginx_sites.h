@@ -13,7 +13,8 @@ namespace everseal::app {
 // names that are no site's.
 Output show_sites(const nginx::Model& model);
 
-// Which server answers each of `names` on each socket.
+// Which server answers each of `names` on each socket and, on those without TLS, what a request of
+// a CA would run into there.
 Output show_answers(const nginx::Model& model, const std::vector<std::string>& names);
 
 }  // namespace everseal::app

@@ -262,6 +262,14 @@ class SitesOf(Case):
         write(MAIN, "events {}\nhttp {\n  include none;\n}\n")
         self.assertIn(b"/etc/nginx/nginx.conf:3: ", everseal("nginx", "sites").stderr)
 
+    def test_what_a_challenge_runs_into_is_told(self):
+        write(MAIN, "events {}\nhttp {\nserver { listen 80; server_name a.example; deny all;\n"
+                    " location ~ /\\. { return 403; }\n}\n}\n")
+        [answer] = json.loads(self.sites("--json", "a.example"))["answers"]
+        self.assertEqual(answer["challenge"], [{"kind": "answer", "directive": "return",
+                                                "file": "/etc/nginx/nginx.conf", "line": 4}])
+        self.assertIn("return (/etc/nginx/nginx.conf:4)\n", self.sites("a.example"))
+
     def test_servers_are_chosen_as_nginx_chooses(self):
         """Servers with names of all kinds at random: each name is asked of nginx and of Everseal."""
         random.seed(80)

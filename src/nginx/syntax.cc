@@ -94,6 +94,7 @@ class Parser {
   std::pmr::memory_resource& arena_;
   std::size_t at_ = 0;
   std::vector<Word> words_;          // of the statement being read
+  std::size_t word_count_ = 0;       // of those before it
   std::vector<Statement> complete_;  // those of open blocks, outer ones first
   std::vector<OpenBlock> open_;      // inside each other
   std::size_t line_ = 1;             // of counted_
@@ -212,8 +213,12 @@ Result<> Parser::expect_end_of_quoted(std::size_t content) {
 }
 
 Result<Stop> Parser::read_words() {
+  word_count_ += words_.size();
   words_.clear();
   while (!at_end()) {
+    if (word_count_ + words_.size() > kMaxWords) {
+      return fail(at_, fmt::format("at most {} words in one file are read", kMaxWords));
+    }
     switch (char c = text_[at_]) {
       case ' ':
       case '\t':

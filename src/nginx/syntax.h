@@ -48,6 +48,9 @@ struct Statement {
 // Blocks inside each other deeper than this are refused: whoever walks the tree may recurse.
 inline constexpr std::size_t kMaxDepth = 500;
 
+// Files with more words are refused: a word of one byte takes a hundred times its room in memory.
+inline constexpr std::size_t kMaxWords = 4'000'000;
+
 // One parsed file: its text and the statements in it, about six times the text in memory.
 // Move-only; statements, their addresses and their values stay valid for as long as the Document
 // they came from, or the one it was moved to.

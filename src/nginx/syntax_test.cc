@@ -107,6 +107,20 @@ TEST(Syntax, BoundsTheDepthOfBlocks) {
   EXPECT_THAT(parsed(deep), HasSubstr("at most 500 blocks inside each other are read"));
 }
 
+TEST(Syntax, BoundsTheWordsOfAFile) {
+  std::string many, long_statement;
+  for (std::size_t i = 0; i <= kMaxWords; ++i) {
+    many += "a;";
+    long_statement += "a ";
+  }
+  for (const std::string& text : {many + "b;", long_statement + ";"}) {
+    const auto document = Document::parse("t.conf", text);
+    ASSERT_FALSE(document);
+    EXPECT_EQ(document.error().message,
+              "t.conf:1:8000002: at most 4000000 words in one file are read");
+  }
+}
+
 TEST(Syntax, KeepsPlacesOfEverything) {
   std::string text = "# one\nserver {\n  listen\t80; # c\n}\n";
   auto document = Document::parse("t.conf", text);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Everseal's reading of nginx configurations beside that of Debian's certbot, in one run.
 
-    apt-get install python3-certbot-nginx; cmake --build --preset release; bench/parsers.py [FILE…]
+    scripts/install-deps.sh build bench; cmake --build --preset release; bench/parsers.py [FILE…]
 
 Each file (without any: a generated one of 1 MB) is read and written back by both; Everseal's time is
 that of a whole process. Of each the best of three runs counts.

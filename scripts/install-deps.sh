@@ -8,7 +8,7 @@ build=(g++ cmake ninja-build ccache pkg-config libssl-dev libcurl4-openssl-dev n
        libpcre2-dev libgtest-dev libgmock-dev libbenchmark-dev)
 test=(nginx pebble python3 strace curl wrk uacme openssl iproute2 util-linux mount
       procps ca-certificates sudo acl clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
-bench=(certbot lego acme-tiny dehydrated time)
+bench=(certbot python3-certbot-nginx lego acme-tiny dehydrated time)
 
 wanted=()
 for group in "${@:-build}"; do

@@ -20,6 +20,7 @@ Start here:
   everseal status                     what there is and until when
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
+  everseal nginx sites                what nginx's configuration says, without changing it
 
 Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settings file is wrong;
 3 some sites done, some failed.
@@ -46,19 +47,31 @@ reload. All of it is shown first, with what takes it back. Then, for example fro
   sudo -u acme everseal renew
 )";
 
+constexpr const char* kParseHelp =
+    R"(The payload is that of NGINX's crossplane, with its options of the same names. Values are what nginx
+makes of them; bytes that are not UTF-8 appear as U+FFFD, in `everseal nginx cat` as they are. The
+exit status is 1 if `status` is "failed".
+)";
+
+constexpr const char* kSitesHelp =
+    R"(With NAME…: which server answers that name on each socket, as nginx chooses, and what a CA's request
+for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth_basic, deny.
+)";
+
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
       nginx_config, user;
   std::string eab_kid, eab_key, sandbox;
   long hsts = -1;  // seconds; negative: not given
-  std::vector<std::string> emails, names, domains;
+  std::vector<std::string> emails, names, domains, ignored;
+  ParseOptions parse;
   std::int64_t change = 0;
   int redirect_status = 0;  // 0: not given
   bool no_hardening = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
-  bool certificates_only = false;
+  bool certificates_only = false, no_catch = false;
   bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
 };
 
@@ -154,6 +167,53 @@ void add_setup(CLI::App& setup, Given& given) {
   add_common(setup, given);
 }
 
+// `everseal nginx parse|cat|sites`.
+struct NginxCommands {
+  CLI::App* parse;
+  CLI::App* cat;
+  CLI::App* sites;
+};
+
+NginxCommands add_nginx_commands(CLI::App& app, Given& given) {
+  CLI::App& nginx =
+      *app.add_subcommand("nginx", "Look at nginx's configuration: parse, cat, sites");
+  nginx.require_subcommand(1);
+  ParseOptions& options = given.parse;
+
+  CLI::App& parse =
+      *nginx.add_subcommand("parse", "A configuration as JSON, as crossplane gives it");
+  parse.footer(kParseHelp);
+  parse.add_option("FILE", options.files, "Main configuration files; - is standard input")
+      ->type_name("")
+      ->required();
+  parse.add_flag("--combine", options.combine, "Put what is included in the place of each include");
+  parse.add_flag("--single-file,--single", options.single_file, "Follow no include");
+  parse.add_flag("--include-comments", options.include_comments, "Comments as directives named #");
+  parse.add_option("--ignore", given.ignored, "Directives to leave out, with commas between them")
+      ->type_name("NAMES")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  parse.add_flag("--no-catch", given.no_catch, "End a file with its first error");
+  parse.add_option("-i,--indent", options.indent, "Blanks for each level [all on one line]")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(0, 16).description(""));
+  add_common(parse, given);
+
+  CLI::App& cat = *nginx.add_subcommand(
+      "cat", "Files written back from what was understood of them: byte for byte, or an error");
+  cat.add_option("FILE", options.files, "Configuration files; - is standard input")
+      ->type_name("")
+      ->required();
+  add_common(cat, given);
+
+  CLI::App& sites = *nginx.add_subcommand("sites", "Sites, sockets and default servers");
+  sites.footer(kSitesHelp);
+  sites.add_option("NAME", given.names, "Ask who answers this name")->type_name("");
+  add_nginx(sites, given);
+  add_common(sites, given);
+  return {&parse, &cat, &sites};
+}
+
 Result<> lay_over(const Given& given, jobs::Settings& settings) {
   const auto set = [](std::string& setting, const std::string& value) {
     if (!value.empty()) setting = value;
@@ -232,6 +292,15 @@ Result<Command> renew_command(const Given& given) {
 Result<Command> status_command(const Given& given) {
   if (given.names.empty()) return StatusCommand{};
   return StatusCommand{TRY(base::parse_domain_name(given.names.front()))};
+}
+
+Result<Command> nginx_parse_command(const Given& given) {
+  NginxParseCommand command{given.parse};
+  command.options.ignore = {given.ignored.begin(), given.ignored.end()};
+  command.options.catch_errors = !given.no_catch;
+  if (command.options.combine && command.options.single_file)
+    return base::invalid("--combine and --single-file exclude each other");
+  return command;
 }
 
 }  // namespace
@@ -316,6 +385,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   changes.add_option("CHANGE", given.change, "Only the one with this number [all]")->type_name("");
   add_common(changes, given);
 
+  const NginxCommands nginx = add_nginx_commands(app, given);
+
   CLI::App& sandbox = *app.add_subcommand(
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
@@ -354,6 +425,9 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (changes.parsed())
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (sandbox.parsed()) command = SandboxCommand{};
+  if (nginx.parse->parsed()) command = nginx_parse_command(given);
+  if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};
+  if (nginx.sites->parsed()) command = NginxSitesCommand{given.names};
   if (setup.parsed())
     command = jobs::SetupOptions{given.user, given.config.empty() ? kSettingsFile : given.config,
                                  given.certificates_only, given.dry_run};

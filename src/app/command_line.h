@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/nginx_commands.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
 #include "jobs/renew.h"
@@ -29,9 +30,9 @@ struct ChangesCommand {
 
 struct SandboxCommand {};
 
-using Command =
-    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
-                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand>;
+using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
+                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
+                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand>;
 
 struct CommandLine {
   Command command;

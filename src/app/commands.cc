@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
 #include "base/diff.h"
@@ -246,8 +247,9 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure", "issue",   "renew", "status",
-                                    "undo",   "changes", "setup", "sandbox"};
+  constexpr const char* kNames[] = {"secure",      "issue",     "renew",      "status",
+                                    "undo",        "changes",   "setup",      "sandbox",
+                                    "nginx parse", "nginx cat", "nginx sites"};
   return kNames[command.index()];
 }
 
@@ -268,8 +270,12 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     fmt::print(stderr, "everseal: {}\n", output.error().message);
     return kFailed;
   }
+  for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
+  const bool has_document = !output->document.empty();
   document.update(output->document);
-  if (line.json)
+  if (output->bytes && !(line.json && has_document))
+    fmt::print("{}", *output->bytes);
+  else if (line.json)
     print(document);
   else if (!line.quiet)
     fmt::print("{}", output->text);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace everseal::app {
 
@@ -13,8 +15,10 @@ constexpr int kDone = 0, kFailed = 1, kPartly = 3;
 // A document for programs, lines for people.
 struct Output {
   int exit_status = kDone;
-  Json document;
+  Json document = Json::object();
   std::string text;
+  std::optional<std::string> bytes{};     // printed as they are, for people or if no document is
+  std::vector<std::string> complaints{};  // lines for standard error
 };
 
 }  // namespace everseal::app

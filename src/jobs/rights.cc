@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <vector>
 
 #include "base/file_descriptor.h"
@@ -22,7 +23,7 @@ bool is_below(const std::string& path, const std::string& directory) {
   return path == directory || path.starts_with(base::join_path(directory, ""));
 }
 
-bool holds_servers(const std::vector<nginx::Statement>& statements) {
+bool holds_servers(std::span<const nginx::Statement> statements) {
   return std::ranges::any_of(statements, [](const nginx::Statement& statement) {
     const bool block = statement.ending == nginx::Ending::block;
     return (block && (statement.name() == "http" || statement.name() == "server")) ||
@@ -67,7 +68,7 @@ class Survey {
   void write(const std::string& file) { add(base::directory_of(file), kRead | kWrite | kPass); }
 
   // Also those that are empty today.
-  void include_directories(const std::vector<nginx::Statement>& statements) {
+  void include_directories(std::span<const nginx::Statement> statements) {
     for (const nginx::Statement& statement : statements) {
       include_directories(statement.children);
       if (statement.name() != "include" || statement.words.size() < 2) continue;

@@ -38,8 +38,10 @@ struct Directive {
 class Config {
  public:
   // Reads `main_path` (absolute) and what it includes: paths relative to the main file's directory,
-  // wildcards as glob(3) sorted bytewise (nginx.org, "include"). Errors: invalid for syntax and
-  // cycles, those of reading for files, with "FILE:LINE: " of the statement at fault.
+  // wildcards as glob(3) sorted bytewise (nginx.org, "include"). The lines of types, map, geo,
+  // charset_map and split_clients are data, as they are for nginx; the first three may include.
+  // Errors: invalid for syntax, cycles, directories and too much of it, those of reading for files,
+  // with "FILE:LINE: " of the statement at fault.
   static Result<Config> load(const FileReader& reader, const std::string& main_path);
 
   const std::string& main_path() const { return files_.front()->path; }
@@ -59,7 +61,8 @@ class Config {
 };
 
 // The paths that match a pattern, as glob(3) with flags 0: sorted bytewise, "*" does not match a
-// leading dot. A directory that we may not read is an error here: nginx, which is root, reads it.
+// leading dot; a relative pattern gives relative paths. A directory that we may not read is an
+// error here: nginx, which is root, reads it.
 Result<std::vector<std::string>> glob(const FileReader& reader, const std::string& pattern);
 
 // Files as they would be: some texts laid over another reader, found by path or by real path.

@@ -4,41 +4,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "nginx/config.h"
+#include "nginx/listen.h"
+#include "nginx/server_name.h"
 
 namespace everseal::nginx {
-
-// One argument of server_name (ngx_http_core_server_name).
-struct ServerName {
-  enum class Kind {
-    exact,
-    leading_wildcard,   // *.example.com
-    leading_dot,        // .example.com: the name and everything below it
-    trailing_wildcard,  // www.example.*
-    regex,              // ~…
-  };
-  Kind kind = Kind::exact;
-  std::string name;                      // lower-case, as nginx compares it; a regex as written
-  const Directive* directive = nullptr;  // null if the server has no server_name: the name is ""
-};
-
-// One address:port that a server listens on.
-struct Listen {
-  std::string host;  // "*", "10.0.0.1", "[::1]", a host name, or "unix:/path"
-  std::string port;  // decimal or a range "80-90"; empty for unix:
-  bool ssl = false;
-  bool http2 = false;
-  bool quic = false;
-  bool proxy_protocol = false;
-  bool default_server = false;
-  const Directive* directive = nullptr;  // null if implied by the lack of any: *:80
-
-  // What makes sockets the same: "*:80", "[::]:443", "*:443 udp" (quic).
-  std::string address() const;
-};
 
 // One server block of http{}.
 struct Server {
@@ -62,10 +34,9 @@ struct Socket {
   std::vector<const Server*> servers{};
   const Server* default_server = nullptr;
 
-  // What nginx hashes: of equal names the first counts ("conflicting server name … ignored").
+  NameTable names{};
+  // The names without wildcards: each x of "x" and ".x", with the first server that lists it.
   std::unordered_map<std::string, const Server*> exact_names{};
-  std::vector<std::pair<const ServerName*, const Server*>> wildcard_names{};
-  std::vector<const Server*> regex_servers{};
 
   bool is_tls() const { return ssl || quic; }
 };
@@ -79,7 +50,8 @@ struct ForeignListen {
 // The http{} of a configuration. Move-only; servers, sockets and directives keep their addresses.
 class Model {
  public:
-  // Errors: invalid, if there is no http{}.
+  // Errors: invalid, if there is no http{}, or more than a million listens, for a range is one for
+  // each port.
   static Result<Model> build(Config config);
   // Config::load, then build.
   static Result<Model> load(const FileReader& reader, const std::string& main_path);
@@ -93,11 +65,11 @@ class Model {
   // Null if no server listens there.
   const Socket* socket(std::string_view address) const;
 
-  // The servers that may answer `name` (lower-case) on `socket`: exactly one, by nginx's order of
-  // exact name, longest "*.x", longest "x.*", default server. If regular expressions decide, it is
-  // those servers that have one and the default: the expressions are not evaluated here.
+  // The servers that may answer `name` (lower-case) on `socket`: one, the first of those in the
+  // socket's table of names, else its default server. They are several only where a regular
+  // expression that PCRE refuses would decide.
   std::vector<const Server*> servers_for(const Socket& socket, std::string_view name) const;
-  // The one server of servers_for(), or null if a regular expression decides.
+  // The one server of servers_for(), or null if there are several.
   const Server* server_for(const Socket& socket, std::string_view name) const;
 
   // Whether any socket of the server speaks TLS, by the union of all servers' flags.
@@ -110,8 +82,11 @@ class Model {
  private:
   Config config_;
   const Directive* http_ = nullptr;
+  // What http{} states for all servers, by name.
+  std::unordered_map<std::string_view, std::vector<const Directive*>> inherited_;
   std::vector<Server> servers_;
   std::vector<Socket> sockets_;
+  std::unordered_map<std::string_view, const Socket*> by_address_;
   std::vector<ForeignListen> foreign_listens_;
 };
 

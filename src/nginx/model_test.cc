@@ -24,6 +24,11 @@ std::size_t line_for(const Model& model, std::string_view address, std::string_v
   return model.server_for(*model.socket(address), name)->directive->statement->line;
 }
 
+std::string error_of(const base::FakeFileSystem& files) {
+  auto config = Config::load(files, kMain);
+  return config ? "read" : config.error().message;
+}
+
 TEST(Config, FoldsIncludesInBytewiseOrderWithoutDotFiles) {
   base::FakeFileSystem files;
   files.put(kMain, "include d/*;\nb;\n");
@@ -46,6 +51,71 @@ TEST(Config, NamesTheIncludeThatFails) {
   files.put("/etc/nginx/x", "\ninclude nginx.conf;");
   EXPECT_EQ(Config::load(files, kMain).error().message,
             "/etc/nginx/x:2: \"/etc/nginx/nginx.conf\" is included by itself; remove this include");
+}
+
+TEST(Config, FindsCyclesThroughLinksAndEndsLongChains) {
+  base::FakeFileSystem files;
+  files.put(kMain, "include d/link;");
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d", 0755));
+  ASSERT_TRUE(files.make_symlink("../nginx.conf", "/etc/nginx/d/link"));
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:1: \"/etc/nginx/d/link\" is included by itself; remove this "
+            "include");
+  for (int i = 0; i < 1000; ++i)
+    files.put("/etc/nginx/" + std::to_string(i), "include " + std::to_string(i + 1) + ";");
+  files.put(kMain, "include 0;");
+  EXPECT_EQ(error_of(files), "/etc/nginx/98:1: at most 100 files inside each other are read");
+}
+
+TEST(Config, BoundsWhatIsIncludedOverAndOver) {
+  base::FakeFileSystem files;
+  for (int i = 0; i < 30; ++i) {
+    const std::string next = "include " + std::to_string(i + 1) + ";";
+    files.put("/etc/nginx/" + std::to_string(i), next + next);
+  }
+  files.put("/etc/nginx/30", "a;");
+  files.put(kMain, "include 0;");
+  EXPECT_THAT(error_of(files), testing::HasSubstr("too much is included"));
+}
+
+TEST(Config, RefusesADirectoryThatAWildcardMatches) {
+  base::FakeFileSystem files;
+  files.put(kMain, "\ninclude d/*;");
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d", 0755));
+  ASSERT_TRUE(files.make_directory("/etc/nginx/d/e", 0755));
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:2: \"/etc/nginx/d/*\" matches the directory /etc/nginx/d/e, "
+            "which nginx cannot read");
+}
+
+TEST(Config, TakesTheLinesOfSomeBlocksForData) {
+  base::FakeFileSystem files;
+  files.put("/etc/nginx/more", "text/plain txt;");
+  files.put(kMain,
+            "types { include more; server x; }\n"
+            "map $a $b { include more; }\n"
+            "split_clients $a $b { include more; }\n");
+  auto config = Config::load(files, kMain);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->directives()[0].children[0].name(), "text/plain");
+  EXPECT_EQ(config->directives()[1].children[0].name(), "text/plain");
+  EXPECT_EQ(config->directives()[2].children[0].name(), "include");
+  files.put(kMain, "geo $a {\n default 0;\n x { y z; } }");
+  EXPECT_EQ(error_of(files),
+            "/etc/nginx/nginx.conf:3: unexpected \"{\"; this block holds data, expected \";\"");
+}
+
+TEST(Config, KnowsGlobsBackslashesAndBrackets) {
+  base::FakeFileSystem files;
+  files.put(kMain, "include d\\-x/[ab]?.conf; include nothing/*; include d-x/*/deep;");
+  files.put("/etc/nginx/d-x/a1.conf", "a1;");
+  files.put("/etc/nginx/d-x/b2.conf", "b2;");
+  files.put("/etc/nginx/d-x/c3.conf", "c3;");
+  files.put("/etc/nginx/d-x/in/deep", "deep;");
+  auto config = Config::load(files, kMain);
+  std::vector<std::string_view> names;
+  for (const Directive& directive : config->directives()) names.push_back(directive.name());
+  EXPECT_THAT(names, ElementsAre("a1", "b2", "deep"));
 }
 
 TEST(Config, ReadsWhatIsLaidOverFiles) {
@@ -79,15 +149,67 @@ TEST(Model, SelectsServersAsNginxDoes) {
   EXPECT_EQ(line_for(model, "*:80", "other.test"), 6u);
 }
 
-TEST(Model, DoesNotGuessWhatARegexMatches) {
+TEST(Model, RunsRegularExpressionsAsNginxDoes) {
   Model model = model_of(
-      "server { listen 80; }\nserver { listen 80; server_name ~^www; }\n"
+      "server { listen 80; server_name _; }\n"                                 // 2
+      "server { listen 80; server_name ~^r\\d+\\.a; }\n"                       // 3
+      "server { listen 80; server_name ~^R\\d+\\.B\\.test$; }\n"               // 4
+      "server { listen 80; server_name \"~^(?<x>[a-z]{2})\\.b\\.test$\"; }\n"  // 5
+      "server { listen 80; server_name ~test$ r1.b.test; }\n");                // 6
+  EXPECT_EQ(line_for(model, "*:80", "r1.a.example"), 3u);
+  EXPECT_EQ(line_for(model, "*:80", "r2.b.test"), 4u);
+  EXPECT_EQ(line_for(model, "*:80", "r1.b.test"), 6u);
+  EXPECT_EQ(line_for(model, "*:80", "ab.b.test"), 5u);
+  EXPECT_EQ(line_for(model, "*:80", "abc.b.test"), 6u);
+  EXPECT_EQ(line_for(model, "*:80", "other.example"), 2u);
+}
+
+TEST(Model, DoesNotGuessWhatARefusedRegexMatches) {
+  Model model = model_of(
+      "server { listen 80; }\nserver { listen 80; server_name ~^(www; }\n"
       "server { listen 80; server_name a.test; }\n");
   const Socket& socket = *model.socket("*:80");
   EXPECT_EQ(model.server_for(socket, "www.test"), nullptr);
   EXPECT_THAT(model.servers_for(socket, "www.test"),
               ElementsAre(&model.servers()[1], &model.servers()[0]));
   EXPECT_EQ(model.server_for(socket, "a.test"), &model.servers()[2]);
+}
+
+TEST(Model, IgnoresConflictingNamesAsNginxDoes) {
+  Model model = model_of(
+      "server { listen 80; server_name _; }\n"                  // 2
+      "server { listen 80; server_name a.test; }\n"             // 3
+      "server { listen 80; server_name .a.test; }\n"            // 4
+      "server { listen 80; server_name *.b.test; }\n"           // 5
+      "server { listen 80; server_name .b.test; }\n"            // 6
+      "server { listen 80; server_name b.test; }\n"             // 7
+      "server { listen 80; server_name .c.test; }\n"            // 8
+      "server { listen 80; server_name *.c.test c.test; }\n");  // 9
+  EXPECT_EQ(line_for(model, "*:80", "a.test"), 3u);
+  EXPECT_EQ(line_for(model, "*:80", "x.a.test"), 2u);
+  EXPECT_EQ(line_for(model, "*:80", "b.test"), 2u);
+  EXPECT_EQ(line_for(model, "*:80", "x.b.test"), 5u);
+  EXPECT_EQ(line_for(model, "*:80", "c.test"), 8u);
+  EXPECT_EQ(line_for(model, "*:80", "y.x.c.test"), 8u);
+}
+
+TEST(Model, ReadsEveryFormOfListen) {
+  Model model = model_of(
+      "server { listen 8080-8082; listen 127.0.0.1; listen [0:0::1]:081; listen *:99 default;\n"
+      "listen unix:/run/x; listen LocalHost:82 ssl; listen 0.0.0.0:443 quic; listen [::]:443; }\n");
+  std::vector<std::string> addresses;
+  for (const Socket& socket : model.sockets()) addresses.push_back(socket.address);
+  EXPECT_THAT(addresses,
+              ElementsAre("*:8080", "*:8081", "*:8082", "127.0.0.1:80", "[::1]:81", "*:99",
+                          "unix:/run/x", "localhost:82", "*:443 udp", "[::]:443"));
+  EXPECT_TRUE(model.socket("*:443 udp")->is_tls());
+  EXPECT_EQ(model.socket("unix:/run/x")->port, "");
+}
+
+TEST(Model, TakesSslOnFromHttpToo) {
+  Model model = model_of("ssl on;\nserver { listen 443; }\nserver { listen 80; ssl off; }\n");
+  EXPECT_TRUE(model.socket("*:443")->is_tls());
+  EXPECT_FALSE(model.socket("*:80")->is_tls());
 }
 
 TEST(Model, UnitesTheFlagsOfASocket) {

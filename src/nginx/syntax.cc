@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace everseal::nginx {
 namespace {
@@ -20,35 +21,32 @@ constexpr auto kBareStops = [] {
   return stops;
 }();
 
-std::string unescape(std::string_view raw) {
-  std::string value;
-  value.reserve(raw.size());
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    if (raw[i] != '\\' || i + 1 == raw.size()) {
-      value += raw[i];
-      continue;
-    }
-    switch (raw[++i]) {
-      case '"':
-      case '\'':
-      case '\\':
-        value += raw[i];
-        break;
-      case 't':
-        value += '\t';
-        break;
-      case 'r':
-        value += '\r';
-        break;
-      case 'n':
-        value += '\n';
-        break;
-      default:
-        value += '\\';
-        value += raw[i];
-    }
+// What a backslash before `c` makes of both, or 0: they stay as they are.
+constexpr char escaped(char c) {
+  switch (c) {
+    case '"':
+    case '\'':
+    case '\\':
+      return c;
+    case 't':
+      return '\t';
+    case 'r':
+      return '\r';
+    case 'n':
+      return '\n';
+    default:
+      return 0;
   }
-  return value;
+}
+
+// A copy of `things` that lives as long as the arena.
+template <class Thing>
+std::span<const Thing> keep(std::pmr::memory_resource& arena, std::span<const Thing> things) {
+  static_assert(std::is_trivially_destructible_v<Thing>);
+  if (things.empty()) return {};
+  Thing* copy = static_cast<Thing*>(arena.allocate(things.size_bytes(), alignof(Thing)));
+  std::ranges::uninitialized_copy(things, std::span(copy, things.size()));
+  return {copy, things.size()};
 }
 
 // What ended the words of a statement.
@@ -57,23 +55,32 @@ enum class Stop { semicolon, open, close, end_of_file };
 // ngx_conf_read_token and the block structure above it, over a text that is all in memory.
 class Parser {
  public:
-  Parser(std::string_view path, std::string_view text, std::deque<std::string>& unescaped)
-      : path_(path), text_(text), unescaped_(unescaped) {}
+  Parser(std::string_view path, std::string_view text, std::pmr::memory_resource& arena)
+      : path_(path), text_(text), arena_(arena) {}
 
-  Result<> parse_block(std::vector<Statement>& into, std::size_t depth);
+  Result<std::span<const Statement>> parse();
 
  private:
+  // A block whose "}" has not come yet.
+  struct OpenBlock {
+    Statement statement;
+    std::size_t first_child = 0;  // in complete_
+  };
+
   Result<Stop> read_words();
   Result<> read_bare_word();
   Result<> read_quoted_word();
   Result<> skip_comment();
   Result<> expect_end_of_quoted(std::size_t content);
-  Result<> finish(Statement& statement, Stop stop, std::size_t depth);
+  Statement start_statement();
+  Result<> open_block(Statement statement);
+  Result<> close_block();
   Result<> read_lua_body(std::size_t open);
   bool skip_lua_bracket(std::size_t& at) const;
   void skip_lua_string(std::size_t& at) const;
 
-  void add_word(Span span, Span content, bool escaped);
+  std::string_view unescape(std::string_view raw);
+  void add_word(Span span, Span content, bool has_backslash);
   std::size_t line_of(std::size_t offset);
   Result<> check_length(std::size_t start, std::size_t end, char quote) const;
   std::unexpected<Error> fail(std::size_t offset, std::string_view message) const;
@@ -84,11 +91,14 @@ class Parser {
 
   std::string_view path_;
   std::string_view text_;
-  std::deque<std::string>& unescaped_;
+  std::pmr::memory_resource& arena_;
   std::size_t at_ = 0;
-  std::vector<Word> words_;  // of the statement being read
-  std::size_t line_ = 1;     // of counted_
-  std::size_t counted_ = 0;  // offset up to which lines are counted
+  std::vector<Word> words_;          // of the statement being read
+  std::size_t word_count_ = 0;       // of those before it
+  std::vector<Statement> complete_;  // those of open blocks, outer ones first
+  std::vector<OpenBlock> open_;      // inside each other
+  std::size_t line_ = 1;             // of counted_
+  std::size_t counted_ = 0;          // offset up to which lines are counted
 };
 
 std::unexpected<Error> Parser::fail(std::size_t offset, std::string_view message) const {
@@ -129,9 +139,20 @@ Result<> Parser::check_length(std::size_t start, std::size_t end, char quote) co
                                  text_.substr(start, 10), kBufferBytes - 1));
 }
 
-void Parser::add_word(Span span, Span content, bool escaped) {
+std::string_view Parser::unescape(std::string_view raw) {
+  char* const value = static_cast<char*>(arena_.allocate(raw.size(), 1));
+  char* end = value;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const char meant = raw[i] == '\\' && i + 1 < raw.size() ? escaped(raw[i + 1]) : char();
+    if (meant != 0) ++i;
+    *end++ = meant != 0 ? meant : raw[i];
+  }
+  return {value, end};
+}
+
+void Parser::add_word(Span span, Span content, bool has_backslash) {
   std::string_view value = text_.substr(content.begin, content.size());
-  if (escaped) value = unescaped_.emplace_back(unescape(value));
+  if (has_backslash) value = unescape(value);
   words_.push_back({span, value});
 }
 
@@ -143,7 +164,7 @@ Result<> Parser::skip_comment() {
 
 Result<> Parser::read_bare_word() {
   std::size_t start = at_;
-  bool escaped = false;
+  bool has_backslash = false;
   bool variable = false;  // the byte before was "$": a "{" belongs to the word
   for (; !at_end(); ++at_) {
     char c = text_[at_];
@@ -155,28 +176,28 @@ Result<> Parser::read_bare_word() {
     variable = c == '$';
     if (variable) continue;
     if (c != '\\') break;
-    escaped = true;
+    has_backslash = true;
     if (++at_ == text_.size()) break;
   }
   bool ends_statement = !at_end() && !is_blank(text_[at_]);
   TRY(check_length(start, ends_statement ? at_ : at_ + 1, 0));
   if (at_end()) return unexpected_end();
-  add_word({start, at_}, {start, at_}, escaped);
+  add_word({start, at_}, {start, at_}, has_backslash);
   return {};
 }
 
 Result<> Parser::read_quoted_word() {
   char quote = text_[at_];
   std::size_t content = at_ + 1;
-  bool escaped = false;
+  bool has_backslash = false;
   for (++at_; !at_end() && text_[at_] != quote; ++at_) {
     if (text_[at_] != '\\') continue;
-    escaped = true;
+    has_backslash = true;
     if (++at_ == text_.size()) break;
   }
   TRY(check_length(content, at_, quote));
   if (at_end()) return unexpected_end();
-  add_word({content - 1, at_ + 1}, {content, at_}, escaped);
+  add_word({content - 1, at_ + 1}, {content, at_}, has_backslash);
   ++at_;
   return expect_end_of_quoted(content);
 }
@@ -192,8 +213,12 @@ Result<> Parser::expect_end_of_quoted(std::size_t content) {
 }
 
 Result<Stop> Parser::read_words() {
+  word_count_ += words_.size();
   words_.clear();
   while (!at_end()) {
+    if (word_count_ + words_.size() > kMaxWords) {
+      return fail(at_, fmt::format("at most {} words in one file are read", kMaxWords));
+    }
     switch (char c = text_[at_]) {
       case ' ':
       case '\t':
@@ -273,47 +298,66 @@ Result<> Parser::read_lua_body(std::size_t open) {
               "expected \"}\"");
 }
 
-Result<> Parser::finish(Statement& statement, Stop stop, std::size_t depth) {
-  if (stop == Stop::semicolon) {
-    ++at_;
-    return {};
-  }
-  std::size_t open = at_++;
-  if (statement.name().ends_with("_by_lua_block")) {
-    statement.ending = Ending::raw_body;
-    TRY(read_lua_body(open));
-  } else {
-    statement.ending = Ending::block;
-    if (depth == kMaxDepth) {
+Statement Parser::start_statement() {
+  Statement statement;
+  statement.words = keep<Word>(arena_, words_);
+  statement.span.begin = words_.front().span.begin;
+  statement.line = line_of(statement.span.begin);
+  return statement;
+}
+
+// at_ is on the "{".
+Result<> Parser::open_block(Statement statement) {
+  const std::size_t open = at_++;
+  statement.body.begin = at_;
+  if (!statement.name().ends_with("_by_lua_block")) {
+    if (open_.size() == kMaxDepth) {
       return fail(open,
                   fmt::format("unexpected \"{{\"; at most {} blocks inside each other are read",
                               kMaxDepth));
     }
-    TRY(parse_block(statement.children, depth + 1));
+    statement.ending = Ending::block;
+    open_.push_back({statement, complete_.size()});
+    return {};
   }
-  statement.body = {open + 1, at_};
-  ++at_;
+  statement.ending = Ending::raw_body;
+  TRY(read_lua_body(open));
+  statement.body.end = at_;
+  statement.span.end = ++at_;
+  complete_.push_back(statement);
   return {};
 }
 
-// Leaves at_ on the "}" that ends the block, or at the end of the file at depth 0.
-Result<> Parser::parse_block(std::vector<Statement>& into, std::size_t depth) {
+// at_ is on the "}".
+Result<> Parser::close_block() {
+  if (open_.empty()) return unexpected_byte(at_, "no block is open");
+  auto [statement, first_child] = open_.back();
+  open_.pop_back();
+  statement.children = keep(arena_, std::span<const Statement>(complete_).subspan(first_child));
+  complete_.resize(first_child);
+  statement.body.end = at_;
+  statement.span.end = ++at_;
+  complete_.push_back(statement);
+  return {};
+}
+
+Result<std::span<const Statement>> Parser::parse() {
   while (true) {
-    Stop stop = TRY(read_words());
-    if (stop == Stop::end_of_file) {
-      if (depth == 0) return {};
-      return fail(text_.size(), "unexpected end of file, expecting \"}\"");
+    switch (TRY(read_words())) {
+      case Stop::semicolon:
+        complete_.push_back(start_statement());
+        complete_.back().span.end = ++at_;
+        break;
+      case Stop::open:
+        TRY(open_block(start_statement()));
+        break;
+      case Stop::close:
+        TRY(close_block());
+        break;
+      case Stop::end_of_file:
+        if (open_.empty()) return keep<Statement>(arena_, complete_);
+        return fail(text_.size(), "unexpected end of file, expecting \"}\"");
     }
-    if (stop == Stop::close) {
-      if (depth > 0) return {};
-      return unexpected_byte(at_, "no block is open");
-    }
-    Statement& statement = into.emplace_back();
-    statement.words.assign(words_.begin(), words_.end());
-    statement.span.begin = statement.words.front().span.begin;
-    statement.line = line_of(statement.span.begin);
-    TRY(finish(statement, stop, depth));
-    statement.span.end = at_;
   }
 }
 
@@ -321,9 +365,9 @@ Result<> Parser::parse_block(std::vector<Statement>& into, std::size_t depth) {
 
 Result<Document> Document::parse(std::string_view path, std::string text) {
   Document document;
-  document.text_ = std::make_unique<const std::string>(std::move(text));
-  Parser parser(path, *document.text_, document.unescaped_);
-  TRY(parser.parse_block(document.statements_, 0));
+  document.storage_ = std::make_unique<Storage>(std::move(text));
+  Parser parser(path, document.text(), document.storage_->arena);
+  document.statements_ = TRY(parser.parse());
   return document;
 }
 

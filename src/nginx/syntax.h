@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <memory>
+#include <memory_resource>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 
@@ -32,23 +32,28 @@ enum class Ending {
   raw_body,  // { code }, of a directive whose name ends in _by_lua_block: never looked into
 };
 
-// A directive with its arguments and, if it is a block, what is in it.
+// A directive with its arguments and, if it is a block, what is in it. Lives as long as the
+// Document.
 struct Statement {
-  std::vector<Word> words;  // at least one
+  std::span<const Word> words{};  // at least one
   Ending ending = Ending::semicolon;
-  Span span;             // from the first word through the ';' or the closing '}'
-  Span body;             // of a block or raw body: between its braces
+  Span span{};           // from the first word through the ';' or the closing '}'
+  Span body{};           // of a block or raw body: between its braces
   std::size_t line = 0;  // of the first word, from 1
-  std::vector<Statement> children;
+  std::span<const Statement> children{};
 
   std::string_view name() const { return words.front().value; }
 };
 
-// Blocks inside each other deeper than this are refused.
-inline constexpr std::size_t kMaxDepth = 100;
+// Blocks inside each other deeper than this are refused: whoever walks the tree may recurse.
+inline constexpr std::size_t kMaxDepth = 500;
 
-// One parsed file: its text and the statements in it. Move-only; statements, their addresses and
-// their values stay valid for as long as the Document they came from, or the one it was moved to.
+// Files with more words are refused: a word of one byte takes a hundred times its room in memory.
+inline constexpr std::size_t kMaxWords = 4'000'000;
+
+// One parsed file: its text and the statements in it, about six times the text in memory.
+// Move-only; statements, their addresses and their values stay valid for as long as the Document
+// they came from, or the one it was moved to.
 class Document {
  public:
   // Reads `text` as ngx_conf_read_token does (src/core/ngx_conf_file.c, 1.22 to 1.31) and Lua
@@ -56,17 +61,23 @@ class Document {
   // "PATH:LINE:COLUMN: what nginx says; what was expected".
   static Result<Document> parse(std::string_view path, std::string text);
 
-  const std::string& text() const { return *text_; }
-  const std::vector<Statement>& statements() const { return statements_; }
+  const std::string& text() const { return storage_->text; }
+  std::span<const Statement> statements() const { return statements_; }
 
   std::string_view raw(Span span) const {
-    return std::string_view(*text_).substr(span.begin, span.size());
+    return std::string_view(text()).substr(span.begin, span.size());
   }
 
  private:
-  std::unique_ptr<const std::string> text_;
-  std::deque<std::string> unescaped_;  // values that differ from what is written
-  std::vector<Statement> statements_;
+  // What statements point into: never moved, freed as a whole.
+  struct Storage {
+    explicit Storage(std::string bytes) : text(std::move(bytes)), arena(4 * text.size() + 64) {}
+    const std::string text;
+    std::pmr::monotonic_buffer_resource arena;
+  };
+
+  std::unique_ptr<Storage> storage_;
+  std::span<const Statement> statements_;
 };
 
 }  // namespace everseal::nginx

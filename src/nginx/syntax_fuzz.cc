@@ -1,17 +1,12 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "nginx/syntax.h"
+#include "nginx/trivia.h"
 
-// Whatever parses is made of ranges of the text, in order.
+// Whatever parses is, put together again from its statements, the same text.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string text(data, data + size);
-  auto document = everseal::nginx::Document::parse("f", text);
-  if (!document) return 0;
-  std::size_t at = 0;
-  for (const auto& statement : document->statements()) {
-    if (statement.span.begin < at || statement.span.end > size) std::abort();
-    at = statement.span.end;
-  }
+  const std::string text(data, data + size);
+  const auto document = everseal::nginx::Document::parse("f", text);
+  if (document && everseal::nginx::compose(*document) != text) std::abort();
   return 0;
 }

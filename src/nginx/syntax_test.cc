@@ -15,7 +15,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // One line for each statement, blocks indented: "name arg ;".
-void render(const std::vector<Statement>& statements, std::string indent, std::string& out) {
+void render(std::span<const Statement> statements, std::string indent, std::string& out) {
   for (const Statement& statement : statements) {
     out += indent;
     for (const Word& word : statement.words) out += "<" + std::string(word.value) + ">";
@@ -104,7 +104,21 @@ TEST(Syntax, RefusesWordsThatFillNginxsBuffer) {
 TEST(Syntax, BoundsTheDepthOfBlocks) {
   std::string deep;
   for (int i = 0; i < 1'000'000; ++i) deep += "a{";
-  EXPECT_THAT(parsed(deep), HasSubstr("at most 100 blocks inside each other are read"));
+  EXPECT_THAT(parsed(deep), HasSubstr("at most 500 blocks inside each other are read"));
+}
+
+TEST(Syntax, BoundsTheWordsOfAFile) {
+  std::string many, long_statement;
+  for (std::size_t i = 0; i <= kMaxWords; ++i) {
+    many += "a;";
+    long_statement += "a ";
+  }
+  for (const std::string& text : {many + "b;", long_statement + ";"}) {
+    const auto document = Document::parse("t.conf", text);
+    ASSERT_FALSE(document);
+    EXPECT_EQ(document.error().message,
+              "t.conf:1:8000002: at most 4000000 words in one file are read");
+  }
 }
 
 TEST(Syntax, KeepsPlacesOfEverything) {

@@ -60,10 +60,11 @@ class Machine:
         self.nginx.start()
 
     def restart_authority(self):
-        """pebble 2.4 locks itself up after some thousand orders."""
-        self.authority.stop_ca()
+        """pebble 2.4 locks itself up after some thousand orders. True where it had done so."""
+        was_stuck = self.authority.stop_stuck_ca()
         self.authority.start_ca()
         self.root = self.authority.root_file()
+        return was_stuck
 
     def run(self, *arguments, wrapper=()):
         return self.everseal.run(*arguments, wrapper=wrapper)

@@ -42,13 +42,13 @@ inline constexpr base::Milliseconds kPatience{10'000};
 
 // Reloads nginx and waits, at most `patience`, until only new workers take connections: an old one
 // would answer as before, to us or, worse, to the CA. Returns the new workers. Errors: those of
-// nginx::Instance; transient, with the words of nginx's error log, if the master goes on with the
-// configuration of before or has no worker left, neither of which nginx tells by an exit status.
+// nginx::Instance; with the words of nginx's error log, and as no exit status tells: rejected, if
+// the master goes on with the configuration of before; transient, if it has no worker left.
 Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience);
 
-// Whether those workers still live: a worker that dies is replaced, so that its death shows only
-// as answers that fail. Errors: transient, with the words of nginx's error log.
-Result<> check_alive(const nginx::Instance& instance, const std::vector<pid_t>& workers);
+// Whether those workers still live, or others that stay (somebody else may reload, too). A worker
+// that dies is replaced at once: visitors notice, a look may not. Errors: transient.
+Result<> check_alive(const nginx::Instance& instance, std::vector<pid_t> workers);
 
 // Looks until everything expected is seen or `patience` has passed: after a reload old workers may
 // answer for a moment. Returns what was not seen.

@@ -168,11 +168,13 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
   Result<> live = reloaded ? Result<>() : std::unexpected(reloaded.error());
   std::vector<deploy::Disproof> disproofs;
   if (live) disproofs = TRY(prove(environment_, model, expectations));
-  if (!disproofs.empty()) live = deploy::check_alive(server.instance(), *reloaded);
+  if (live) live = deploy::check_alive(server.instance(), *reloaded);
   if (!live) {
     const std::vector<Issued> all = activation.versions();
     for (const Issued& issued : all) drop(activation, issued.certificate.name, live.error());
-    TRY(deploy::reload(server.instance(), deploy::kPatience));
+    // Nothing is to be taken back from a master that has taken nothing.
+    if (live.error().kind != ErrorKind::rejected)
+      TRY(deploy::reload(server.instance(), deploy::kPatience));
     return {};
   }
   for (const deploy::Disproof& disproof : disproofs)

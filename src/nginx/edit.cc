@@ -10,6 +10,7 @@
 #include "nginx/placement.h"
 #include "nginx/site_edit.h"
 #include "nginx/snippets.h"
+#include "nginx/untouchable.h"
 
 namespace everseal::nginx {
 namespace {

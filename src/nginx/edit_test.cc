@@ -141,12 +141,10 @@ TEST_F(Edit, MovesPort80ToARedirectingServerInTheSamePlace) {
             "    listen 80 default_server deferred;\n"
             "    server_name example.com www.example.com;\n"
             "    include /etc/nginx/everseal/acme.conf;\n"
-            "\n"
             "    location / {\n"
             "        return 301 https://$host$request_uri;\n"
             "    }\n"
             "}\n"
-            "\n"
             "server {\n"
             "    listen 443 ssl;\n"
             "    server_name example.com www.example.com;\n"
@@ -208,12 +206,10 @@ TEST_F(Edit, TakesTlsFromTheWholeSocket) {  // A18
                                 "    listen 80;\n"
                                 "    server_name example.com;\n"
                                 "    include /etc/nginx/everseal/acme.conf;\n"
-                                "\n"
                                 "    location / {\n"
                                 "        return 301 https://$host$request_uri;\n"
                                 "    }\n"
                                 "}\n"
-                                "\n"
                                 "server {\n"
                                 "    listen 443;\n"
                                 "    server_name example.com;\n"
@@ -226,8 +222,11 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
   edited(
       "server {\n    listen 80;\n    server_name example.com;\n}\n\n"
       "server {\n    listen 80;\n    server_name other.com;\n}\n");
-  EXPECT_EQ(plan_.notes.front().text,
-            "as the first server on *:443 it will answer unknown names there too");
+  EXPECT_EQ(
+      plan_.notes.back().text,
+      "as the first server on *:443 it will answer unknown names there too; to refuse them, put "
+      "a server before it: \"server { listen 443 ssl default_server; ssl_reject_handshake on; "
+      "}\"");
 }
 
 TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22
@@ -341,7 +340,9 @@ TEST_F(Edit, LeavesAServerThatStreamWouldClashWith) {  // A26
 TEST_F(Edit, LeavesFilesThatAreIncludedTwice) {
   files_.put(kMain, "events {}\nhttp {\n include sites-enabled/a;\n include sites-enabled/*;\n}\n");
   edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
-  EXPECT_THAT(refusals()[0], HasSubstr("is included from 2 places"));
+  EXPECT_THAT(refusals()[0],
+              HasSubstr("is included from 2 places (/etc/nginx/nginx.conf:3, "
+                        "/etc/nginx/nginx.conf:4) and an edit would change them all"));
   EXPECT_THAT(plan_.edits, IsEmpty());
 }
 
@@ -376,6 +377,168 @@ TEST_F(Edit, SaysWhereToProveTheSite) {
                                  Endpoint{"example.com", "::1", 80, false, false, true},
                                  Endpoint{"example.com", "127.0.0.1", 443, true, false, false},
                                  Endpoint{"example.com", "::1", 443, true, false, false}));
+}
+
+// nginx.md § "Never", by its numbers.
+
+TEST_F(Edit, KeepsEveryByteThatItDoesNotMean) {  // 1
+  request_.redirect = Redirect::off;
+  const std::string odd = "# caf\xe9 \xff\xfe\t \r\r\n";
+  EXPECT_EQ(
+      edited(odd + "server {\r\n\tlisten\t80;\r\n\tserver_name example.com;\r\n\t" + odd + "}"),
+      odd +
+          "server {\r\n\tinclude /etc/nginx/everseal/acme.conf;\r\n\tlisten\t80;\r\n"
+          "\tlisten\t443 ssl;\r\n\tserver_name example.com;\r\n"
+          "\tssl_certificate /b.pem;\r\n\tssl_certificate_key /b.pem;\r\n\t" +
+          odd + "}");
+}
+
+TEST_F(Edit, LeavesVariableCertificatePathsAlone) {  // 4
+  request_.replace_existing = true;
+  edited(
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /c/$ssl_server_name.pem;\n"
+      "    ssl_certificate_key /c/$ssl_server_name.key;\n}\n");
+  EXPECT_THAT(refusals(),
+              ElementsAre("/etc/nginx/sites-enabled/a:4: the path of the certificate holds "
+                          "variables, so it is not replaced: point it to the new one by hand"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, LeavesACertificateThatOtherNamesNeed) {  // 4
+  request_.replace_existing = true;
+  edited(
+      "server {\n    listen 443 ssl;\n    server_name example.com\n        *.example.com;\n"
+      "    ssl_certificate /c.pem;\n    ssl_certificate_key /c.key;\n}\n");
+  EXPECT_THAT(
+      refusals(),
+      ElementsAre("/etc/nginx/sites-enabled/a:3: the certificate of this server may also "
+                  "stand for \"*.example.com\", which the new one will not cover: give that "
+                  "name a server of its own, or replace the certificate by hand"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, DoesNotBreakAPairOfWhichAnotherServerHasAHalf) {  // 4
+  request_.replace_existing = true;
+  files_.put(kMain,
+             "events {}\nhttp {\n    ssl_certificate_key /k;\n    include sites-enabled/*;\n}\n");
+  edited(
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /c;\n}\n");
+  EXPECT_THAT(refusals()[0], HasSubstr("a:4: certificate and key are not both set in the server"));
+}
+
+TEST_F(Edit, PutsNoCertificateWhereARegularExpressionTakesNames) {  // A29
+  edited("server {\n    listen 80;\n    server_name example.com ~^(?<sub>[a-z]+)\\.x$;\n}\n");
+  EXPECT_THAT(
+      refusals(),
+      ElementsAre("/etc/nginx/sites-enabled/a:2: \"~^(?<sub>[a-z]+)\\.x$\" stands for names "
+                  "that the certificate does not cover: give example.com a server of its own"));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, TakesNoWildcardNamesFromAnotherServer) {  // 3
+  files_.put("/etc/nginx/sites-enabled/b",
+             "server {\n    listen 443 ssl;\n    server_name *.example.com;\n"
+             "    ssl_certificate /c;\n    ssl_certificate_key /c;\n}\n");
+  edited("server {\n    listen 80;\n    server_name example.com *.example.com;\n}\n");
+  EXPECT_THAT(refusals(),
+              ElementsAre("/etc/nginx/sites-enabled/a:2: /etc/nginx/sites-enabled/b:1 "
+                          "answers \"*.example.com\" on *:443 already: give example.com "
+                          "a server without that name"));
+}
+
+TEST_F(Edit, RepeatsNoSocketOptions) {  // 5, A14
+  EXPECT_THAT(edited("server {\n    listen 80 default_server deferred reuseport backlog=7;\n"
+                     "    server_name example.com;\n}\n"),
+              HasSubstr("    listen 443 ssl;\n"));
+}
+
+TEST_F(Edit, OpensNoPortForAServerThatHadNone) {  // 5
+  request_.validate = false;
+  edited(
+      "server {\n    listen unix:/run/x.sock;\n    server_name example.com;\n}\n"
+      "server {\n    listen 8080;\n    server_name other.com;\n}\n");
+  EXPECT_THAT(refusals(),
+              ElementsAre(HasSubstr("a:1: the server does not listen on port 80, so no port 443 is "
+                                    "opened for it; add \"listen 443 ssl;\" to it by hand"),
+                          HasSubstr("a:5: the server does not listen on port 80")));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, SetsNoTlsOfItsOwnInServers) {  // 6, A16
+  request_.redirect = Redirect::off;
+  const std::string result = edited(
+      "server {\n    listen 80;\n    server_name example.com;\n    ssl_session_timeout 5m;\n"
+      "    ssl_dhparam /dh.pem;\n}\n");
+  EXPECT_THAT(result, HasSubstr("    ssl_dhparam /dh.pem;\n    ssl_certificate /b.pem;\n"
+                                "    ssl_certificate_key /b.pem;\n}\n"));
+}
+
+TEST_F(Edit, WritesBehindCommentsAndNotIntoThem) {  // 7
+  request_.redirect = Redirect::off;
+  EXPECT_EQ(edited("server { # mine\n    listen 80; # all { of ; them\n"
+                   "    #listen 443 ssl;\n    server_name example.com; # it\n}\n"),
+            "server { # mine\n    include /etc/nginx/everseal/acme.conf;\n"
+            "    listen 80; # all { of ; them\n    listen 443 ssl;\n"
+            "    #listen 443 ssl;\n    server_name example.com; # it\n"
+            "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n}\n");
+}
+
+TEST_F(Edit, QuotesPathsThatNeedIt) {  // 7
+  request_.redirect = Redirect::off;
+  request_.bundle_path = "/my {live}; #\"x\"/b.pem";
+  EXPECT_THAT(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
+              HasSubstr("    ssl_certificate \"/my {live}; #\\\"x\\\"/b.pem\";\n"));
+}
+
+TEST_F(Edit, RefusesPathsThatNginxCannotBeGiven) {  // 7
+  for (const std::string& path : {std::string("/a$b/b.pem"), "/" + std::string(4096, 'a')}) {
+    request_.bundle_path = path;
+    edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
+    EXPECT_THAT(refusals(), ElementsAre(HasSubstr("a:1: nginx has no way to write this path")));
+  }
+}
+
+TEST_F(Edit, LeavesFilesThatOtherProgramsWrite) {  // 12
+  const std::string site = "server {\n    listen 80;\n    server_name example.com;\n}\n";
+  edited("# Ansible managed\n" + site);
+  EXPECT_THAT(refusals(),
+              ElementsAre("/etc/nginx/sites-enabled/a:2: /etc/nginx/sites-enabled/a is written by "
+                          "another program (\"ansible managed\"): make the change there"));
+  edited("# This file is managed by Puppet.\n# DO NOT EDIT\n" + site);
+  EXPECT_THAT(refusals(), ElementsAre(HasSubstr("(\"managed by puppet\")")));
+  edited(
+      "server {\n    listen 80;\n    server_name example.com;\n    add_header X \"do not "
+      "edit\";\n}\n");
+  EXPECT_THAT(refusals(), IsEmpty());
+}
+
+TEST_F(Edit, LeavesFilesOfHostingPanels) {  // 12
+  files_.put(kMain, "events {}\nhttp {\n    include /home/u/conf/web/*/nginx.conf;\n}\n");
+  files_.put("/home/u/conf/web/example.com/nginx.conf",
+             "server {\n    listen 80;\n    server_name example.com;\n}\n");
+  plan_ = plan();
+  EXPECT_THAT(refusals(), ElementsAre(HasSubstr("is written by a hosting panel")));
+  EXPECT_THAT(plan_.edits, IsEmpty());
+}
+
+TEST_F(Edit, MakesARedirectBeforeContentOneOfPlainRequests) {  // A39
+  EXPECT_EQ(edited("server {\n    listen 80;\n    server_name example.com;\n"
+                   "    return 301 https://$host$request_uri;\n    root /srv;\n}\n"),
+            "server {\n    include /etc/nginx/everseal/acme.conf;\n    listen 80;\n"
+            "    listen 443 ssl;\n    server_name example.com;\n    ssl_certificate /b.pem;\n"
+            "    ssl_certificate_key /b.pem;\n"
+            "    if ($scheme = http) { return 301 https://$host$request_uri; }\n"
+            "    root /srv;\n}\n");
+}
+
+TEST_F(Edit, ReplacesARedirectThatStandsRightBehindTheBrace) {
+  EXPECT_THAT(
+      edited("server {return 301 https://$host$request_uri;listen 80;"
+             "server_name example.com;root /srv;}\n"),
+      HasSubstr("server {\n    include /etc/nginx/everseal/acme.conf;\n    if ($scheme = http) "
+                "{ return 301 https://$host$request_uri; }listen 80;"));
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
   std::string pid = argument(text, "pid-path");
   instance.pid_path_ = below(instance.prefix_, pid.empty() ? "logs/nginx.pid" : pid);
   std::string log = argument(text, "error-log-path");
-  instance.error_log_path_ = below(instance.prefix_, log.empty() ? "logs/error.log" : log);
+  if (log.empty()) log = "logs/error.log";
+  if (log != "stderr") instance.error_log_path_ = below(instance.prefix_, log);
   return instance;
 }
 

@@ -67,19 +67,6 @@ Judgement judge(const ServerName& server_name) {
   return {*parsed, {}};
 }
 
-std::string written(const ServerName& name) {
-  switch (name.kind) {
-    case ServerName::Kind::leading_wildcard:
-      return "*." + name.name;
-    case ServerName::Kind::leading_dot:
-      return "." + name.name;
-    case ServerName::Kind::trailing_wildcard:
-      return name.name + ".*";
-    default:
-      return name.name;
-  }
-}
-
 // The server that has taken `name` on every socket of `server`, or null if `server` answers it.
 const Server* taken_by(const Model& model, const Server& server, const std::string& name) {
   const Server* owner = nullptr;
@@ -167,6 +154,19 @@ void add_server(const Model& model, const Server& server, const std::vector<std:
 }
 
 }  // namespace
+
+std::string written(const ServerName& name) {
+  switch (name.kind) {
+    case ServerName::Kind::leading_wildcard:
+      return "*." + name.name;
+    case ServerName::Kind::leading_dot:
+      return "." + name.name;
+    case ServerName::Kind::trailing_wildcard:
+      return name.name + ".*";
+    default:
+      return name.name;
+  }
+}
 
 std::vector<CertificatePair> certificate_pairs(const Model& model, const Server& server) {
   auto resolve = [&](std::string_view path) {

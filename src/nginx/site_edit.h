@@ -15,10 +15,6 @@ namespace everseal::nginx {
 // New text for server blocks.
 using Drafts = std::map<const Server*, BlockDraft>;
 
-// Why the file that holds a block must not be edited: it is included from several places, or
-// another program writes it. Empty if it may be.
-std::string untouchable(const Model& model, const Directive& block);
-
 // The edit of one site, kept apart until it is known that nothing in it is refused.
 class SiteEdit {
  public:
@@ -46,6 +42,9 @@ class SiteEdit {
   std::vector<std::string> names_without_tls(const Server& server) const;
   bool needs_tls(const Server& server);
   std::string twin_refusal(const Listen& listen) const;
+  bool is_asked_for(const Server& server, const ServerName& name) const;
+  const ServerName* first_uncovered(const Server& server) const;
+  std::string wildcard_refusal(const Server& server, const Listen& listen) const;
   std::string twin_arguments(const Server& server, const Listen& listen);
   void add_twins(const Server& server);
   void split_off(const Server& server, const std::vector<const Listen*>& plain);

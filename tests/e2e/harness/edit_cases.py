@@ -109,7 +109,8 @@ class EditTree:
     def paths(self):
         """Paths to ask for: the root, something nobody has, and each location's prefix."""
         prefixes = {words[-1] for words in self._arguments("location")
-                    if words[-1].startswith("/") and not words[0].startswith("~")}
+                    if words[-1].startswith("/") and not words[0].startswith("~")
+                    and not words[-1].startswith("/.well-known/acme-challenge")}
         return sorted(prefixes | {"/", "/something/else?a=b"})
 
     def _text(self):

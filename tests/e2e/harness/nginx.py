@@ -38,7 +38,7 @@ class Nginx:
             log.seek(0)
             if result.returncode != 0:
                 raise AssertionError("nginx does not start:\n" + log.read())
-        wait_until("nginx runs", self.pid)
+        wait_until("nginx runs", self._is_master)
 
     def test(self):
         """The words of `nginx -t`, or "" where it passes."""
@@ -55,6 +55,11 @@ class Nginx:
         except (OSError, ValueError):
             return None
         return None if state == "Z" else pid
+
+    def _is_master(self):
+        """The pid file is there a moment before the process calls itself a master."""
+        pid = self.pid()
+        return pid and b"nginx: master" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
 
     def log(self):
         return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

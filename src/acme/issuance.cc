@@ -15,7 +15,7 @@ namespace everseal::acme {
 namespace {
 
 constexpr base::Milliseconds kFirstPoll{2}, kLongestPoll{5000};
-constexpr base::Seconds kCleaningTime{10};
+constexpr base::Seconds kCleaningTime{10}, kCleaningTimeOfStopped{2};
 constexpr std::size_t kMostAlternates = 10;
 
 std::vector<std::string> sorted(std::vector<std::string> names) {
@@ -521,7 +521,7 @@ void Issuance::clean_up() {
     send({.subject = Subject::deactivation,
           .request = {each.authorization_url, payload::Deactivate()}});
   }
-  deadline_ = context_.clock.steady_now() + kCleaningTime;
+  deadline_ = context_.clock.steady_now() + (aborted_ ? kCleaningTimeOfStopped : kCleaningTime);
 }
 
 }  // namespace everseal::acme

@@ -3,11 +3,14 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "base/memory.h"
+
 namespace everseal::base {
 
 Result<SharedLibrary> SharedLibrary::open(const char* name, const char* package) {
   void* const handle = ::dlopen(name, RTLD_LAZY | RTLD_LOCAL);
   if (handle) return SharedLibrary(handle);
+  insist_on_memory();
   return not_found(fmt::format("{}; install {}", ::dlerror(), package));
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/memory.h"
 #include "http/curl.h"
 
 namespace everseal::http {
@@ -159,6 +160,7 @@ std::unexpected<Error> transfer_error(const Transfer& transfer, CURLcode code) {
     return base::transient(fmt::format("{}: the answer is larger than {} bytes",
                                        base::printable(url, 200), transfer.most_body_bytes));
   }
+  base::insist_on_memory();
   const char* reason = transfer.error[0] ? transfer.error.data() : curl().easy_strerror(code);
   return base::transient(fmt::format("{}: {}", base::printable(url, 200), base::printable(reason)));
 }

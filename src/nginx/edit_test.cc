@@ -100,6 +100,18 @@ TEST_F(Edit, PutsTheChallengeInTheDefaultServerOfNamesWithoutPort80) {
   EXPECT_EQ(after(kSite), std::nullopt);
 }
 
+TEST_F(Edit, TakesNoAddressFromAServerOnAllAddresses) {
+  const std::string site = "server {\n    listen 10.0.0.1:80;\n    server_name example.com;\n}\n";
+  const std::string everywhere = "listen 443 ssl; server_name a.com; ssl_certificate /a.pem; ";
+  files_.put("/etc/nginx/sites-enabled/0", "server { " + everywhere + "}\n");
+  edited(site);
+  EXPECT_THAT(refusals(), ElementsAre(HasSubstr("sites-enabled/0:1")));
+  // On port 80 visitors of 10.0.0.1 do not meet it either.
+  files_.put("/etc/nginx/sites-enabled/1", "server { listen 80; server_name a.com; }\n");
+  EXPECT_THAT(edited(site), HasSubstr("listen 10.0.0.1:443 ssl;"));
+  EXPECT_THAT(refusals(), IsEmpty());
+}
+
 TEST_F(Edit, SaysWhichNamesHaveNoPort80) {
   request_.mode = SiteMode::challenge;
   edited("server {\n    listen 443 ssl;\n    server_name example.com;\n}\n");

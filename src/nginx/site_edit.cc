@@ -64,6 +64,36 @@ bool rejects(const Model& model, const Server& server) {
   return !reject.empty() && reject.back()->argument(1) == "on";
 }
 
+using NameSet = std::set<std::pair<ServerName::Kind, std::string>>;
+
+NameSet names_of(const Server& server) {
+  NameSet names;
+  for (const ServerName& each : server.names) names.emplace(each.kind, each.name);
+  return names;
+}
+
+NameSet names_on(const Socket* socket) {
+  NameSet names;
+  if (socket == nullptr) return names;
+  for (const Server* server : socket->servers) names.merge(names_of(*server));
+  return names;
+}
+
+// The first server on all addresses of port 443 that visitors may mean at `host`. Those are not
+// meant whose names stand on port 80 of all addresses but not on that of `host`, which hides it.
+const Server* answers_at(const Model& model, const Socket& all_443, const std::string& host) {
+  const std::string all_80 = all_443.host + ":80";
+  const NameSet elsewhere = names_on(model.socket(all_80)),
+                here = names_on(model.socket(host + ":80"));
+  for (const Server* server : all_443.servers) {
+    const bool is_elsewhere = std::ranges::all_of(names_of(*server), [&](const auto& name) {
+      return elsewhere.contains(name) && !here.contains(name);
+    });
+    if (!is_elsewhere) return server;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void SiteEdit::decide() {
@@ -166,13 +196,13 @@ std::string SiteEdit::twin_refusal(const Listen& listen) const {
   }
   std::string wildcard = listen.host.starts_with('[') ? "[::]:443" : "*:443";
   const Socket* around = model_.socket(wildcard);
-  if (socket == nullptr && wildcard != address && around != nullptr && around->is_tls()) {
-    return fmt::format(
-        "a listen on {} would take that address from all servers on {} ({}): list "
-        "{} in them, or listen on 443 here",
-        address, wildcard, around->servers.front()->where(), address);
-  }
-  return {};
+  if (socket != nullptr || wildcard == address || around == nullptr || !around->is_tls()) return {};
+  const Server* const loser = answers_at(model_, *around, listen.host);
+  if (loser == nullptr) return {};
+  return fmt::format(
+      "a listen on {} would take that address from all servers on {} ({}): list "
+      "{} in them, or listen on 443 here",
+      address, wildcard, loser->where(), address);
 }
 
 // "443 ssl" with the flags that the servers beside it use.

@@ -140,20 +140,13 @@ std::optional<int> Process::wait_for_end() {
   return status;
 }
 
-std::string Process::describe_end() {
-  const std::optional<int> status = wait_for_end();
+std::string describe_end(const std::optional<int>& status) {
   if (!status) return "does not answer";
   if (WIFSIGNALED(*status))
     return fmt::format("was ended by signal {} ({})", WTERMSIG(*status),
                        ::sigdescr_np(WTERMSIG(*status)));
-  switch (WEXITSTATUS(*status)) {
-    case kNoMemoryStatus:
-      return "had no memory left";
-    case kKeeperGoneStatus:
-      return "ended because the keeper process did";
-    default:
-      return fmt::format("ended with status {}", WEXITSTATUS(*status));
-  }
+  if (WEXITSTATUS(*status) == kNoMemoryStatus) return "had no memory left";
+  return fmt::format("ended with status {}", WEXITSTATUS(*status));
 }
 
 // It has nothing to tidy up: what it holds goes with its memory.

@@ -66,15 +66,15 @@ class Process {
   // it goes on. It is gone afterwards.
   std::optional<int> wait_for_end();
 
-  // The same in words: "was ended by signal 9 (Killed)", "had no memory left", "ended with status
-  // 1", "does not answer".
-  std::string describe_end();
-
  private:
   explicit Process(pid_t pid) : pid_(pid) {}
   void end();
 
   pid_t pid_ = 0;  // 0: none
 };
+
+// What wait_for_end() gives, in words: "was ended by signal 9 (Killed)", "had no memory left",
+// "ended with status 1", "does not answer".
+std::string describe_end(const std::optional<int>& status);
 
 }  // namespace everseal::privsep

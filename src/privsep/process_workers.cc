@@ -48,6 +48,8 @@ class KeeperProcess : public KeeperClient {
     return worker_.call<KeeperRequest>(ask_keeper::OpenKey{id, names}, kAnswerTime, &file);
   }
 
+  Worker& worker() { return worker_; }
+
  private:
   Worker worker_;
 };
@@ -56,6 +58,8 @@ class NetProcess : public NetClient {
  public:
   NetProcess(Worker worker, std::string origin)
       : worker_(std::move(worker)), origin_(std::move(origin)) {}
+
+  void need(KeeperProcess& keeper) { worker_.need(keeper.worker()); }
 
   Result<> use_ca(const std::string& directory_url, const base::FileDescriptor& trusted) {
     return worker_.post<NetRequest>(ask_net::UseCa{directory_url}, &trusted);
@@ -277,6 +281,7 @@ Result<CaWorkers> ProcessWorkers::open_ca(const std::string& directory_url,
   auto net = std::make_unique<NetProcess>(TRY(start(Role::net, &for_net)), origin);
   TRY(net->use_ca(directory_url, trusted));
   auto keeper = std::make_unique<KeeperProcess>(TRY(start(Role::keeper, &for_keeper)));
+  net->need(*keeper);
   TRY(keeper->use_ca(directory_url));
   return CaWorkers{std::move(keeper), std::move(net)};
 }

@@ -15,7 +15,6 @@
 #include <cerrno>
 
 #include "privsep/landlock.h"
-#include "privsep/system_calls.h"
 
 namespace everseal::privsep {
 namespace {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "privsep/system_calls.h"
 
 namespace everseal::privsep {
 
@@ -22,15 +23,6 @@ Result<Role> parse_role(std::string_view text);
 struct Identity {
   uid_t user = 0;
   gid_t group = 0;
-};
-
-// Which system calls remain. Of all others those that an attacker wants kill the process, and those
-// that are unknown give ENOSYS.
-enum class SystemCalls {
-  messages,  // memory, time, random bytes; messages, and files that it is handed
-  resolve,   // besides: opening files (Landlock says which), UDP and TCP sockets
-  connect,   // besides messages: TCP connections out
-  accept,    // besides messages: taking connections on listeners that it has
 };
 
 // What is left to a process.

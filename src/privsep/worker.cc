@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,9 +40,12 @@ Error Worker::lost(const Error& why) {
     failure_ = Error{ErrorKind::internal,
                      fmt::format("the {} process was stopped: it sent {}", role, why.message)};
   } else {
+    const std::optional<int> status = process_.wait_for_end();
+    if (keeper_ && status && WIFEXITED(*status) && WEXITSTATUS(*status) == kKeeperGoneStatus)
+      return *(failure_ = keeper_->lost(why));
     failure_ = Error{ErrorKind::transient,
                      fmt::format("the {} process {}; run again, what was begun is resumed", role,
-                                 process_.describe_end())};
+                                 describe_end(status))};
   }
   process_ = {};
   return *failure_;
@@ -50,7 +54,8 @@ Error Worker::lost(const Error& why) {
 // Its answer may still come and would be taken for another's: it is not asked again.
 Error Worker::stopped() {
   process_ = {};
-  failure_ = Error{ErrorKind::transient, "stopped"};
+  failure_ =
+      Error{ErrorKind::transient, "stopped by a signal; run again, what was begun is resumed"};
   return *failure_;
 }
 

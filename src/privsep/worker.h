@@ -33,7 +33,7 @@ class Worker {
                               const Channel* peer = nullptr);
 
   // Sends a request and waits for its answer. Errors: the role's own; transient "the keeper process
-  // was ended by signal 9 (Killed) …" if there is none, and "stopped" after a signal.
+  // was ended by signal 9 (Killed) …" if there is none, and "stopped by a signal …".
   template <class Requests, class Request>
   Result<typename Request::Answer> call(const Request& request,
                                         base::Milliseconds patience = kAnswerTime,
@@ -74,6 +74,10 @@ class Worker {
 
   void signal(int number) const { process_.signal(number); }
 
+  // Where this process ends for want of `keeper`, its failure is the keeper's. `keeper` must
+  // outlive it.
+  void need(Worker& keeper) { keeper_ = &keeper; }
+
   // Ends the process for breaking the rules; gives the failure that every call gives from now on.
   Error lost(const Error& why);
 
@@ -95,6 +99,7 @@ class Worker {
   Process process_;
   Channel channel_;
   RunContext run_;
+  Worker* keeper_ = nullptr;
   bool ready_ = false;
   int posted_ = 0;
   std::optional<Error> failure_;

@@ -16,6 +16,7 @@
 
 #include "base/encoding.h"
 #include "base/file_descriptor.h"
+#include "base/memory.h"
 #include "crypto/certificate.h"
 #include "scan/ssl.h"
 
@@ -203,7 +204,10 @@ Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& s
   static_cast<void>(TRY(open_ssl()));
   Connection connection = TRY(Connection::open(target, timeout));
   const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
-  if (!session) return base::internal("TLS: " + openssl_reason());
+  if (!session) {
+    base::insist_on_memory();
+    return base::internal("TLS: " + openssl_reason());
+  }
   ssl().set_fd(session.get(), connection.fd());
   // What SSL_set_tlsext_host_name() stands for, without its cast.
   ssl().ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,

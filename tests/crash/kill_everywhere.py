@@ -78,6 +78,14 @@ class Machine:
             status = visitor.http_get(name, address=ADDRESSES[name][0]).status
             check(status in (200, 301), f"http://{name}/ answers {status}")
 
+    def check_newest_is_served(self, issued):
+        """For each of the sets of names the last certificate that the CA gave."""
+        serials = self.authority.serials()
+        for names in issued:
+            served = visitor.certificate(names[0], self.root, ADDRESSES[names[0]][0])["serialNumber"]
+            check(int(served, 16) == int(serials[names][-1], 16),
+                  f"{names[0]}: the certificate that the CA gave is not served")
+
     def check_secured(self):
         for name in NAMES:
             for address in ADDRESSES[name]:
@@ -120,13 +128,13 @@ class Sequence:
             wrapper=["strace", "-o", str(TRACE), "-e", "trace=" + ",".join(CALLS)])
         check(result.status == 0, f"without a kill\n{result}")
         self.machine.check_secured()
-        return list(main_thread_calls(TRACE.read_text())), self.left_behind()
+        return list(main_thread_calls(TRACE.read_text())), left_behind()
 
     def try_point(self, point):
         """Raises AssertionError with what does not hold; returns a remark or ""."""
         machine = self.machine
         machine.back_to(self.scenario.begin)
-        orders, issued = self.standing_orders(), machine.authority.issued()
+        orders, issued = machine.authority.orders(), machine.authority.issued()
         result = machine.run(
             *self.scenario.arguments,
             wrapper=["strace", "-o", "/dev/null", "-e", f"trace={point.call}", "-e",
@@ -139,32 +147,20 @@ class Sequence:
         machine.check_secured()
         newly = machine.authority.issued() - issued
         check(all(count == 1 for count in newly.values()), f"issued more than once: {newly}")
-        self.check_newest_is_served(newly)
-        check(self.left_behind() == self.end, "other files are left than without a kill: " +
-              " ".join(sorted(self.left_behind() ^ self.end)))
-        orders = self.standing_orders() - orders
+        machine.check_newest_is_served(newly)
+        check(left_behind() == self.end, "other files are left than without a kill: " +
+              " ".join(sorted(left_behind() ^ self.end)))
+        # Where the cold start meets a validation, the CA ends the order and another is due.
+        orders = len(machine.authority.standing_orders() - orders)
         check(orders == sum(newly.values()), f"{orders} orders for {sum(newly.values())} certificates")
         return "" if result.status == -9 else "(ended by itself)"
 
-    def standing_orders(self):
-        """Where the cold start meets a validation, the CA ends the order and another is due."""
-        authority = self.machine.authority
-        return authority.order_count() - authority.invalid_order_count()
 
-    def check_newest_is_served(self, newly):
-        """Every certificate that the CA gave is the one that visitors get."""
-        serials = self.machine.authority.serials()
-        for names in newly:
-            served = visitor.certificate(names[0], self.machine.root,
-                                         ADDRESSES[names[0]][0])["serialNumber"]
-            check(int(served, 16) == int(serials[names][-1], 16),
-                  f"{names[0]}: the certificate that the CA gave is not served")
-
-    def left_behind(self):
-        """Kinds of files: which keys and certificates there are differs from run to run."""
-        return set([f"nginx:{path}" for path in fingerprint(CONFIGURATION)] +
-                      [f"state:{re.sub(r'versions/[0-9]+', 'versions/N', path)}"
-                       for path in fingerprint(STATE) if not path.startswith("catalog.db-")])
+def left_behind():
+    """Kinds of files: which keys and certificates there are differs from run to run."""
+    return ({f"nginx:{path}" for path in fingerprint(CONFIGURATION)} |
+            {f"state:{re.sub(r'versions/[0-9]+', 'versions/N', path)}"
+             for path in fingerprint(STATE) if not path.startswith("catalog.db-")})
 
 
 def spread(points, count):

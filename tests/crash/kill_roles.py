@@ -21,13 +21,11 @@ import sys
 import time
 import traceback
 
-from kill_everywhere import Machine, check
+from kill_everywhere import Machine, check, left_behind
 # pylint: disable=wrong-import-order
-from harness import sandbox, visitor
-from harness.everseal import STATE, binary
-from harness.nginx import CONFIGURATION
+from harness import processes, sandbox
+from harness.everseal import STATE, live
 from harness.sandbox import SCRATCH, wait_until
-from harness.sites import ADDRESSES, fingerprint
 
 MOST_SECONDS = 60  # that a run may take which was hit
 MONITOR = "monitor"
@@ -37,50 +35,6 @@ PEOPLES_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 Scenario = collections.namedtuple("Scenario", "title arguments again begin")
 SCENARIOS = (Scenario("secure", SECURE, (SECURE,), "plain"),
              Scenario("renew", ("renew", "--force"), (SECURE, ("renew",)), "secured"))
-
-
-# ---- The processes of a run.
-
-def process_status(pid):
-    """State and parent of a process; None where it is gone."""
-    try:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return None
-    return fields[0], int(fields[1])
-
-
-def words(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    except OSError:
-        return []
-
-
-def all_pids():
-    return [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def role_of(pid):
-    """"keeper" of the process "everseal role keeper …"; else None."""
-    command = words(pid)
-    return command[2] if command[:2] == ["everseal", "role"] else None
-
-
-def roles(monitor):
-    """The roles of a run that live: [(pid, name), …]."""
-    found = []
-    for pid in all_pids():
-        status = process_status(pid)
-        if status and status[1] == monitor and status[0] not in "ZX" and role_of(pid):
-            found.append((pid, role_of(pid)))
-    return found
-
-
-def left_processes():
-    return [pid for pid in all_pids()
-            if (role_of(pid) or words(pid)[:1] == [binary()])
-            and (process_status(pid) or "Z")[0] not in "ZX"]
 
 
 def locks():
@@ -129,15 +83,16 @@ HITS = (Hit("SIGKILL", kill, "all", 6), Hit("SIGSTOP, SIGCONT", stop_for_a_while
         *(Hit(number.name, send(number), MONITOR, 1, True) for number in PEOPLES_SIGNALS))
 
 
-def choose_victim(hit, monitor):
-    """A role that lives now, each name as likely; else the monitor. None: it has ended."""
-    living = roles(monitor) if hit.victims != MONITOR else []
-    names = sorted({name for _, name in living} | ({MONITOR} if hit.victims == "all" else set()))
-    name = random.choice(names) if names else MONITOR
-    if name != MONITOR:
-        return random.choice([pid for pid, role in living if role == name]), name
-    status = process_status(monitor)
-    return (monitor, MONITOR) if status and status[0] != "Z" else None
+def choose_victim(hit, monitor, process=None):
+    """One that lives now, each name as likely; None where none does."""
+    living = [] if hit.victims == MONITOR else processes.roles(of=monitor)
+    if hit.victims != "roles" and processes.lives(monitor):
+        living.append((monitor, MONITOR))
+    names = {name for _, name in living if process in (None, name)}
+    if not names:
+        return None
+    name = random.choice(sorted(names))
+    return random.choice([pid for pid, role in living if role == name]), name
 
 
 # ---- One run.
@@ -157,12 +112,12 @@ class Trial:
         self.orders = self.issued = None
         self.status = self.err = None
 
-    def run(self, hit):
+    def run(self, hit, process):
         self.machine.back_to(self.scenario.begin)
         before = left_behind()
         authority = self.machine.authority
-        self.orders, self.issued = standing_orders(authority), authority.issued()
-        self.disturb(hit)
+        self.orders, self.issued = authority.orders(), authority.issued()
+        self.disturb(hit, process)
         self.check_words(hit)
         self.check_upright()
         if not self.may_leave_its_work(hit):
@@ -174,13 +129,13 @@ class Trial:
         self.check_finished()
         self.check_thrift(hit)
 
-    def disturb(self, hit):
+    def disturb(self, hit, process):
         moment = random.uniform(0, self.usual.seconds)
         with self.machine.everseal.start(*self.scenario.arguments) as run:
             began = time.monotonic()
             try:
                 time.sleep(moment)
-                self.victim = choose_victim(hit, run.pid)
+                self.victim = choose_victim(hit, run.pid, process)
                 if self.victim:
                     hit.act(self.victim[0], run.pid)
             except (ProcessLookupError, FileNotFoundError, subprocess.CalledProcessError, TypeError):
@@ -188,7 +143,7 @@ class Trial:
             try:
                 _, self.err = run.communicate(timeout=MOST_SECONDS)
             except subprocess.TimeoutExpired:
-                state = [(name, process_status(pid)) for pid, name in roles(run.pid)]
+                state = [(name, processes.state(pid)) for pid, name in processes.roles(of=run.pid)]
                 run.kill()
                 raise AssertionError(f"no end within {MOST_SECONDS} s after {moment:.2f} s; "
                                      f"{run.stderr.read()} {state}") from None
@@ -198,14 +153,15 @@ class Trial:
             raise Ended
 
     def was_monitor_killed(self, hit):
-        return hit.title == "SIGKILL" and self.victim[1] == MONITOR
+        """By the signal itself: SIGKILL, or one that came before there was a handler."""
+        return self.victim[1] == MONITOR and self.status == -getattr(signal, hit.title, 0)
 
     def may_leave_its_work(self, hit):
         """To the next run: a monitor that was killed, or has no memory to tidy up (row C13)."""
         return self.victim[1] == MONITOR and hit.title in ("SIGKILL", "no memory")
 
     def check_words(self, hit):
-        if self.was_monitor_killed(hit) and self.status == -signal.SIGKILL:
+        if self.was_monitor_killed(hit):
             return
         check(self.status in (0, 1, 3), f"exit status {self.status}: {self.err}")
         check("terminate called" not in self.err, self.err)
@@ -217,7 +173,7 @@ class Trial:
                   f"does not say what happened: {self.err!r}")
 
     def check_upright(self):
-        wait_until("all processes end", lambda: not left_processes(), 2)
+        wait_until("all processes end", lambda: not processes.all_living(), 2)
         check(not locks(), f"locked: {locks()}")
         self.machine.check_upright()
         if self.scenario.begin == "secured":
@@ -238,31 +194,15 @@ class Trial:
               f"other files are left than without a hit: {sorted(left ^ self.usual.left)}")
 
     def check_thrift(self, hit):
-        """What was ordered is issued once; a signal gives up orders that no certificate is made of."""
+        """What was ordered is issued once; a signal gives up one order for each certificate."""
         authority = self.machine.authority
         newly = authority.issued() - self.issued
         check(all(count == 1 for count in newly.values()), f"issued more than once: {newly}")
-        orders = standing_orders(authority) - self.orders
-        given_up = len(newly) if hit.ends_orders else 0
+        orders = len(authority.standing_orders() - self.orders)
+        given_up = len(live()) if hit.ends_orders else 0
         check(sum(newly.values()) <= orders <= sum(newly.values()) + given_up,
               f"{orders} orders for {sum(newly.values())} certificates")
-        serials = authority.serials()
-        for names in newly:
-            served = visitor.certificate(names[0], self.machine.root,
-                                         ADDRESSES[names[0]][0])["serialNumber"]
-            check(int(served, 16) == int(serials[names][-1], 16),
-                  f"{names[0]}: the certificate that the CA gave is not served")
-
-
-def standing_orders(authority):
-    return authority.order_count() - authority.invalid_order_count()
-
-
-def left_behind():
-    """Kinds of files: which keys and certificates there are differs from run to run."""
-    return ({f"nginx:{path}" for path in fingerprint(CONFIGURATION)} |
-            {f"state:{re.sub(r'versions/[0-9]+', 'versions/N', path)}"
-             for path in fingerprint(STATE) if not path.startswith("catalog.db-")})
+        self.machine.check_newest_is_served(newly)
 
 
 Usual = collections.namedtuple("Usual", "seconds left")
@@ -306,6 +246,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hit", choices=[each.title for each in HITS], help="only this one")
+    parser.add_argument("--process", help="only this one: monitor, keeper, net, verify")
     options = parser.parse_args()
     sandbox.enter()
     random.seed(options.seed)
@@ -314,16 +256,17 @@ def main():
     machine.keep("plain")
     ends = collections.defaultdict(collections.Counter)
     said = collections.Counter()
+    hits = [each for each in HITS if options.hit in (None, each.title)]
     number = 0
     while number < options.runs:
         if number % 40 == 0:
             usual = begin_afresh(machine)
         scenario = SCENARIOS[number % 2]
-        hit = random.choices(HITS, [each.weight for each in HITS])[0]
+        hit = random.choices(hits, [each.weight for each in hits])[0]
         trial = Trial(machine, scenario, usual[scenario.title])
         reason = ""
         try:
-            trial.run(hit)
+            trial.run(hit, options.process)
             end = "well" if trial.status == 0 else "error"
         except Ended:
             continue
@@ -331,8 +274,12 @@ def main():
             end = "failed"
             reason = (str(problem) if isinstance(problem, AssertionError)
                       else traceback.format_exc())
-            for pid in left_processes():
+            for pid in processes.all_living():
                 os.kill(pid, signal.SIGKILL)
+            if machine.authority.is_stuck():
+                print("pebble has locked itself up: begun afresh")
+                usual = begin_afresh(machine)
+                continue
         number += 1
         name = trial.victim[1] if trial.victim else MONITOR
         ends[hit.title, name][end] += 1

@@ -83,12 +83,16 @@ class Authority:
         """All requests of ACME clients since pebble started: ["GET /dir", "POST /order-plz", …]."""
         return re.findall(r"((?:GET|HEAD|POST) /\S*) -> calling handler", self.log())
 
-    def order_count(self):
-        return len(re.findall(r'Added order "', self.log()))
+    def orders(self):
+        """The identifiers of all orders."""
+        return set(re.findall(r'Added order "(\S+)"', self.log()))
 
-    def invalid_order_count(self):
-        """Orders that came to nothing because a name could not be validated."""
-        return len(set(re.findall(r"order (\S+) set INVALID", self.log())))
+    def order_count(self):
+        return len(self.orders())
+
+    def standing_orders(self):
+        """Those that did not come to nothing because a name could not be validated."""
+        return self.orders() - set(re.findall(r"order (\S+) set INVALID", self.log()))
 
     def serials(self):
         """The certificates of each set of names, oldest first: {tuple of names: [hex, …]}."""
@@ -106,6 +110,16 @@ class Authority:
     def validations(self):
         """How often the CA was asked to validate each name: Counter of names."""
         return collections.Counter(re.findall(r'Tasks queue: .*?Value:"([^"]+)"', self.log()))
+
+    def is_stuck(self):
+        """pebble 2.4 may lock its store for good: then whatever reads it waits."""
+        try:
+            self._fetch(f"{self.management}/cert-status-by-serial/0")
+        except urllib.error.HTTPError:
+            return False  # there is no such certificate
+        except OSError:
+            return True
+        return False
 
     # What to trust.
 

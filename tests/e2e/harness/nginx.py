@@ -38,7 +38,7 @@ class Nginx:
             log.seek(0)
             if result.returncode != 0:
                 raise AssertionError("nginx does not start:\n" + log.read())
-        wait_until("nginx runs", self._is_master)
+        wait_until("nginx runs", self._has_workers)
 
     def test(self):
         """The words of `nginx -t`, or "" where it passes."""
@@ -56,10 +56,10 @@ class Nginx:
             return None
         return None if state == "Z" else pid
 
-    def _is_master(self):
-        """The pid file is there a moment before the process calls itself a master."""
+    def _has_workers(self):
+        """Before that a reload may be put off until the next signal (ngx_master_process_cycle)."""
         pid = self.pid()
-        return pid and b"nginx: master" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        return pid and pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
     def log(self):
         return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

@@ -1,0 +1,17 @@
+// A lack of memory, told from other failures.
+#pragma once
+
+#include <cstddef>
+#include <new>
+
+namespace everseal::base {
+
+// Does nothing where there is memory to be had; else what operator new does: the new-handler of the
+// process ends it. For failures of libraries, which give a lack of memory many names and would be
+// asked again and again.
+inline void insist_on_memory() {
+  constexpr std::size_t kEnough = 1 << 20;
+  ::operator delete(::operator new(kEnough));
+}
+
+}  // namespace everseal::base

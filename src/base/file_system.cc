@@ -241,20 +241,23 @@ Result<> write_durably(FileSystem& files, const std::string& path, std::string_v
   return write_durably_with(files, path, write, mode);
 }
 
+std::string temporary_path(std::string_view path) {
+  return join_path(directory_of(path),
+                   fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
+}
+
 Result<> write_durably_with(FileSystem& files, const std::string& path, const ContentWriter& write,
                             mode_t mode) {
-  const std::string directory = directory_of(path);
-  const std::string temporary =
-      join_path(directory, fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
+  const std::string temporary = temporary_path(path);
   TRY(remove_tree(files, temporary));  // left by a run that was killed
   auto written = files.create_with(temporary, write, mode);
   if (written) written = files.sync(temporary);
+  if (written) written = files.rename(temporary, path);
   if (!written) {
     static_cast<void>(remove_tree(files, temporary));
     return written;
   }
-  TRY(files.rename(temporary, path));
-  return files.sync(directory);
+  return files.sync(directory_of(path));
 }
 
 }  // namespace everseal::base

@@ -99,6 +99,10 @@ Result<> make_directories(FileSystem& files, const std::string& path, mode_t mod
 // Removes a file or a directory with all that is in it; a missing path is not an error.
 Result<> remove_tree(FileSystem& files, const std::string& path);
 
+// Where the text that is to replace a file is written first: beside it, so that the rename stays on
+// one file system, and dot-named, so that no `include *` of nginx reads it (glob(3), FNM_PERIOD).
+std::string temporary_path(std::string_view path);
+
 // Replaces or makes a file durably: a dot-named temporary file beside it, fsync, rename, fsync of
 // the directory. A failed fsync leaves the old file as it was.
 Result<> write_durably(FileSystem& files, const std::string& path, std::string_view bytes,

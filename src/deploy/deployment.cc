@@ -22,20 +22,16 @@ Result<Text> read_if_there(const FileReader& files, const std::string& path) {
   return std::unexpected(std::move(text).error());
 }
 
-// Beside the file, so that the rename stays on one file system; hidden from `include *`.
-std::string temporary_path(const std::string& path) {
-  return base::join_path(base::directory_of(path),
-                         fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
-}
-
 Result<> replace(FileSystem& files, const std::string& path, const std::string& text) {
-  const std::string temporary = temporary_path(path);
+  const std::string temporary = base::temporary_path(path);
   TRY(base::remove_tree(files, temporary));
-  TRY(files.create(temporary, text, 0600));
-  TRY(files.copy_attributes(path, temporary));
-  TRY(files.sync(temporary));
-  TRY(files.rename(temporary, path));
-  return files.sync(base::directory_of(path));
+  Result<> done = files.create(temporary, text, 0600);
+  if (done) done = files.copy_attributes(path, temporary);
+  if (done) done = files.sync(temporary);
+  if (done) done = files.rename(temporary, path);
+  if (done) return files.sync(base::directory_of(path));
+  static_cast<void>(base::remove_tree(files, temporary));
+  return done;
 }
 
 Result<> make(const Context& context, const std::string& path, const std::string& text) {
@@ -219,7 +215,7 @@ Result<std::string> recover(const Context& context) {
   if (!change) return std::string();
   std::vector<ChangedFile> back;
   for (const ChangedFile& step : change->files) {
-    TRY(base::remove_tree(context.files, temporary_path(step.path)));
+    TRY(base::remove_tree(context.files, base::temporary_path(step.path)));
     const Text current = TRY(read_if_there(context.files, step.path));
     const auto same = [&](const ChangedFile& other) { return other.path == step.path; };
     // A file with several steps is at one of them; only if it is at none has somebody else been at

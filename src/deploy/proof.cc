@@ -16,6 +16,7 @@ namespace {
 constexpr base::Milliseconds kTimeout{2000};  // of one look
 constexpr base::Milliseconds kPause{10};      // between two rounds of looks
 constexpr base::Milliseconds kSettling{200};  // in which workers that live are the same
+constexpr base::Milliseconds kDying{50};      // after which the death of a worker that we met shows
 constexpr int kRounds = 4;                    // of which one must find them the same
 constexpr std::string_view kToken = "everseal-looks-whether-this-path-is-answered";
 
@@ -104,16 +105,18 @@ Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Millise
 
 Result<> check_alive(const nginx::Instance& instance, std::vector<pid_t> workers) {
   std::vector<pid_t> gone;
+  std::this_thread::sleep_for(kDying);
   for (int round = 0; round < kRounds; ++round) {
     const std::vector<pid_t> now = TRY(instance.workers());
     gone.clear();
     std::ranges::set_difference(workers, now, std::back_inserter(gone));
-    if (gone.empty() && !now.empty()) return {};
-    workers = now;
+    if (gone.empty() && !workers.empty()) return {};
+    workers = now;  // none, where the dead are not replaced yet
     std::this_thread::sleep_for(kSettling);
   }
-  return base::transient(fmt::format("nginx's new workers do not live: process {} is gone already",
-                                     fmt::join(gone, ", ")));
+  return base::transient(fmt::format(
+      "nginx's new workers do not live: {} within {} ms of the reload",
+      gone.empty() ? "none was left" : "one was gone", (kDying + kRounds * kSettling).count()));
 }
 
 std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation> expectations,

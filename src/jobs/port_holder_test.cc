@@ -17,8 +17,9 @@ TEST(PortHolder, NamesTheProgramThatListens) {
             std::string(kHeading) +
                 "   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0 "
                 "       0 4711 1 0000000000000000 100 0 0 10 0\n");
-  ASSERT_TRUE(files.make_symlink("socket:[4711]", "/proc/12/fd/3"));
   files.put("/proc/12/comm", "apache2\n");
+  ASSERT_TRUE(base::make_directories(files, "/proc/12/fd", 0700));
+  ASSERT_TRUE(files.make_symlink("socket:[4711]", "/proc/12/fd/3"));
   EXPECT_EQ(port_holder(files, 80), "apache2 (process 12)");
   EXPECT_EQ(port_holder(files, 8080), std::nullopt);
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,6 +112,22 @@ Result<> check_may_edit(const FileReader& files, const nginx::Config& config) {
         "this command as root",
         user, path, ::strerrordesc_np(errno)));
   }
+  return {};
+}
+
+Result<> check_may_replace(const std::string& path) {
+  const std::string directory = base::directory_of(path);
+  for (const std::string& each : {path, directory})
+    if (::faccessat(AT_FDCWD, each.c_str(), W_OK, AT_EACCESS) != 0 && errno == EROFS)
+      return base::rejected(
+          fmt::format("{} is mounted read-only: make the change where it comes from", path));
+  struct statx file{}, around{};
+  const bool known = ::statx(AT_FDCWD, path.c_str(), 0, STATX_MNT_ID, &file) == 0 &&
+                     ::statx(AT_FDCWD, directory.c_str(), 0, STATX_MNT_ID, &around) == 0;
+  if (known && file.stx_mnt_id != around.stx_mnt_id)
+    return base::rejected(fmt::format(
+        "{} is mounted into its place and cannot be replaced: make the change where it comes from",
+        path));
   return {};
 }
 

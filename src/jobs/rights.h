@@ -24,6 +24,11 @@ void add_rights_to_read(Rights& rights, const FileReader& files, const std::stri
 // Errors: rejected, with the path that this user may not change, and what to do.
 Result<> check_may_edit(const FileReader& files, const nginx::Config& config);
 
+// Whether that existing file can be replaced by another in its directory: not on a file system that
+// is mounted read-only, and not where the file is itself a mount, as in containers. Errors:
+// rejected.
+Result<> check_may_replace(const std::string& path);
+
 // Whether a server of our own could listen there, as far as rights go. Errors: rejected.
 Result<> check_may_listen_on_port_80();
 

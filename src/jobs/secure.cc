@@ -9,6 +9,7 @@
 #include "jobs/activation.h"
 #include "jobs/port_holder.h"
 #include "jobs/preview.h"
+#include "jobs/rights.h"
 #include "jobs/server.h"
 #include "jobs/site_plan.h"
 #include "nginx/verify.h"
@@ -40,6 +41,7 @@ class SecureJob {
   bool nothing_to_do() const;
 
   std::vector<nginx::Note> blocked_by_others(const nginx::EditPlan& plan);
+  std::vector<nginx::Note> blocked_by_mounts(const nginx::EditPlan& plan);
   void choose_methods(const nginx::EditPlan& plan);
   Result<> open_challenges(Issuer& issuer);
   Result<> issue();
@@ -68,7 +70,7 @@ class SecureJob {
   std::vector<nginx::Site> sites_;  // those chosen
   std::vector<SitePlan> plans_;     // those that are still to be secured
   std::vector<SiteReport> ended_;   // those that are not, and why
-  std::set<std::string> blocked_;   // sites whose port 80 another program holds
+  std::set<std::string> blocked_;   // sites that something outside of nginx keeps from it
   std::vector<nginx::Note> notes_;
   std::string diff_;
   std::optional<deploy::Context> context_;
@@ -89,14 +91,14 @@ Result<SecureReport> SecureJob::run() {
   for (const SitePlan& plan : plans_) sites.push_back(plan.site->name);
   std::string summary = fmt::format(
       "secure {}", sites.size() == 1 ? sites.front() : fmt::format("{} sites", sites.size()));
-  deployment_.emplace(*context_, std::move(summary), std::move(sites));
+  deployment_.emplace(*context_, summary, std::move(sites));
   Result<> done = issue();
   if (done) done = install();
   if (!done) {
     if (activation_) activation_->give_up_all();
     if (const auto restored = deployment_->restore(); !restored)
       reporter_.failed("nginx", restored.error().message);
-    return std::unexpected(std::move(done).error());
+    return std::unexpected(std::move(done).error().within(summary));
   }
   return report(SiteOutcome::secured);
 }
@@ -166,10 +168,14 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
 Result<> SecureJob::show_plan() {
   const std::string print = TRY(thumbprint());
   nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::tls, print));
-  if (std::vector<nginx::Note> blocked = blocked_by_others(plan); !blocked.empty()) {
+  std::vector<nginx::Note> blocked = blocked_by_others(plan);
+  std::ranges::move(blocked_by_mounts(plan), std::back_inserter(blocked));
+  if (!blocked.empty()) {
     plan = TRY(plan_edits(nginx::SiteMode::tls, print));
     std::ranges::move(blocked, std::back_inserter(plan.refusals));
   }
+  for (const nginx::FileEdit& edit : plan.edits)
+    if (edit.before) TRY(check_may_replace(edit.path));
   choose_methods(plan);
   diff_ = diff_of(plan);
   notes_ = plan.notes;
@@ -206,6 +212,21 @@ std::vector<nginx::Note> SecureJob::blocked_by_others(const nginx::EditPlan& pla
              "port 80, where the CA asks, is held by {} and not by nginx: end it, or let it "
              "serve a directory and use `everseal issue -d {}:DIRECTORY`",
              *holder, site.site->name)});
+  }
+  return blocked;
+}
+
+// The sites with a server in a file that cannot be replaced.
+std::vector<nginx::Note> SecureJob::blocked_by_mounts(const nginx::EditPlan& plan) {
+  std::vector<nginx::Note> blocked;
+  for (const nginx::FileEdit& edit : plan.edits) {
+    const Result<> may = edit.before ? check_may_replace(edit.path) : Result<>();
+    if (may) continue;
+    for (const SitePlan& site : plans_)
+      for (const nginx::Server* server : site.site->servers)
+        if (server->directive->file->real_path == edit.path &&
+            blocked_.insert(site.site->name).second)
+          blocked.push_back({site.site->name, server->where(), may.error().message});
   }
   return blocked;
 }

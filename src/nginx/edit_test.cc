@@ -101,6 +101,7 @@ TEST_F(Edit, PutsTheChallengeInTheDefaultServerOfNamesWithoutPort80) {
 }
 
 TEST_F(Edit, TakesNoAddressFromAServerOnAllAddresses) {
+  request_.validate = false;  // of a.com, which port 80 does not answer
   const std::string site = "server {\n    listen 10.0.0.1:80;\n    server_name example.com;\n}\n";
   const std::string everywhere = "listen 443 ssl; server_name a.com; ssl_certificate /a.pem; ";
   files_.put("/etc/nginx/sites-enabled/0", "server { " + everywhere + "}\n");
@@ -235,7 +236,7 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
       "server {\n    listen 80;\n    server_name example.com;\n}\n\n"
       "server {\n    listen 80;\n    server_name other.com;\n}\n");
   EXPECT_EQ(
-      plan_.notes.front().text,
+      plan_.notes.back().text,
       "as the first server on *:443 it will answer unknown names there too; to refuse them, put "
       "a server before it: \"server { listen 443 ssl default_server; ssl_reject_handshake on; "
       "}\"");

@@ -64,6 +64,12 @@ bool rejects(const Model& model, const Server& server) {
   return !reject.empty() && reject.back()->argument(1) == "on";
 }
 
+bool has_wildcard(const Server& server, std::string_view name) {
+  return std::ranges::any_of(server.names, [&](const ServerName& each) {
+    return each.kind != ServerName::Kind::exact && each.name == name;
+  });
+}
+
 using NameSet = std::set<std::pair<ServerName::Kind, std::string>>;
 
 NameSet names_of(const Server& server) {
@@ -273,8 +279,8 @@ std::string SiteEdit::wildcard_refusal(const Server& server, const Listen& liste
           name.name, fmt::join(site_.names, ", "));
     }
     if (socket == nullptr || name.kind == ServerName::Kind::exact) continue;
-    for (const auto& [other, owner] : socket->wildcard_names) {
-      if (owner == &server || other->name != name.name) continue;
+    for (const Server* owner : socket->servers) {
+      if (owner == &server || !has_wildcard(*owner, name.name)) continue;
       return fmt::format("{} answers \"{}\" on {} already: give {} a server without that name",
                          owner->where(), written(name), socket->address,
                          fmt::join(site_.names, ", "));

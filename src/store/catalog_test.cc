@@ -104,6 +104,29 @@ TEST_F(CatalogTest, JournalsChanges) {
   EXPECT_EQ((*catalog_.change(id))->files.size(), 1u);
 }
 
+TEST(Catalog, BringsAnOlderSchemaUpToDate) {
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("everseal-older-" + std::to_string(getpid()));
+  {
+    auto catalog = *Catalog::open(path);
+    ASSERT_TRUE(catalog.begin_change(kNow, "secure a.example", {"a.example"}));
+    auto database = *Database::open(path);
+    ASSERT_TRUE(
+        database.execute("ALTER TABLE changes DROP COLUMN sites;"
+                         "ALTER TABLE accounts DROP COLUMN thumbprint;"
+                         "PRAGMA user_version=1"));
+  }
+  auto opened = Catalog::open(path);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto changes = opened->changes();
+  ASSERT_TRUE(changes) << changes.error().message;
+  ASSERT_EQ(changes->size(), 1u);
+  EXPECT_EQ(changes->front().summary, "secure a.example");
+  EXPECT_TRUE(changes->front().sites.empty());
+  EXPECT_TRUE(opened->account("https://a/"));
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
+}
+
 TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const std::string path =
       std::filesystem::temp_directory_path() / ("everseal-catalog-" + std::to_string(getpid()));
@@ -115,7 +138,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 2)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 3)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

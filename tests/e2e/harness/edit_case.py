@@ -102,8 +102,8 @@ class EditCase(MachineCase):
     def assert_site_is_served(self, redirect, strange_addresses):
         root = self.authority.root_file()
         for name in self.site_names:
-            tls = {key[:2] for key in self.now
-                   if key[2:] == (name, "leaf") and self.now[key] is not None}
+            tls = {key[:2] for key in self.now if key[1] == 443
+                   and key[2:] == (name, "leaf") and self.now[key] is not None}
             plain = {key[:2] for key in self.now if key[2:4] == (name, "http")}
             self.assertTrue(tls)
             for address, port in tls:

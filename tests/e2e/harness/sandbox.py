@@ -29,7 +29,8 @@ def _run(*command):
 
 
 def _mount():
-    _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    for directory in ("/run", "/srv"):
+        _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
     for directory in ("/etc", "/var"):
         upper, work = (f"/run/layers{directory}.{part}" for part in ("upper", "work"))
         os.makedirs(upper)

@@ -37,20 +37,6 @@ Json place(const nginx::Directive* directive) {
   return {{"file", directive->file->path}, {"line", directive->statement->line}};
 }
 
-std::string written(const nginx::ServerName& name) {
-  using Kind = nginx::ServerName::Kind;
-  switch (name.kind) {
-    case Kind::leading_wildcard:
-      return "*." + name.name;
-    case Kind::leading_dot:
-      return "." + name.name;
-    case Kind::trailing_wildcard:
-      return name.name + ".*";
-    default:
-      return name.name;
-  }
-}
-
 // A name that a person recognizes a server by.
 std::string title(const nginx::Server& server) {
   const std::string name = base::printable(written(server.names.front()));

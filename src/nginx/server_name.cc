@@ -38,6 +38,19 @@ ServerName read_server_name(std::string_view word, const Directive& directive) {
 
 // ngx_hash_add_key, with what it does to ".x": if x is taken, nothing of ".x" counts; if "*.x" is,
 // nothing of it counts either, but x stays taken and is then nobody's.
+std::string written(const ServerName& name) {
+  switch (name.kind) {
+    case ServerName::Kind::leading_wildcard:
+      return "*." + name.name;
+    case ServerName::Kind::leading_dot:
+      return "." + name.name;
+    case ServerName::Kind::trailing_wildcard:
+      return name.name + ".*";
+    default:
+      return name.name;
+  }
+}
+
 void NameTable::add(const ServerName& name, const Server& server) {
   using Kind = ServerName::Kind;
   switch (name.kind) {

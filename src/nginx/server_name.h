@@ -34,6 +34,9 @@ struct ServerName {
 // letter.
 ServerName read_server_name(std::string_view word, const Directive& directive);
 
+// A name as it is written, but in lower case: "*.example.com".
+std::string written(const ServerName& name);
+
 // The names of the servers on one socket (ngx_http_server_names). Names and servers must outlive it
 // and keep their addresses.
 class NameTable {

@@ -155,19 +155,6 @@ void add_server(const Model& model, const Server& server, const std::vector<std:
 
 }  // namespace
 
-std::string written(const ServerName& name) {
-  switch (name.kind) {
-    case ServerName::Kind::leading_wildcard:
-      return "*." + name.name;
-    case ServerName::Kind::leading_dot:
-      return "." + name.name;
-    case ServerName::Kind::trailing_wildcard:
-      return name.name + ".*";
-    default:
-      return name.name;
-  }
-}
-
 std::vector<CertificatePair> certificate_pairs(const Model& model, const Server& server) {
   auto resolve = [&](std::string_view path) {
     return path.contains('$') ? std::string(path) : model.config().resolve(path);

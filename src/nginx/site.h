@@ -43,9 +43,6 @@ struct Sites {
 // The sites of `model`, in configuration order. Pointers lead into `model`.
 Sites find_sites(const Model& model);
 
-// A name of a server as it is written, but in lower case.
-std::string written(const ServerName& name);
-
 // The pairs in force for a server (ssl_certificate with the key of the same rank).
 std::vector<CertificatePair> certificate_pairs(const Model& model, const Server& server);
 

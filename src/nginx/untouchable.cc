@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 #include <sstream>
 
 namespace everseal::nginx {
@@ -53,7 +54,7 @@ class Users {
   const std::vector<std::string>& places() const { return places_; }
 
  private:
-  void look(const ConfigFile& file, const std::vector<Statement>& statements) {
+  void look(const ConfigFile& file, std::span<const Statement> statements) {
     for (const Statement& statement : statements) {
       look(file, statement.children);
       if (statement.name() != "include" || statement.words.size() != 2) continue;

@@ -141,25 +141,29 @@ bool is_written_otherwise(const nginx::SkippedName& skipped, const std::string& 
   return base::parse_domain_name(skipped.name) == name;
 }
 
+bool may_match(const nginx::Server& server, const std::string& name) {
+  return std::ranges::any_of(server.names, [&](const nginx::ServerName& each) {
+    return each.kind == nginx::ServerName::Kind::regex &&
+           (!each.regex || each.regex->matches(name));
+  });
+}
+
 // The reason why no site has the name, naming who answers it now and what would give it a site.
 std::unexpected<Error> no_site(const nginx::Model& model, const std::string& name) {
   std::string text = fmt::format("no server of the nginx configuration has the name {}", name);
   const nginx::Server* asked = nullptr;
-  bool by_regex = false;
   for (const nginx::Socket& socket : model.sockets()) {
-    const auto servers = model.servers_for(socket, name);
-    if (asked != nullptr && servers.size() < 2) continue;
-    asked = servers.front();
-    by_regex = servers.size() > 1;
-    if (by_regex) break;
+    for (const nginx::Server* server : model.servers_for(socket, name)) {
+      if (may_match(*server, name))
+        return base::invalid(fmt::format(
+            "{}. {} answers it by a regular expression, which stands for other names too that one "
+            "certificate does not cover: give it a server of its own with \"server_name {};\", "
+            "then run again",
+            text, server->where(), name));
+      if (asked == nullptr) asked = server;
+    }
   }
   if (asked == nullptr) return base::invalid(text);
-  if (by_regex)
-    return base::invalid(fmt::format(
-        "{}. {} may answer it by a regular expression, which stands for other names too that one "
-        "certificate does not cover: give it a server of its own with \"server_name {};\", then "
-        "run again",
-        text, asked->where(), name));
   return base::invalid(
       fmt::format("{}. {} answers it now, for want of a better one, and is left alone: add "
                   "\"server_name {};\" to the server that is meant, or a server with it, then run "

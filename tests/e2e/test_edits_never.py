@@ -68,8 +68,8 @@ class Never(EditCase):
         self.refuse("unknown directive", "sites-enabled/b:")
 
     def test_a_file_that_nginx_loads_and_we_cannot_is_named(self):
-        nested = ("server { listen 80; server_name other.test;\n" + "location / {\n" * 120 +
-                  "}\n" * 120 + "}\n")
+        nested = ("server { listen 80; server_name other.test;\n" + "location / {\n" * 520 +
+                  "}\n" * 520 + "}\n")
         self.start_with({SITE: _SITE, "sites-enabled/b": nested})
         self.refuse("sites-enabled/b:")
 

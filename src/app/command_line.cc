@@ -62,8 +62,7 @@ for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth
 struct Given {
   std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
       nginx_config, user;
-  std::string eab_kid, eab_key, sandbox;
-  long hsts = -1;  // seconds; negative: not given
+  std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
   std::int64_t change = 0;
@@ -72,7 +71,8 @@ struct Given {
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
   bool certificates_only = false, no_catch = false;
-  bool separate = false, standalone = false, redirect_on = false, redirect_off = false;
+  bool separate = false, standalone = false, redirect_on = false, redirect_off = false,
+       no_hsts = false;
 };
 
 using Failure = std::unexpected<Usage>;
@@ -240,7 +240,12 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   if (given.no_hardening) settings.harden = false;
   if (!given.sandbox.empty())
     settings.sandbox = TRY(within("--sandbox", parse_sandbox(given.sandbox)));
-  if (given.hsts >= 0) settings.hsts = given.hsts;
+  if (given.no_hsts && !given.hsts.empty())
+    return base::invalid("--hsts and --no-hsts exclude each other");
+  const std::string hsts = given.no_hsts ? "off" : given.hsts;
+  if (!hsts.empty()) settings.hsts = TRY(within("--hsts", parse_hsts(hsts)));
+  if (!given.profile.empty())
+    settings.profile = TRY(within("--profile", nginx::parse_profile(given.profile)));
   settings.assume_yes = given.yes;
   for (std::string* path : {&settings.state, &settings.nginx_config})
     if (!path->empty() && !path->starts_with('/'))
@@ -330,14 +335,15 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       ->check(CLI::IsMember({301, 308}).description(""));
   secure.add_flag("--no-hardening", given.no_hardening, "Add no TLS settings to http{}");
   secure
-      .add_flag(
-          "--hsts{63072000}", given.hsts,
-          "Send Strict-Transport-Security, for two years or --hsts=SECONDS; browsers will refuse "
-          "plain HTTP that long")
-      ->type_name("")
-      ->check([](const std::string& text) {
-        return text.starts_with('-') ? "expected a number of seconds" : "";
-      });
+      .add_option("--profile", given.profile,
+                  "TLS settings: modern, intermediate or old [as they are, intermediate if new]")
+      ->type_name("NAME");
+  secure
+      .add_flag("--hsts{ramp}", given.hsts,
+                "Send Strict-Transport-Security: five minutes at first, longer with each renewal, "
+                "up to two years; or --hsts=SECONDS. Browsers refuse plain HTTP that long")
+      ->type_name("");
+  secure.add_flag("--no-hsts", given.no_hsts, "Tell browsers to forget it (max-age=0)");
   add_ca(secure, given);
   add_nginx(secure, given);
   add_common(secure, given);
@@ -403,7 +409,6 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   } catch (const CLI::ParseError& error) {
     return wrong(error.what());
   }
-  if (secure.count("--hsts") == 0) given.hsts = -1;  // the parser clears what was not given
   if (app.get_subcommands().empty()) return Failure({argc > 1 ? 2 : 0, app.help()});
 
   CommandLine line;

@@ -42,8 +42,17 @@ TEST(CommandLine, ReadsTheMainJob) {
 
 TEST(CommandLine, SendsHstsOnlyWhenAsked) {
   EXPECT_EQ(parse({"secure"})->settings.hsts, std::nullopt);
-  EXPECT_EQ(parse({"secure", "--hsts"})->settings.hsts, 63'072'000);
-  EXPECT_EQ(parse({"secure", "--hsts=300"})->settings.hsts, 300);
+  using Kind = nginx::HstsWish::Kind;
+  EXPECT_EQ(parse({"secure", "--hsts"})->settings.hsts->kind, Kind::ramp);
+  EXPECT_EQ(parse({"secure", "--no-hsts"})->settings.hsts->kind, Kind::withdraw);
+  const auto fixed = parse({"secure", "--hsts=300;subdomains"})->settings.hsts;
+  EXPECT_EQ(fixed,
+            (nginx::HstsWish{.kind = Kind::fixed, .max_age = 300, .include_subdomains = true}));
+  for (const char* bad : {"--hsts=-1", "--hsts=0", "--hsts=x", "--hsts=300;preload", "--hsts=300;"})
+    EXPECT_FALSE(parse({"secure", bad})) << bad;
+  EXPECT_FALSE(parse({"secure", "--hsts", "--no-hsts"}));
+  EXPECT_EQ(parse({"secure", "--profile", "modern"})->settings.profile, nginx::Profile::modern);
+  EXPECT_FALSE(parse({"secure", "--profile", "strong"}));
 }
 
 TEST(CommandLine, OverridesEverySettingOfNginx) {

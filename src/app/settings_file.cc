@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <charconv>
 #include <functional>
 #include <map>
 
@@ -92,9 +93,14 @@ const std::map<std::string, Setter, std::less<>>& setters() {
        }},
       {"nginx.hsts",
        [](Settings& settings, const toml::node& node) -> Result<> {
-         const auto seconds = TRY(value<std::int64_t>(node, "a number of seconds"));
-         if (seconds < 0) return base::invalid("expected a number of seconds");
-         settings.hsts = seconds;
+         const auto seconds = node.value_exact<std::int64_t>();
+         const std::string word = seconds ? std::to_string(*seconds) : node.value_or(std::string());
+         settings.hsts = TRY(parse_hsts(word));
+         return {};
+       }},
+      {"nginx.profile",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.profile = TRY(nginx::parse_profile(TRY(text(node))));
          return {};
        }},
       {"nginx.harden",
@@ -130,6 +136,33 @@ Result<privsep::Strictness> parse_sandbox(std::string_view word) {
   if (word == "required") return privsep::Strictness::required;
   if (word == "relaxed") return privsep::Strictness::relaxed;
   return base::invalid("expected \"required\" or \"relaxed\"");
+}
+
+Result<nginx::HstsWish> parse_hsts(std::string_view word) {
+  nginx::HstsWish wish;
+  const std::size_t end = std::min(word.find(';'), word.size());
+  for (std::string_view rest = word.substr(end); !rest.empty();) {
+    rest.remove_prefix(1);
+    const std::string_view each = rest.substr(0, rest.find(';'));
+    rest.remove_prefix(each.size());
+    if (each == "subdomains") {
+      wish.include_subdomains = true;
+    } else if (each == "preload") {
+      wish.preload = true;
+    } else {
+      return base::invalid("what may follow are \";subdomains\" and \";preload\"");
+    }
+  }
+  if (wish.preload && !wish.include_subdomains)
+    return base::invalid("the browsers' lists take only names with \";subdomains;preload\"");
+  word = word.substr(0, end);
+  if (word == "ramp") return wish;
+  wish.kind = word == "off" ? nginx::HstsWish::Kind::withdraw : nginx::HstsWish::Kind::fixed;
+  if (word == "off") return wish;
+  const char* const stop = word.data() + word.size();
+  const auto read = std::from_chars(word.data(), stop, wish.max_age);
+  if (read.ec == std::errc() && read.ptr == stop && wish.max_age > 0) return wish;
+  return base::invalid("expected a number of seconds, \"ramp\" or \"off\"");
 }
 
 Result<nginx::Redirect> parse_redirect(std::string_view word) {

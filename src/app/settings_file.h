@@ -23,6 +23,10 @@ Result<jobs::Settings> load_settings(const FileReader& files, const std::string&
 // Reads "required", "relaxed". Errors: invalid.
 Result<privsep::Strictness> parse_sandbox(std::string_view word);
 
+// Reads a number of seconds, "ramp" (a step with each renewal) or "off"; behind the first two may
+// stand ";subdomains" and then ";preload". Errors: invalid.
+Result<nginx::HstsWish> parse_hsts(std::string_view word);
+
 // Reads "on", "off", "automatic". Errors: invalid.
 Result<nginx::Redirect> parse_redirect(std::string_view text);
 

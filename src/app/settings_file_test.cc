@@ -30,6 +30,7 @@ config = "/srv/nginx.conf"
 redirect = "off"
 redirect_status = 308
 hsts = 300
+profile = "modern"
 harden = false
 )",
                                        "e.toml");
@@ -40,7 +41,8 @@ harden = false
   EXPECT_EQ(settings->external_account->kid, "kid-1");
   EXPECT_EQ(settings->redirect, nginx::Redirect::off);
   EXPECT_EQ(settings->redirect_status, 308);
-  EXPECT_EQ(settings->hsts, 300);
+  EXPECT_EQ(settings->hsts->max_age, 300);
+  EXPECT_EQ(settings->profile, nginx::Profile::modern);
   EXPECT_FALSE(settings->harden);
   EXPECT_EQ(settings->sandbox, privsep::Strictness::relaxed);
 }

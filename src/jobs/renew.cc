@@ -7,6 +7,7 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/hsts_step.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
@@ -65,7 +66,10 @@ Result<RenewSummary> RenewJob::run() {
   const auto elsewhere = std::ranges::stable_partition(
       ready_, [](const Issued& issued) { return issued.certificate.in_nginx; });
   TRY(install({ready_.begin(), elsewhere.begin()}, Served::by_nginx));
+  const std::vector<std::string> in_nginx = summary_.renewed;
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
+  TRY(within("the next step of Strict-Transport-Security",
+             step_hsts(environment_, state_, in_nginx)));
 
   const store::Catalog::Count count = TRY(state_.catalog().count());
   summary_.certificates = count.certificates;

@@ -154,8 +154,7 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
     request.bundle_path =
         fmt::format("{}/live/{}/bundle.pem", environment_.settings.state, plan.certificate.name);
     request.redirect = environment_.settings.redirect;
-    if (environment_.settings.hsts)
-      request.hsts = fmt::format("max-age={}", *environment_.settings.hsts);
+    request.hsts = environment_.settings.hsts;
     request.replace_existing = true;
     request.validate = plan.need == Need::issue;
   }

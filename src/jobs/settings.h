@@ -32,7 +32,8 @@ struct Settings {
   std::string nginx_config;  // empty: the compiled-in path
   nginx::Redirect redirect = nginx::Redirect::automatic;
   int redirect_status = 301;
-  std::optional<long> hsts;  // seconds of Strict-Transport-Security's max-age; none: not sent
+  std::optional<nginx::HstsWish> hsts;    // none: Strict-Transport-Security stays as it is
+  std::optional<nginx::Profile> profile;  // none: as it stands, intermediate if new
   bool harden = true;
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }

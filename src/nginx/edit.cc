@@ -8,12 +8,26 @@
 
 #include "nginx/challenge_edit.h"
 #include "nginx/placement.h"
+#include "nginx/policy.h"
 #include "nginx/site_edit.h"
 #include "nginx/snippets.h"
 #include "nginx/untouchable.h"
 
 namespace everseal::nginx {
 namespace {
+
+// Drafts of blocks become the edits of their files.
+void collect_edits(const Model& model, const Drafts& drafts, EditPlan& plan) {
+  std::map<const ConfigFile*, std::vector<Patch>> patches;
+  for (const auto& [block, draft] : drafts)
+    std::ranges::move(draft.patches(), std::back_inserter(patches[block->file]));
+  for (const auto& file : model.config().files()) {
+    const auto found = patches.find(file.get());
+    if (found == patches.end() || found->second.empty()) continue;
+    const std::string& text = file->document.text();
+    plan.edits.push_back({file->real_path, text, nginx::apply(text, found->second)});
+  }
+}
 
 // Puts all edits together.
 class Planner {
@@ -30,8 +44,13 @@ class Planner {
   void add_challenges(const Site& site);
   void pin_defaults();
   void include_policy();
+  Result<> harden();
+  Result<std::optional<std::string>> read_snippet(const std::string& path) const;
   Result<> put_snippet(const std::string& path, const std::string& text);
-  void collect_edits();
+
+  BlockDraft& draft(const Directive& block) {
+    return drafts_.try_emplace(&block, block).first->second;
+  }
 
   const Model& model_;
   const EditOptions& options_;
@@ -42,9 +61,8 @@ class Planner {
   std::set<const Socket*> pinned_;
   std::map<std::string, const Server*> opened_;
   std::map<std::string_view, std::vector<const Site*>> one_family_;  // sites that lack it
-  std::optional<BlockDraft> http_;
-  bool acme_ = false;  // acme.conf is needed
-  bool tls_ = false;   // some site is put on TLS
+  bool acme_ = false;                                                // acme.conf is needed
+  bool tls_ = false;                                                 // some site is put on TLS
 };
 
 // The CA must be able to ask: what stands in the way is said before it is asked.
@@ -103,8 +121,7 @@ void Planner::add_challenges(const Site& site) {
       plan_.notes.push_back({site.name, server->where(), why});
       continue;
     }
-    auto [draft, added] = drafts_.try_emplace(server, *server->directive);
-    draft->second.add_leading("include " + as_word(acme_path(options_)) + ";");
+    draft(*server->directive).add_leading("include " + as_word(acme_path(options_)) + ";");
   }
 }
 
@@ -114,8 +131,7 @@ void Planner::pin_defaults() {
     for (const Listen& listen : server.listens) {
       if (listen.address() != socket->address || listen.default_server) continue;
       std::size_t end = listen.directive->statement->words.back().span.end;
-      drafts_.try_emplace(&server, *server.directive)
-          .first->second.replace({end, end}, " default_server");
+      draft(*server.directive).replace({end, end}, " default_server");
     }
   }
 }
@@ -129,37 +145,48 @@ void Planner::include_policy() {
                (child.name() == "include" && child.words.back().value.contains('*'));
     if (!servers || child.name().starts_with("ssl_")) neighbour = &child;
   }
-  http_.emplace(model_.http());
-  http_->add_after(neighbour, "include " + as_word(tls_path(options_)) + ";");
+  draft(model_.http()).add_after(neighbour, "include " + as_word(tls_path(options_)) + ";");
 }
 
-Result<> Planner::put_snippet(const std::string& path, const std::string& text) {
-  std::optional<std::string> before;
-  auto read = files_.read(path);
-  if (read) {
-    before = *std::move(read);
-  } else if (read.error().kind != ErrorKind::not_found) {
-    return std::unexpected(std::move(read).error());
+// Writes tls.conf, or brings it up to date, and includes it in http{}.
+Result<> Planner::harden() {
+  const std::string path = tls_path(options_);
+  const bool included = std::ranges::any_of(model_.config().files(),
+                                            [&](const auto& file) { return file->path == path; });
+  const std::string stands = TRY(read_snippet(path)).value_or("");
+  const Profile profile =
+      options_.profile.value_or(profile_of(stands).value_or(Profile::intermediate));
+  std::ranges::move(compare_policy(model_, profile, options_), std::back_inserter(plan_.notes));
+  const std::string policy = tls_snippet(model_, profile, options_);
+  if (policy.empty()) return {};
+  const std::string why = included ? "" : untouchable(model_, model_.http());
+  if (!why.empty()) {
+    plan_.notes.push_back({"", model_.http().where(), "TLS was not hardened: " + why});
+    return {};
   }
-  if (before == text) return {};
-  std::string real = files_.real_path(path).value_or(path);
-  plan_.edits.push_back({real, std::move(before), text});
+  TRY(put_snippet(path, policy));
+  if (!included) include_policy();
   return {};
 }
 
-void Planner::collect_edits() {
-  std::map<const ConfigFile*, std::vector<Patch>> patches;
-  auto add = [&](const BlockDraft& draft) {
-    std::ranges::move(draft.patches(), std::back_inserter(patches[draft.block().file]));
-  };
-  for (const auto& [server, draft] : drafts_) add(draft);
-  if (http_) add(*http_);
-  for (const auto& file : model_.config().files()) {
-    auto found = patches.find(file.get());
-    if (found == patches.end() || found->second.empty()) continue;
-    const std::string& text = file->document.text();
-    plan_.edits.push_back({file->real_path, text, nginx::apply(text, found->second)});
+Result<std::optional<std::string>> Planner::read_snippet(const std::string& path) const {
+  auto read = files_.read(path);
+  if (read) return std::optional(*std::move(read));
+  if (read.error().kind == ErrorKind::not_found) return std::nullopt;
+  return std::unexpected(std::move(read).error());
+}
+
+Result<> Planner::put_snippet(const std::string& path, const std::string& text) {
+  const std::optional<std::string> before = TRY(read_snippet(path));
+  if (before == text) return {};
+  if (before && !is_untouched(*before)) {
+    plan_.notes.push_back({"", path,
+                           "was changed by hand and is left alone; without it, it would "
+                           "be written anew"});
+    return {};
   }
+  plan_.edits.push_back({files_.real_path(path).value_or(path), before, text});
+  return {};
 }
 
 Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
@@ -176,18 +203,8 @@ Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   }
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));
-  bool included = std::ranges::any_of(
-      model_.config().files(), [&](const auto& file) { return file->path == tls_path(options_); });
-  if (tls_ && options_.harden && !included) {
-    std::string policy = tls_snippet(model_, options_);
-    if (std::string why = untouchable(model_, model_.http()); !why.empty()) {
-      plan_.notes.push_back({"", model_.http().where(), "TLS was not hardened: " + why});
-    } else if (!policy.empty()) {
-      TRY(put_snippet(tls_path(options_), policy));
-      include_policy();
-    }
-  }
-  collect_edits();
+  if (tls_ && options_.harden) TRY(harden());
+  collect_edits(model_, drafts_, plan_);
   return std::move(plan_);
 }
 
@@ -200,6 +217,26 @@ bool EditPlan::refused(const Site& site) const {
 Result<EditPlan> plan_tls(const Model& model, std::span<const SiteRequest> requests,
                           const EditOptions& options, const FileReader& files) {
   return Planner(model, options, files).plan(requests);
+}
+
+EditPlan plan_hsts_step(const Model& model, std::span<const Site> sites) {
+  EditPlan plan;
+  Drafts drafts;
+  for (const Site& site : sites) {
+    const HstsEdit edit{.draft = [&](const Directive& block) -> BlockDraft& {
+                          return drafts.try_emplace(&block, block).first->second;
+                        },
+                        .note =
+                            [&](const std::string& where, std::string text) {
+                              plan.notes.push_back({site.name, where, std::move(text)});
+                            }};
+    for (const Server* server : site.servers)
+      if (model.has_tls(*server) && has_hsts(model, *server) &&
+          untouchable(model, *server->directive).empty())
+        edit_hsts(model, *server, {.kind = HstsWish::Kind::ramp, .may_step = true}, nullptr, edit);
+  }
+  collect_edits(model, drafts, plan);
+  return plan;
 }
 
 std::map<std::string, std::string> texts_after(const EditPlan& plan) {

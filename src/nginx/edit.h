@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "nginx/hsts.h"
 #include "nginx/model.h"
 #include "nginx/patch.h"
+#include "nginx/profile.h"
 #include "nginx/site.h"
 #include "nginx/version.h"
 
@@ -30,9 +32,9 @@ struct SiteRequest {
   SiteMode mode = SiteMode::challenge;
   std::string bundle_path;  // one PEM file with key and chain
   Redirect redirect = Redirect::automatic;
-  std::optional<std::string> hsts;  // value of Strict-Transport-Security
-  bool replace_existing = false;    // also servers that already have a certificate
-  bool validate = true;             // the CA is about to ask: refused where it cannot be answered
+  std::optional<HstsWish> hsts;   // none: Strict-Transport-Security stays as it is
+  bool replace_existing = false;  // also servers that already have a certificate
+  bool validate = true;           // the CA is about to ask: refused where it cannot be answered
 };
 
 struct EditOptions {
@@ -40,8 +42,9 @@ struct EditOptions {
   std::string thumbprint;     // of the account key, base64url (RFC 8555 §8.1)
   Version nginx{1, 22, 1};
   Version openssl{3, 0, 0};
-  int redirect_status = 301;  // or 308
-  bool harden = true;         // write tls.conf and include it in http{}, in mode tls
+  int redirect_status = 301;         // or 308
+  bool harden = true;                // write tls.conf and include it in http{}, in mode tls
+  std::optional<Profile> profile{};  // none: that of tls.conf as it stands, else intermediate
 };
 
 // What a person should know about one site's edit.
@@ -65,6 +68,10 @@ struct EditPlan {
 // edits. `files` reads our own snippets. Errors: those of reading.
 Result<EditPlan> plan_tls(const Model& model, std::span<const SiteRequest> requests,
                           const EditOptions& options, const FileReader& files);
+
+// Only the next step of Strict-Transport-Security's ramp, for the TLS servers of these sites that
+// have the header; nothing where none is due.
+EditPlan plan_hsts_step(const Model& model, std::span<const Site> sites);
 
 // The new text of each edited file by its real path, as OverlayReader takes it.
 std::map<std::string, std::string> texts_after(const EditPlan& plan);

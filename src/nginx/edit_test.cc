@@ -375,10 +375,45 @@ TEST_F(Edit, HardensOnlyWhatHttpDoesNotSay) {  // A34
 }
 
 TEST_F(Edit, AddsHstsWhereItDropsNoOtherHeader) {
-  request_.hsts = "max-age=300";
+  request_.hsts = HstsWish{};
   EXPECT_THAT(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
               HasSubstr("    ssl_certificate_key /b.pem;\n"
                         "    add_header Strict-Transport-Security max-age=300 always;\n"));
+}
+
+TEST_F(Edit, RepeatsHstsWhereAnotherHeaderDropsIt) {
+  request_.hsts = HstsWish{.kind = HstsWish::Kind::fixed, .max_age = 63072000};
+  request_.redirect = Redirect::off;
+  const std::string site =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n"
+      "    add_header  X-A  1;\n"
+      "    location / {\n        add_header X-B 2;\n        root /srv;\n"
+      "        if ($args) { add_header X-C 3; }\n    }\n"
+      "    location /plain { root /srv; }\n}\n";
+  const std::string expected =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n"
+      "    add_header Strict-Transport-Security max-age=63072000 always;\n"
+      "    add_header  X-A  1;\n"
+      "    location / {\n        add_header X-B 2;\n"
+      "        add_header Strict-Transport-Security max-age=63072000 always;\n"
+      "        root /srv;\n"
+      "        if ($args) { add_header X-C 3;\n"
+      "            add_header Strict-Transport-Security max-age=63072000 always;\n        }\n"
+      "    }\n    location /plain { root /srv; }\n}\n";
+  EXPECT_EQ(edited(site), expected);
+  EXPECT_EQ(edited(expected), expected);
+  request_.hsts = HstsWish{.kind = HstsWish::Kind::withdraw};
+  EXPECT_THAT(edited(expected), testing::Not(HasSubstr("63072000")));
+  // nginx 1.29.3: nothing is dropped.
+  request_.hsts = HstsWish{};
+  const std::string merging =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n"
+      "    add_header_inherit merge;\n"
+      "    location / { add_header X-B 2; }\n}\n";
+  EXPECT_THAT(edited(merging), HasSubstr("    location / { add_header X-B 2; }\n"));
 }
 
 TEST_F(Edit, SaysWhereToProveTheSite) {

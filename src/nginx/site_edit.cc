@@ -117,12 +117,11 @@ void SiteEdit::decide() {
     if (wants_redirect(*server)) redirect(*server);
     if (!split.contains(server)) add_twins(*server);
     if (wants_certificate(*server)) install_certificate(*server);
-    add_hsts(*server);
+    set_hsts(*server);
   }
   for (const Socket* socket : pinned) pin_default(*socket);
-  for (const auto& [server, edit] : drafts) {
-    if (std::string why = untouchable(model_, *server->directive); !why.empty())
-      refuse(server->where(), why);
+  for (const auto& [block, edit] : drafts) {
+    if (std::string why = untouchable(model_, *block); !why.empty()) refuse(block->where(), why);
   }
 }
 
@@ -373,24 +372,13 @@ void SiteEdit::install_certificate(const Server& server) {
   }
 }
 
-void SiteEdit::add_hsts(const Server& server) {
+void SiteEdit::set_hsts(const Server& server) {
   if (!request_.hsts) return;
-  auto headers = model_.effective(server, "add_header");
-  bool present = std::ranges::any_of(headers, [](const Directive* header) {
-    std::string name(header->argument(1));
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    return name == "strict-transport-security";
-  });
-  if (present) return;
-  if (!headers.empty() && children(*server.directive, "add_header").empty()) {
-    return note(server.where(),
-                fmt::format("no Strict-Transport-Security: an add_header here would drop that of "
-                            "{}; add it there",
-                            headers.front()->where()));
-  }
-  BlockDraft& edit = draft(server);
-  std::string arguments = "Strict-Transport-Security " + as_word(*request_.hsts) + " always";
-  edit.add_after(certificate_neighbour(edit), edit.line("add_header", arguments));
+  const HstsEdit edit{
+      .draft = [this](const Directive& block) -> BlockDraft& { return draft(block); },
+      .note = [this](const std::string& where, std::string text) { note(where, std::move(text)); }};
+  edit_hsts(model_, server, *request_.hsts, certificate_neighbour(BlockDraft(*server.directive)),
+            edit);
 }
 
 bool SiteEdit::wants_redirect(const Server& server) {

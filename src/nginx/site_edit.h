@@ -12,8 +12,8 @@
 
 namespace everseal::nginx {
 
-// New text for server blocks.
-using Drafts = std::map<const Server*, BlockDraft>;
+// New text for blocks.
+using Drafts = std::map<const Directive*, BlockDraft>;
 
 // The edit of one site, kept apart until it is known that nothing in it is refused.
 class SiteEdit {
@@ -38,7 +38,7 @@ class SiteEdit {
   bool wants_certificate(const Server& server) const;
   void install_certificate(const Server& server);
   void redirect(const Server& server);
-  void add_hsts(const Server& server);
+  void set_hsts(const Server& server);
   std::vector<std::string> names_without_tls(const Server& server) const;
   bool needs_tls(const Server& server);
   std::string twin_refusal(const Listen& listen) const;
@@ -53,9 +53,10 @@ class SiteEdit {
   void warn_about_locations(const Server& server);
   bool wants_redirect(const Server& server);
 
-  BlockDraft& draft(const Server& server) {
-    return drafts.try_emplace(&server, *server.directive).first->second;
+  BlockDraft& draft(const Directive& block) {
+    return drafts.try_emplace(&block, block).first->second;
   }
+  BlockDraft& draft(const Server& server) { return draft(*server.directive); }
   void note(std::string where, std::string text) {
     notes.push_back({site_.name, std::move(where), std::move(text)});
   }

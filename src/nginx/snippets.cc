@@ -3,36 +3,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include "base/file_system.h"
 
 namespace everseal::nginx {
 namespace {
 
-struct Setting {
-  std::string_view name;
-  std::string_view value;
-};
+constexpr int kFormat = 1;
+constexpr std::string_view kStamp = "# Version ", kChecksum = ", checksum ",
+                           kProfile = ", profile ";
 
-std::vector<Setting> intermediate(const EditOptions& options) {
-  std::vector<Setting> settings = {
-      {"ssl_protocols", "TLSv1.2 TLSv1.3"},
-      {"ssl_ciphers",
-       "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-       "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-       "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"},
-      {"ssl_prefer_server_ciphers", "off"},
-      {"ssl_ecdh_curve", options.openssl >= Version{3, 5, 0}
-                             ? "X25519MLKEM768:X25519:prime256v1:secp384r1"
-                             : "X25519:prime256v1:secp384r1"},
-      {"ssl_session_timeout", "1d"},
-      {"ssl_session_cache", "shared:everseal_tls:10m"},
-  };
-  // From 1.23.2 nginx rotates ticket keys itself.
-  if (options.nginx < Version{1, 23, 2}) settings.push_back({"ssl_session_tickets", "off"});
-  settings.push_back({"ssl_early_data", "off"});
-  settings.push_back({"server_tokens", "off"});
-  return settings;
+// FNV-1a, 64 bits: tells an edit by hand, and is no defence against one.
+std::string checksum(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
+// The last comment of a snippet; what is below it is what is summed up.
+std::string stamp(std::string_view particulars, std::string_view body) {
+  return fmt::format("{}{}{}{}{}. Changed by hand it is left alone.\n", kStamp, kFormat,
+                     particulars, kChecksum, checksum(body));
+}
+
+// The line of a stamp and what is below it.
+std::optional<std::pair<std::string_view, std::string_view>> split_at_stamp(std::string_view text) {
+  const std::size_t begin = text.find(kStamp);
+  const std::size_t end = text.find('\n', begin);
+  if (begin == text.npos || end == text.npos) return std::nullopt;
+  return std::pair(text.substr(begin, end - begin), text.substr(end + 1));
 }
 
 bool sets(const Model& model, std::string_view name, const std::string& except_path) {
@@ -52,28 +53,47 @@ std::string tls_path(const EditOptions& options) {
 }
 
 std::string acme_snippet(const EditOptions& options) {
-  return fmt::format(
-      "# Written by everseal: answers certificate authorities that check who runs this server.\n"
-      "# To be rid of it, remove the lines \"include {};\" first, then this file.\n"
+  const std::string body = fmt::format(
       "if ($request_uri ~ \"^/\\.well-known/acme-challenge/([-_A-Za-z0-9]{{20,128}})$\") {{\n"
       "    return 200 \"$1.{}\";\n"
       "}}\n",
-      acme_path(options), options.thumbprint);
+      options.thumbprint);
+  return fmt::format(
+      "# Written by everseal: answers certificate authorities that check who runs this server.\n"
+      "# To be rid of it, remove the lines \"include {};\" first, then this file.\n"
+      "{}{}",
+      acme_path(options), stamp("", body), body);
 }
 
-std::string tls_snippet(const Model& model, const EditOptions& options) {
-  std::string settings;
-  for (const Setting& setting : intermediate(options)) {
+std::string tls_snippet(const Model& model, Profile profile, const EditOptions& options) {
+  std::string body;
+  for (const Setting& setting : settings_of(profile, options.nginx, options.openssl)) {
     if (sets(model, setting.name, tls_path(options))) continue;
-    settings += fmt::format("{} {};\n", setting.name, setting.value);
+    body += fmt::format("{} {};\n", setting.name, setting.value);
   }
-  if (settings.empty()) return settings;
+  if (body.empty()) return body;
+  const std::string particulars = fmt::format("{}{}", kProfile, to_string(profile));
   return fmt::format(
-             "# Written by everseal: TLS for all servers (Mozilla's intermediate profile), as far "
-             "as\n# http{{}} did not say otherwise. What a server sets itself counts more.\n"
-             "# To be rid of it, remove the line \"include {};\" first, then this file.\n",
-             tls_path(options)) +
-         settings;
+      "# Written by everseal: TLS for all servers (Mozilla's {} profile), as far as\n"
+      "# http{{}} did not say otherwise. What a server sets itself counts more.\n"
+      "# To be rid of it, remove the line \"include {};\" first, then this file.\n"
+      "{}{}",
+      to_string(profile), tls_path(options), stamp(particulars, body), body);
+}
+
+std::optional<Profile> profile_of(std::string_view snippet) {
+  const auto parts = split_at_stamp(snippet);
+  if (!parts) return std::nullopt;
+  const std::size_t begin = parts->first.find(kProfile);
+  if (begin == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = parts->first.substr(begin + kProfile.size());
+  const auto profile = parse_profile(rest.substr(0, rest.find(',')));
+  return profile ? std::optional(*profile) : std::nullopt;
+}
+
+bool is_untouched(std::string_view snippet) {
+  const auto parts = split_at_stamp(snippet);
+  return parts && parts->first.contains(fmt::format("{}{}.", kChecksum, checksum(parts->second)));
 }
 
 }  // namespace everseal::nginx

@@ -1,9 +1,12 @@
 // The files of ours that nginx includes.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "nginx/edit.h"
+#include "nginx/profile.h"
 
 namespace everseal::nginx {
 
@@ -15,8 +18,14 @@ std::string tls_path(const EditOptions& options);
 // Answers every http-01 request of the account before anything else in the server (RFC 8555 §8.3).
 std::string acme_snippet(const EditOptions& options);
 
-// Those settings of Mozilla's intermediate profile that http{} does not have itself; empty if it
-// has them all.
-std::string tls_snippet(const Model& model, const EditOptions& options);
+// Those settings of the profile that http{} does not have itself; empty if it has them all.
+std::string tls_snippet(const Model& model, Profile profile, const EditOptions& options);
+
+// The profile that a text of tls_snippet() was made for; none if it is not one.
+std::optional<Profile> profile_of(std::string_view snippet);
+
+// Whether a text is as one of the functions above made it, now or in an earlier version: what was
+// changed by hand is left alone.
+bool is_untouched(std::string_view snippet);
 
 }  // namespace everseal::nginx

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""TLS settings and Strict-Transport-Security: what visitors get of the profiles and of the ramp."""
+
+import ssl
+import socket
+
+from harness import MachineCase, main, visitor
+from harness.nginx import CONFIGURATION
+from harness.sandbox import SCRATCH, wait_until
+
+TLS_CONF = CONFIGURATION / "everseal/tls.conf"
+HEADERS = CONFIGURATION / "conf.d/headers.conf"
+
+
+class Hardening(MachineCase):
+    def secure(self, *more, name="static.example", **options):
+        return self.run_everseal("secure", name, "--yes", *more, **options)
+
+    def speaks(self, version, name="static.example"):
+        """Whether a visitor who knows this version alone gets a handshake."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority.root_file())
+        context.minimum_version = context.maximum_version = version
+        try:
+            with socket.create_connection(("127.0.0.1", 443), timeout=5) as connection:
+                context.wrap_socket(connection, server_hostname=name).close()
+        except ssl.SSLError:
+            return False
+        return True
+
+    def hsts(self, path="/", name="static.example"):
+        answer = visitor.https_get(name, self.authority.root_file(), path)
+        return answer.headers.get("strict-transport-security")
+
+    def test_a_profile_is_kept_until_another_is_asked_for(self):
+        self.secure("--profile", "modern")
+        self.assertFalse(self.speaks(ssl.TLSVersion.TLSv1_2))
+        self.assertTrue(self.speaks(ssl.TLSVersion.TLSv1_3))
+        before = TLS_CONF.read_bytes()
+        self.secure()
+        self.assertEqual(before, TLS_CONF.read_bytes())
+        self.secure("--profile", "intermediate")
+        wait_until("TLS 1.2 is spoken", lambda: self.speaks(ssl.TLSVersion.TLSv1_2))
+
+    def test_what_was_changed_by_hand_is_left_alone(self):
+        self.secure()
+        TLS_CONF.write_text(TLS_CONF.read_text().replace("TLSv1.2 TLSv1.3", "TLSv1.3"))
+        before = TLS_CONF.read_bytes()
+        self.assertIn("changed by hand", self.secure("--profile", "old").out)
+        self.assertEqual(before, TLS_CONF.read_bytes())
+
+    def test_what_stands_is_kept_and_named(self):
+        (CONFIGURATION / "conf.d/tls.conf").write_text("ssl_protocols TLSv1.1 TLSv1.2;\n")
+        out = self.secure().out
+        self.assertIn("tls.conf:1: ssl_protocols is kept, but offers TLSv1.1", out)
+        self.assertNotIn("ssl_protocols", TLS_CONF.read_text())
+        self.assertFalse(self.speaks(ssl.TLSVersion.TLSv1_3))
+
+    def test_an_unknown_profile(self):
+        self.assertIn("modern, intermediate, old", self.secure("--profile", "best", status=2).err)
+
+    def test_hsts_climbs_with_each_renewal(self):
+        settings = SCRATCH / "everseal.toml"
+        settings.write_text('[nginx]\nhsts = "ramp"\n')
+        config = ("--config", str(settings))
+        self.secure(*config)
+        self.assertEqual("max-age=300", self.hsts())
+        self.secure(*config)
+        self.assertEqual("max-age=300", self.hsts())
+        for step in ("max-age=5184000", "max-age=63072000", "max-age=63072000"):
+            self.run_everseal("renew", "--force", *config)
+            self.assertEqual(step, self.hsts())
+        self.run_everseal("renew", "--force")
+        self.assertEqual("max-age=63072000", self.hsts())
+        self.run_everseal("undo", "--yes")
+        wait_until("the step is taken back", lambda: self.hsts() == "max-age=5184000")
+        self.secure("--no-hsts")
+        wait_until("it is withdrawn", lambda: self.hsts() == "max-age=0")
+
+    def test_hsts_is_not_dropped_by_other_headers(self):
+        HEADERS.write_text(
+            "server {\n\tlisten 80;\n\tserver_name headers.example;\n\tadd_header X-Server 1;\n"
+            "\tlocation / { return 200 a; }\n"
+            "\tlocation /own {\n\t\tadd_header X-Own 1;\n\t\treturn 200 b;\n\t}\n"
+            "\tlocation /missing {\n\t\tadd_header X-Own 1;\n\t\treturn 404;\n\t}\n}\n")
+        self.authority.resolve("headers.example", ipv6=())
+        self.nginx.reload()
+        self.secure("--hsts=600", name="headers.example")
+        for path in ("/", "/own", "/missing"):
+            with self.subTest(path):
+                self.assertEqual("max-age=600", self.hsts(path, "headers.example"))
+        before = HEADERS.read_bytes()
+        self.secure("--hsts=600", name="headers.example")
+        self.assertEqual(before, HEADERS.read_bytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/haproxy.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
@@ -29,6 +30,7 @@ class RenewJob {
   Result<> issue_at(const std::string& server, Certificates certificates);
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
+  Result<> show_by_haproxy();
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
 
@@ -66,6 +68,7 @@ Result<RenewSummary> RenewJob::run() {
       ready_, [](const Issued& issued) { return issued.certificate.in_nginx; });
   TRY(install({ready_.begin(), elsewhere.begin()}, Served::by_nginx));
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
+  TRY(show_by_haproxy());
 
   const store::Catalog::Count count = TRY(state_.catalog().count());
   summary_.certificates = count.certificates;
@@ -183,6 +186,15 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
           issued.certificate.names.end())
         drop(activation, issued.certificate.name, disproof.error);
   if (!disproofs.empty()) TRY(deploy::reload(server.instance(), deploy::kPatience));
+  return {};
+}
+
+Result<> RenewJob::show_by_haproxy() {
+  if (options_.dry_run) return {};
+  HaproxyReport report = TRY(put_into_haproxy(environment_, state_));
+  summary_.in_haproxy = std::move(report.served);
+  for (NotServed& failed : report.failed)
+    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   return {};
 }
 

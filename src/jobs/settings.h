@@ -7,6 +7,7 @@
 
 #include "crypto/jws.h"
 #include "crypto/private_key.h"
+#include "deploy/haproxy.h"
 #include "nginx/edit.h"
 #include "privsep/sandbox.h"
 
@@ -34,6 +35,9 @@ struct Settings {
   int redirect_status = 301;
   std::optional<long> hsts;  // seconds of Strict-Transport-Security's max-age; none: not sent
   bool harden = true;
+
+  std::optional<deploy::Haproxy> haproxy;
+  std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
 

@@ -102,13 +102,16 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
   output.document = {{"dry_run", options.dry_run},
                      {"renewed", summary.renewed},
                      {"planned", summary.planned},
+                     {"in_haproxy", summary.in_haproxy},
                      {"failed", failed},
                      {"certificates", summary.certificates},
                      {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
-  output.exit_status = exit_status(summary.renewed.size(), summary.failed.size());
+  output.exit_status =
+      exit_status(summary.renewed.size() + summary.in_haproxy.size(), summary.failed.size());
   for (const std::string& name : summary.planned)
     output.text += fmt::format("{}: would be renewed\n", name);
-  if (summary.renewed.empty() && summary.planned.empty() && summary.failed.empty())
+  if (summary.renewed.empty() && summary.planned.empty() && summary.in_haproxy.empty() &&
+      summary.failed.empty())
     output.text = fmt::format(
         "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."

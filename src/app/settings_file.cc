@@ -8,6 +8,8 @@
 #include <functional>
 #include <map>
 
+#include "base/domain_name.h"
+
 namespace everseal::app {
 namespace {
 
@@ -45,6 +47,20 @@ crypto::ExternalAccount& external_account(Settings& settings) {
   return *settings.external_account;
 }
 
+deploy::Haproxy& haproxy(Settings& settings) {
+  if (!settings.haproxy)
+    settings.haproxy.emplace().listen = {{.address = "127.0.0.1", .port = 443}};
+  return *settings.haproxy;
+}
+
+Result<std::string> plain_path(const toml::node& node) {
+  std::string path = TRY(text(node));
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (!deploy::is_plain_path(path))
+    return base::invalid("expected an absolute path of letters, digits and . _ / - + @");
+  return path;
+}
+
 // Every key of the file, as "table.key".
 const std::map<std::string, Setter, std::less<>>& setters() {
   static const std::map<std::string, Setter, std::less<>> all = {
@@ -77,6 +93,35 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"external_account.hmac_key",
        [](Settings& settings, const toml::node& node) -> Result<> {
          external_account(settings).mac_key = TRY(text(node));
+         return {};
+       }},
+      {"haproxy.certificates",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         haproxy(settings).certificates = TRY(plain_path(node));
+         return {};
+       }},
+      {"haproxy.socket",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         haproxy(settings).socket = TRY(text(node));
+         return {};
+       }},
+      {"haproxy.reload",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         haproxy(settings).reload = TRY(texts(node));
+         return {};
+       }},
+      {"haproxy.listen",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         haproxy(settings).listen.clear();
+         for (const std::string& each : TRY(texts(node)))
+           haproxy(settings).listen.push_back(TRY(scan::parse_target(each)));
+         return {};
+       }},
+      {"haproxy.names",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         haproxy(settings);
+         for (const std::string& name : TRY(texts(node)))
+           settings.haproxy_names.push_back(TRY(base::parse_domain_name(name)));
          return {};
        }},
       {"nginx.redirect",
@@ -184,6 +229,13 @@ Result<Settings> parse_settings(std::string_view content, const std::string& pat
   if (settings.external_account &&
       (settings.external_account->kid.empty() || settings.external_account->mac_key.empty()))
     return base::invalid(fmt::format("{}: external_account needs both kid and hmac_key", path));
+  if (settings.haproxy && settings.haproxy->certificates.empty())
+    return base::invalid(fmt::format("{}: haproxy needs certificates, a directory", path));
+  if (settings.haproxy && settings.haproxy->socket.empty() && settings.haproxy->reload.empty())
+    return base::invalid(fmt::format("{}: haproxy needs socket, reload or both", path));
+  if (settings.haproxy && settings.haproxy->listen.empty())
+    return base::invalid(
+        fmt::format("{}: haproxy needs listen: what is not seen counts as not done", path));
   return settings;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "jobs/activation.h"
+#include "jobs/haproxy.h"
 #include "jobs/rights.h"
 
 namespace everseal::jobs {
@@ -35,10 +36,9 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
   return certificate;
 }
 
-}  // namespace
-
-Result<IssueSummary> issue(const Environment& environment, const IssueOptions& options) {
-  State state = TRY(State::open(environment));
+// Until they are live.
+Result<IssueSummary> get(const Environment& environment, const IssueOptions& options,
+                         State& state) {
   IssueSummary summary;
   std::vector<store::CertificateRecord> certificates;
   std::span<const IssueName> left = options.names;
@@ -64,6 +64,17 @@ Result<IssueSummary> issue(const Environment& environment, const IssueOptions& o
   TRY(activation.switch_links());
   TRY(activation.commit(Served::elsewhere));
   for (const Issued& issued : activation.versions()) summary.issued.push_back(issued.certificate);
+  return summary;
+}
+
+}  // namespace
+
+Result<IssueSummary> issue(const Environment& environment, const IssueOptions& options) {
+  State state = TRY(State::open(environment));
+  IssueSummary summary = TRY(get(environment, options, state));
+  HaproxyReport haproxy = TRY(put_into_haproxy(environment, state));
+  for (NotServed& failed : haproxy.failed)
+    summary.failed.push_back({std::move(failed.certificate), std::move(failed.error), {}});
   return summary;
 }
 

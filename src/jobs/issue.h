@@ -20,7 +20,8 @@ struct IssueOptions {
   bool force = false;     // also where the present one is good
 };
 
-// How each certificate ended. `unchanged` ones were good already.
+// How each certificate ended. `unchanged` ones were good already. One that is issued and that
+// HAProxy was not proven to show is also among the failed.
 struct IssueSummary {
   std::vector<store::CertificateRecord> issued;
   std::vector<store::CertificateRecord> unchanged;

@@ -7,6 +7,7 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/haproxy.h"
 #include "jobs/hsts_step.h"
 #include "jobs/server.h"
 
@@ -30,6 +31,7 @@ class RenewJob {
   Result<> issue_at(const std::string& server, Certificates certificates);
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
+  Result<> show_by_haproxy();
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
 
@@ -68,6 +70,7 @@ Result<RenewSummary> RenewJob::run() {
   TRY(install({ready_.begin(), elsewhere.begin()}, Served::by_nginx));
   const std::vector<std::string> in_nginx = summary_.renewed;
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
+  TRY(show_by_haproxy());
   TRY(within("the next step of Strict-Transport-Security",
              step_hsts(environment_, state_, in_nginx)));
 
@@ -187,6 +190,15 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
           issued.certificate.names.end())
         drop(activation, issued.certificate.name, disproof.error);
   if (!disproofs.empty()) TRY(deploy::reload(server.instance(), deploy::kPatience));
+  return {};
+}
+
+Result<> RenewJob::show_by_haproxy() {
+  if (options_.dry_run) return {};
+  HaproxyReport report = TRY(put_into_haproxy(environment_, state_));
+  summary_.in_haproxy = std::move(report.served);
+  for (NotServed& failed : report.failed)
+    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   return {};
 }
 

@@ -22,8 +22,9 @@ struct RenewalFailure {
 };
 
 struct RenewSummary {
-  std::vector<std::string> renewed;  // by certificate name
-  std::vector<std::string> planned;  // in a dry run
+  std::vector<std::string> renewed;     // by certificate name
+  std::vector<std::string> planned;     // in a dry run
+  std::vector<std::string> in_haproxy;  // newly shown by it
   std::vector<RenewalFailure> failed;
   std::int64_t certificates = 0;  // all that are kept
   std::optional<Time> next_renewal;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "jobs/activation.h"
+#include "jobs/haproxy.h"
 #include "jobs/port_holder.h"
 #include "jobs/preview.h"
 #include "jobs/rights.h"
@@ -46,6 +47,7 @@ class SecureJob {
   Result<> open_challenges(Issuer& issuer);
   Result<> issue();
   Result<> install();
+  Result<> show_by_haproxy();
   Result<std::vector<deploy::Disproof>> serve(const std::string& thumbprint);
   Result<std::vector<deploy::Disproof>> prove(const nginx::EditPlan& plan, nginx::SiteMode mode,
                                               const std::string& thumbprint);
@@ -83,7 +85,10 @@ Result<SecureReport> SecureJob::run() {
   TRY(look());
   TRY(show_plan());
   if (options_.dry_run) return report(SiteOutcome::planned);
-  if (nothing_to_do()) return report(SiteOutcome::unchanged);
+  if (nothing_to_do()) {
+    TRY(show_by_haproxy());
+    return report(SiteOutcome::unchanged);
+  }
   if (!environment_.settings.assume_yes && !reporter_.confirm("Go ahead?"))
     return base::rejected("nothing was changed: there was no yes");
 
@@ -100,6 +105,7 @@ Result<SecureReport> SecureJob::run() {
       reporter_.failed("nginx", restored.error().message);
     return std::unexpected(std::move(done).error().within(summary));
   }
+  TRY(show_by_haproxy());
   return report(SiteOutcome::secured);
 }
 
@@ -372,6 +378,14 @@ Result<> SecureJob::install() {
   TRY(note_what_nginx_serves(*state_, TRY(server_->model())));
   for (const SitePlan& plan : plans_)
     reporter_.done(plan.site->name, "on HTTPS, proven by handshake");
+  return {};
+}
+
+// What nginx serves stays, whatever becomes of it in HAProxy.
+Result<> SecureJob::show_by_haproxy() {
+  for (const NotServed& failed : TRY(put_into_haproxy(environment_, *state_)).failed)
+    if (const SitePlan* site = find_certificate(failed.certificate.name))
+      end(*site, SiteOutcome::failed, failed.error.message);
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "crypto/jws.h"
 #include "crypto/private_key.h"
+#include "deploy/haproxy.h"
 #include "nginx/edit.h"
 #include "privsep/sandbox.h"
 
@@ -35,6 +36,9 @@ struct Settings {
   std::optional<nginx::HstsWish> hsts;    // none: Strict-Transport-Security stays as it is
   std::optional<nginx::Profile> profile;  // none: as it stands, intermediate if new
   bool harden = true;
+
+  std::optional<deploy::Haproxy> haproxy;
+  std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
 

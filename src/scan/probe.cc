@@ -199,6 +199,20 @@ std::string to_string(const Target& target) {
                                       : fmt::format("{}:{}", target.address, target.port);
 }
 
+Result<Target> parse_target(std::string_view text) {
+  const std::size_t colon = std::min(text.rfind(':'), text.size());
+  std::string_view address = text.substr(0, colon);
+  const std::string_view port = text.substr(std::min(colon + 1, text.size()));
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  Target target{.address = std::string(address)};
+  const auto number = std::from_chars(port.data(), port.data() + port.size(), target.port);
+  if (number.ec != std::errc() || number.ptr != port.data() + port.size() || target.port == 0 ||
+      !socket_address(target) || to_string(target) != text)
+    return base::invalid("expected an address and a port, as \"192.0.2.1:443\" or \"[::1]:443\"");
+  return target;
+}
+
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
   static_cast<void>(TRY(open_ssl()));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -18,6 +19,9 @@ struct Target {
 
 // "[::1]:443".
 std::string to_string(const Target& target);
+
+// Reads that. Errors: invalid.
+Result<Target> parse_target(std::string_view text);
 
 // The leaf that a server presented.
 struct Leaf {

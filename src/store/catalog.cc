@@ -10,9 +10,10 @@ namespace everseal::store {
 namespace {
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 2> kMigrations = {
+constexpr std::array<const char*, 3> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -27,7 +28,7 @@ CREATE TABLE certificates (
   in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
   not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
   failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
-  next_attempt INTEGER NOT NULL
+  next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE TABLE versions (
@@ -54,7 +55,7 @@ constexpr std::string_view kCertificateColumns =
     "SELECT id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, "
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
-    "next_attempt "
+    "next_attempt, in_haproxy "
     "FROM certificates ";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
@@ -176,6 +177,23 @@ Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now
   return read_certificates(std::move(rows));
 }
 
+Result<std::vector<CertificateRecord>> Catalog::certificates_for_haproxy(
+    const std::string& directory) {
+  Statement rows = TRY(database_.prepare(
+      fmt::format("{} WHERE version > 0 AND in_haproxy <> fingerprint || ' in ' || ? ORDER BY id",
+                  kCertificateColumns)));
+  rows.bind(1, directory);
+  return read_certificates(std::move(rows));
+}
+
+Result<> Catalog::save_in_haproxy(const CertificateRecord& certificate,
+                                  const std::string& directory) {
+  Statement update = TRY(database_.prepare(
+      "UPDATE certificates SET in_haproxy = fingerprint || ' in ' || ? WHERE id = ?"));
+  update.bind(1, directory).bind(2, certificate.id);
+  return update.run();
+}
+
 Result<Catalog::Count> Catalog::count() {
   Statement rows = TRY(database_.prepare("SELECT count(*), min(renew_at) FROM certificates"));
   static_cast<void>(TRY(rows.step()));
@@ -206,6 +224,7 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.last_error = rows.text(15);
     record.last_attempt = to_time(rows.integer(16));
     record.next_attempt = to_time(rows.integer(17));
+    record.in_haproxy = rows.text(18);
   }
   return found;
 }
@@ -219,7 +238,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 Result<> Catalog::save_certificate(CertificateRecord& record) {
   Statement insert =
       TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -230,7 +249,7 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(12, to_integer(record.not_after)).bind(13, to_integer(record.renew_at));
   insert.bind(14, record.fingerprint).bind(15, std::int64_t{record.failures});
   insert.bind(16, record.last_error).bind(17, to_integer(record.last_attempt));
-  insert.bind(18, to_integer(record.next_attempt));
+  insert.bind(18, to_integer(record.next_attempt)).bind(19, record.in_haproxy);
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};

@@ -38,6 +38,8 @@ struct CertificateRecord {
   std::vector<std::string> webroots;  // one for each of names, if method is webroot
   std::string preferred_chain;
   bool in_nginx = false;  // a server of nginx was given it by us
+  // What HAProxy was proven to show: "FINGERPRINT in DIRECTORY"; empty: nothing of this.
+  std::string in_haproxy;
 
   int version = 0;  // the newest that was proven to be served (or, outside nginx, switched to)
   Time not_before{}, not_after{};
@@ -116,6 +118,9 @@ class Catalog {
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
   // Those whose renewal time has come or that wait to be installed, the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
+  // Those with a live version that HAProxy was not yet proven to show from that directory.
+  Result<std::vector<CertificateRecord>> certificates_for_haproxy(const std::string& directory);
+  Result<> save_in_haproxy(const CertificateRecord& certificate, const std::string& directory);
   struct Count {
     std::int64_t certificates = 0;
     std::optional<Time> next_renewal;

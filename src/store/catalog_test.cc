@@ -138,7 +138,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 3)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 4)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

@@ -1,0 +1,52 @@
+#include "jobs/haproxy.h"
+
+#include <algorithm>
+
+namespace everseal::jobs {
+namespace {
+
+bool goes_there(const Settings& settings, const store::CertificateRecord& certificate) {
+  const auto& chosen = settings.haproxy_names;
+  return chosen.empty() || std::ranges::any_of(certificate.names, [&](const std::string& name) {
+           return std::ranges::find(chosen, name) != chosen.end();
+         });
+}
+
+}  // namespace
+
+Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& state) {
+  HaproxyReport report;
+  if (!environment.settings.haproxy) return report;
+  const deploy::Haproxy& haproxy = *environment.settings.haproxy;
+  auto waiting = TRY(state.catalog().certificates_for_haproxy(haproxy.certificates));
+  std::erase_if(waiting, [&](const store::CertificateRecord& certificate) {
+    return !goes_there(environment.settings, certificate);
+  });
+  if (waiting.empty()) return report;
+
+  std::vector<std::uint16_t> ports;
+  for (const scan::Target& target : haproxy.listen) ports.push_back(target.port);
+  scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
+  std::vector<deploy::LiveBundle> bundles;
+  for (const store::CertificateRecord& certificate : waiting)
+    bundles.push_back({certificate.name, certificate.names, certificate.fingerprint,
+                       state.certificates().bundle_path(certificate.name)});
+  const auto failures =
+      deploy::put(haproxy, bundles, environment.files, environment.commands, *visitor);
+  for (const store::CertificateRecord& certificate : waiting) {
+    const auto failure = std::ranges::find(failures, certificate.name, &deploy::Disproof::name);
+    if (failure == failures.end()) {
+      TRY(state.catalog().save_in_haproxy(certificate, haproxy.certificates));
+      environment.reporter.done(certificate.name, "shown by HAProxy, proven by handshake");
+      report.served.push_back(certificate.name);
+    } else {
+      Error error = failure->error;
+      error.message += "; the next run tries again";
+      environment.reporter.failed(certificate.name, error.message);
+      report.failed.push_back({certificate, std::move(error)});
+    }
+  }
+  return report;
+}
+
+}  // namespace everseal::jobs

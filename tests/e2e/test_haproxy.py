@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""HAProxy in front of nginx: certificates without a reload, and everything back where that fails."""
+
+import socket
+import ssl
+import threading
+
+from harness import MachineCase, main, visitor
+from harness.everseal import STATE
+from harness.haproxy import CERTIFICATES, SOCKET, Haproxy, make_self_signed, settings
+from harness.load import Load, Wrk
+from harness.sandbox import SCRATCH
+from harness.sites import WEBROOT
+
+NAME = "static.example"
+FILE = CERTIFICATES / f"{NAME}.pem"
+ISSUE = ("issue", "--yes", "-d", f"{NAME}:{WEBROOT}/static")
+RENEWALS = 10
+
+
+class HaproxyTest(MachineCase):
+    def setUp(self):
+        super().setUp()
+        self.haproxy = Haproxy().write()
+        self.addCleanup(self.haproxy.remove)
+        self.haproxy.start()
+        self.root = self.authority.root_file()
+        settings()
+
+    # --- the ways there
+
+    def test_a_new_certificate_needs_no_reload(self):
+        worker = self.haproxy.worker()
+        self.run_everseal(*ISSUE)
+        self.assert_shown()
+        self.assertEqual(self.haproxy.worker(), worker)
+        self.assertEqual(FILE.stat().st_mode & 0o777, 0o600)
+        self.assert_survives_a_restart()
+
+    def test_no_request_fails_while_certificates_are_renewed(self):
+        self.run_everseal(*ISSUE)
+        worker, serials = self.haproxy.worker(), {self.shown()}
+        loads = [Load(lambda: visitor.https_get(NAME, self.root)),
+                 Load(lambda: visitor.https_get(NAME, self.root, address="::1"))]
+        for load in loads:
+            load.start()
+        wrk = Wrk("https://127.0.0.1/", NAME)
+        for _ in range(RENEWALS):
+            self.run_everseal("renew", "--force")
+            serials.add(self.shown())
+        for load in loads:
+            load.stop()
+            self.assertEqual(load.failures, [])
+            self.assertGreater(load.requests, RENEWALS)
+        report = wrk.stop()
+        print(f"{report.requests + sum(load.requests for load in loads)} requests, "
+              f"{RENEWALS} renewals")
+        self.assertEqual(report.failed, 0)
+        self.assertGreater(report.requests, RENEWALS)
+        self.assertEqual(len(serials), RENEWALS + 1)
+        self.assertEqual(self.haproxy.worker(), worker)
+        self.assert_shown()
+
+    def test_by_reload_where_there_is_no_socket(self):
+        settings(socket=None, reload=self.haproxy.reload_command())
+        self.run_everseal(*ISSUE)
+        self.assert_shown()
+
+    def test_by_reload_where_the_socket_fails(self):
+        settings(socket="/run/haproxy/nothing.sock", reload=self.haproxy.reload_command())
+        self.run_everseal(*ISSUE)
+        self.assert_shown()
+
+    def test_what_is_live_already_and_what_is_not_wanted(self):
+        settings(names=["four.example"])
+        self.run_everseal(*ISSUE)
+        self.assertFalse(FILE.exists())
+        settings()
+        document = self.run_everseal("renew", "--json").json()
+        self.assertEqual((document["in_haproxy"], document["renewed"]), ([NAME], []))
+        self.assert_shown()
+        self.haproxy.stop()
+        self.run_everseal("renew")  # nothing is due: nobody is asked
+
+    # --- what fails, and comes back
+
+    def test_a_socket_that_is_not_there(self):
+        self.assert_fails_and_recovers("No such file", socket="/run/haproxy/nothing.sock")
+
+    def test_haproxy_does_not_run(self):
+        self.run_everseal(*ISSUE)
+        before = FILE.read_bytes()
+        self.haproxy.stop()
+        result = self.run_everseal("renew", "--force", status=3)
+        self.assertIn("does HAProxy run", result.err + result.out)
+        self.assertEqual(FILE.read_bytes(), before)
+        self.haproxy.start()
+        self.run_everseal("renew")
+        self.assert_shown()
+
+    def test_a_socket_without_the_right_level(self):
+        self.haproxy.stop()
+        self.haproxy.write(level="user").start()
+        result = self.run_everseal(*ISSUE, status=3)
+        self.assertIn("level admin", result.err + result.out)
+        self.assert_nothing_left()
+        self.haproxy.stop()
+        self.haproxy.write().start()
+        self.run_everseal("renew")
+        self.assert_shown()
+
+    def test_nobody_sees_it(self):
+        """Wrong addresses in the settings: HAProxy took it, the proof fails, all goes back."""
+        self.assert_fails_and_recovers("127.0.0.1:444", listen=["127.0.0.1:444"])
+        self.assertNotIn(NAME, self.haproxy.ask(f"show ssl cert {FILE}") if not FILE.exists() else "")
+
+    def test_the_administrators_own_certificate_comes_back(self):
+        make_self_signed(FILE, NAME)
+        FILE.chmod(0o640)
+        self.haproxy.stop()
+        self.haproxy.start()
+        theirs, leaf = FILE.read_bytes(), self.leaf()
+        settings(listen=["127.0.0.1:444"])
+        self.run_everseal(*ISSUE, status=3)
+        self.assertEqual(FILE.read_bytes(), theirs)
+        self.assertEqual(FILE.stat().st_mode & 0o777, 0o640)
+        self.assertEqual(self.leaf(), leaf)
+
+    def test_a_reload_that_fails(self):
+        settings(socket=None, reload=["false"])
+        result = self.run_everseal(*ISSUE, status=3)
+        self.assertIn("`false`: exit status 1", result.err + result.out)
+        self.assert_nothing_left()
+
+    def test_answers_that_are_none(self):
+        for answer in (b"", b"rubbish\n", b"Unknown command\n" * 10000, b"\x1b[31m\0"):
+            with self.subTest(answer=answer[:20]):
+                with Liar(answer) as liar:
+                    settings(socket=liar.path)
+                    result = self.run_everseal(*ISSUE, "--force", status=3)
+                self.assertIn("HAProxy answered", result.err + result.out)
+                self.assertNotIn("\x1b[31m", result.err + result.out)
+                self.assert_nothing_left()
+
+    def test_somebody_elses_transaction_is_theirs(self):
+        other = SCRATCH / "other.pem"
+        make_self_signed(other, "other.example")
+        self.haproxy.ask(f"new ssl cert {other}")
+        self.haproxy.ask(f"set ssl cert {other} <<\n{other.read_text().replace(chr(10) * 2, chr(10))}")
+        result = self.run_everseal(*ISSUE, status=3)
+        self.assertIn(f"transaction of somebody else, about {other}", result.err + result.out)
+        self.assertIn(f"*{other}", self.haproxy.ask("show ssl cert"))
+        self.haproxy.ask(f"abort ssl cert {other}")
+        self.run_everseal("renew")
+        self.assert_shown()
+
+    # --- killed
+
+    def test_killed_at_every_send(self):
+        """Before each thing said to HAProxy: the next run brings file and memory into step."""
+        self.run_everseal(*ISSUE)
+        for when in range(1, 100):
+            command = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e",
+                       f"inject=sendto:signal=SIGKILL:when={when}"]
+            killed = self.everseal.run("renew", "--force", wrapper=command)
+            if killed.status == 0:
+                break
+            self.haproxy.ask("show info")
+            self.assertTrue(self.shown(), "HAProxy shows nothing")
+            self.run_everseal("renew")
+            self.assert_shown()
+        print(f"killed at {when - 1} sends")
+        self.assertGreater(when, 5)
+        self.assert_no_temporary_files()
+
+    # --- what is seen
+
+    def assert_fails_and_recovers(self, words, **wrong):
+        settings(**wrong)
+        result = self.run_everseal(*ISSUE, status=3)
+        self.assertIn(words, result.err + result.out)
+        self.assert_nothing_left()
+        settings()
+        self.run_everseal("renew")
+        before, serial = FILE.read_bytes(), self.shown()
+        settings(**wrong)
+        self.run_everseal("renew", "--force", status=3)
+        self.assertEqual(FILE.read_bytes(), before)
+        self.assertEqual(self.shown(), serial)
+        settings()
+        self.run_everseal("renew")
+        self.assertNotEqual(self.shown(), serial)
+        self.assert_shown()
+
+    def assert_nothing_left(self):
+        self.assertEqual([path.name for path in CERTIFICATES.iterdir()], ["000-default.pem"])
+        self.assertNotIn(NAME, self.haproxy.ask("show ssl cert"))
+        self.assertNotIn("transaction", self.haproxy.ask("show ssl cert"))
+
+    def assert_no_temporary_files(self):
+        self.assertEqual(sorted(path.name for path in CERTIFICATES.iterdir()),
+                         ["000-default.pem", FILE.name])
+
+    def assert_shown(self):
+        live = (STATE / "live" / NAME / "bundle.pem").read_text()
+        self.assertEqual(FILE.read_text(), live)
+        self.assertIn(self.leaf(), live)
+        self.assert_https(NAME)
+        self.assertNotIn("transaction", self.haproxy.ask("show ssl cert"))
+        self.assert_no_temporary_files()
+
+    def assert_survives_a_restart(self):
+        self.haproxy.stop()
+        self.haproxy.start()
+        self.assert_shown()
+
+    def shown(self):
+        """The serial number of the certificate that a visitor gets, verified."""
+        return visitor.certificate(NAME, self.root)["serialNumber"]
+
+    def leaf(self):
+        """What a visitor gets, verified or not, in PEM."""
+        context = ssl._create_unverified_context()
+        with socket.create_connection(("127.0.0.1", 443), timeout=10) as opened:
+            with context.wrap_socket(opened, server_hostname=NAME) as session:
+                return ssl.DER_cert_to_PEM_cert(session.getpeercert(binary_form=True))
+
+
+class Liar:
+    """A socket on which everything is answered the same."""
+
+    path = SOCKET.parent / "liar.sock"
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def __enter__(self):
+        self.path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                opened, _ = self._listener.accept()
+                with opened:
+                    opened.recv(65536)
+                    opened.sendall(self._answer)
+            except OSError:
+                if self._listener.fileno() < 0:
+                    return
+
+
+if __name__ == "__main__":
+    main()

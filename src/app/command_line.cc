@@ -67,7 +67,7 @@ struct Given {
   ParseOptions parse;
   std::int64_t change = 0;
   int redirect_status = 0;  // 0: not given
-  bool no_hardening = false;
+  bool no_hardening = false, catch_all = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
   bool certificates_only = false, no_catch = false;
@@ -238,6 +238,7 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   if (given.redirect_off) settings.redirect = nginx::Redirect::off;
   if (given.redirect_status != 0) settings.redirect_status = given.redirect_status;
   if (given.no_hardening) settings.harden = false;
+  if (given.catch_all) settings.catch_all = true;
   if (!given.sandbox.empty())
     settings.sandbox = TRY(within("--sandbox", parse_sandbox(given.sandbox)));
   if (given.no_hsts && !given.hsts.empty())
@@ -333,6 +334,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
                   "301 or 308, which keeps a POST [301]")
       ->type_name("CODE")
       ->check(CLI::IsMember({301, 308}).description(""));
+  secure.add_flag("--catch-all", given.catch_all,
+                  "Refuse TLS to names that no server has, where no default_server was chosen");
   secure.add_flag("--no-hardening", given.no_hardening, "Add no TLS settings to http{}");
   secure
       .add_option("--profile", given.profile,

@@ -148,6 +148,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          settings.profile = TRY(nginx::parse_profile(TRY(text(node))));
          return {};
        }},
+      {"nginx.catch_all",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.catch_all = TRY(value<bool>(node, "true or false"));
+         return {};
+       }},
       {"nginx.harden",
        [](Settings& settings, const toml::node& node) -> Result<> {
          settings.harden = TRY(value<bool>(node, "true or false"));

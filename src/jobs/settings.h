@@ -36,6 +36,7 @@ struct Settings {
   std::optional<nginx::HstsWish> hsts;    // none: Strict-Transport-Security stays as it is
   std::optional<nginx::Profile> profile;  // none: as it stands, intermediate if new
   bool harden = true;
+  bool catch_all = false;
 
   std::optional<deploy::Haproxy> haproxy;
   std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all

@@ -43,8 +43,10 @@ class Planner {
   void add_site(const SiteRequest& request);
   void add_challenges(const Site& site);
   void pin_defaults();
-  void include_policy();
+  void include_in_http(const std::string& path);
+  Result<> put_shared(const std::string& path, const std::string& text, std::string_view lack);
   Result<> harden();
+  Result<> catch_all();
   Result<std::optional<std::string>> read_snippet(const std::string& path) const;
   Result<> put_snippet(const std::string& path, const std::string& text);
 
@@ -59,7 +61,7 @@ class Planner {
   Drafts drafts_;
   std::set<const Server*> split_;
   std::set<const Socket*> pinned_;
-  std::map<std::string, const Server*> opened_;
+  NewSockets opened_;
   std::map<std::string_view, std::vector<const Site*>> one_family_;  // sites that lack it
   bool acme_ = false;                                                // acme.conf is needed
   bool tls_ = false;                                                 // some site is put on TLS
@@ -105,9 +107,9 @@ void Planner::add_site(const SiteRequest& request) {
   drafts_.merge(edit.drafts);
   split_.merge(edit.split);
   pinned_.merge(edit.pinned);
-  for (const auto& [address, server] : edit.opened) {
-    const auto [first, added] = opened_.emplace(address, server);
-    if (!added && server < first->second) first->second = server;
+  for (const auto& [address, socket] : edit.opened) {
+    const auto [known, added] = opened_.emplace(address, socket);
+    if (!added) known->second.first = std::min(known->second.first, socket.first);
   }
   tls_ |= request.mode == SiteMode::tls;
 }
@@ -136,8 +138,9 @@ void Planner::pin_defaults() {
   }
 }
 
-// Puts the include of tls.conf into http{}, behind its own TLS settings or before its servers.
-void Planner::include_policy() {
+// Puts the include of a file of ours into http{}, behind its own TLS settings or before its
+// servers.
+void Planner::include_in_http(const std::string& path) {
   const Statement* neighbour = nullptr;
   bool servers = false;  // begun, as far as one can see
   for (const Statement& child : model_.http().statement->children) {
@@ -145,27 +148,54 @@ void Planner::include_policy() {
                (child.name() == "include" && child.words.back().value.contains('*'));
     if (!servers || child.name().starts_with("ssl_")) neighbour = &child;
   }
-  draft(model_.http()).add_after(neighbour, "include " + as_word(tls_path(options_)) + ";");
+  draft(model_.http()).add_after(neighbour, "include " + as_word(path) + ";");
+}
+
+// A file that http{} includes; where it must not be edited, what is lacking for that is said.
+Result<> Planner::put_shared(const std::string& path, const std::string& text,
+                             std::string_view lack) {
+  const bool included = std::ranges::any_of(model_.config().files(),
+                                            [&](const auto& file) { return file->path == path; });
+  const std::string why = included ? "" : untouchable(model_, model_.http());
+  if (!why.empty()) {
+    plan_.notes.push_back({"", model_.http().where(), fmt::format("{}: {}", lack, why)});
+    return {};
+  }
+  TRY(put_snippet(path, text));
+  if (!included) include_in_http(path);
+  return {};
 }
 
 // Writes tls.conf, or brings it up to date, and includes it in http{}.
 Result<> Planner::harden() {
   const std::string path = tls_path(options_);
-  const bool included = std::ranges::any_of(model_.config().files(),
-                                            [&](const auto& file) { return file->path == path; });
   const std::string stands = TRY(read_snippet(path)).value_or("");
   const Profile profile =
       options_.profile.value_or(profile_of(stands).value_or(Profile::intermediate));
   std::ranges::move(compare_policy(model_, profile, options_), std::back_inserter(plan_.notes));
   const std::string policy = tls_snippet(model_, profile, options_);
   if (policy.empty()) return {};
-  const std::string why = included ? "" : untouchable(model_, model_.http());
-  if (!why.empty()) {
-    plan_.notes.push_back({"", model_.http().where(), "TLS was not hardened: " + why});
-    return {};
+  return put_shared(path, policy, "TLS was not hardened");
+}
+
+// Writes catch-all.conf, or says who answers unknown names on sockets that are new.
+Result<> Planner::catch_all() {
+  constexpr Version kFirst{1, 19, 4};
+  if (options_.catch_all && options_.nginx >= kFirst) {
+    const std::string text = catch_all_snippet(model_, opened_, options_);
+    if (text.empty()) return {};
+    return put_shared(catch_all_path(options_), text, "unknown names are not refused");
   }
-  TRY(put_snippet(path, policy));
-  if (!included) include_policy();
+  const std::string_view advice = options_.nginx < kFirst ? "" : "; --catch-all refuses them";
+  for (const auto& [address, socket] : opened_)
+    plan_.notes.push_back({"", socket.first->where(),
+                           fmt::format("as the first server on {} it will answer unknown names "
+                                       "there too{}",
+                                       address, advice)});
+  if (options_.catch_all)
+    plan_.notes.push_back({"", model_.http().where(),
+                           "unknown names are not refused: ssl_reject_handshake needs nginx "
+                           "1.19.4 or newer"});
   return {};
 }
 
@@ -194,16 +224,10 @@ Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
   for (const SiteRequest& request : requests) add_challenges(*request.site);
   say_missing_families();
   pin_defaults();
-  for (const auto& [address, server] : opened_) {
-    plan_.notes.push_back(
-        {"", server->where(),
-         "as the first server on " + address +
-             " it will answer unknown names there too; to refuse them, put a server before it: "
-             "\"server { listen 443 ssl default_server; ssl_reject_handshake on; }\""});
-  }
   acme_ |= !split_.empty();
   if (acme_) TRY(put_snippet(acme_path(options_), acme_snippet(options_)));
   if (tls_ && options_.harden) TRY(harden());
+  if (tls_) TRY(catch_all());
   collect_edits(model_, drafts_, plan_);
   return std::move(plan_);
 }

@@ -44,6 +44,7 @@ struct EditOptions {
   Version openssl{3, 0, 0};
   int redirect_status = 301;         // or 308
   bool harden = true;                // write tls.conf and include it in http{}, in mode tls
+  bool catch_all = false;            // refuse unknown names on 443, in mode tls
   std::optional<Profile> profile{};  // none: that of tls.conf as it stands, else intermediate
 };
 

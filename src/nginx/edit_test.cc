@@ -9,6 +9,7 @@ namespace everseal::nginx {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -237,9 +238,60 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
       "server {\n    listen 80;\n    server_name other.com;\n}\n");
   EXPECT_EQ(
       plan_.notes.back().text,
-      "as the first server on *:443 it will answer unknown names there too; to refuse them, put "
-      "a server before it: \"server { listen 443 ssl default_server; ssl_reject_handshake on; "
-      "}\"");
+      "as the first server on *:443 it will answer unknown names there too; --catch-all refuses "
+      "them");
+}
+
+TEST_F(Edit, RefusesUnknownNamesWhereNobodyWasChosen) {
+  options_.catch_all = true;
+  options_.nginx = Version{1, 19, 4};
+  files_.put("/etc/nginx/sites-enabled/0",
+             "server { listen 8443 ssl default_server; server_name chosen.com; }\n"
+             "server { listen [::1]:443 ssl http2; ssl_protocols TLSv1.3; return 404; }\n");
+  edited(
+      "server {\n    listen 80;\n    server_name example.com;\n}\n"
+      "server {\n    listen 80;\n    server_name other.com;\n}\n");
+  EXPECT_THAT(*after("/etc/nginx/everseal/catch-all.conf"),
+              EndsWith("server {\n"
+                       "    listen [::1]:443 ssl http2 default_server;\n"
+                       "    server_name _;\n"
+                       "    ssl_protocols TLSv1.3;\n"
+                       "    ssl_reject_handshake on;\n"
+                       "    return 421;\n"
+                       "}\n"
+                       "server {\n"
+                       "    listen 443 ssl http2 default_server;\n"
+                       "    ssl_reject_handshake on;\n"
+                       "    return 421;\n"
+                       "}\n"));
+  EXPECT_EQ(after(kMain),
+            "events {}\nhttp {\n    include /etc/nginx/everseal/catch-all.conf;\n"
+            "    include /etc/nginx/sites-enabled/*;\n}\n");
+}
+
+TEST_F(Edit, NeedsNoPinWhereUnknownNamesAreRefused) {
+  options_.catch_all = true;
+  const std::string secure =
+      "server { listen 443 ssl; server_name b.com; ssl_certificate /b.pem; "
+      "ssl_certificate_key /b.pem; }\n";
+  files_.put("/etc/nginx/sites-enabled/b", secure);
+  edited("server {\n    listen 80;\n    server_name a.com;\n}\n");
+  EXPECT_EQ(after("/etc/nginx/sites-enabled/b"), std::nullopt);
+  EXPECT_TRUE(after("/etc/nginx/everseal/catch-all.conf"));
+}
+
+TEST_F(Edit, KeepsAChosenDefault) {
+  options_.catch_all = true;
+  edited("server {\n    listen 443 ssl default_server;\n    server_name example.com;\n}\n");
+  EXPECT_EQ(after("/etc/nginx/everseal/catch-all.conf"), std::nullopt);
+}
+
+TEST_F(Edit, SaysThatOldVersionsCannotRefuseUnknownNames) {
+  options_.catch_all = true;
+  options_.nginx = Version{1, 18, 0};
+  edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
+  EXPECT_EQ(plan_.notes.back().text,
+            "unknown names are not refused: ssl_reject_handshake needs nginx 1.19.4 or newer");
 }
 
 TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22

@@ -142,6 +142,11 @@ bool Model::has_tls(const Server& server) const {
       server.listens, [this](const Listen& listen) { return socket(listen.address())->is_tls(); });
 }
 
+bool Model::rejects_handshakes(const Server& server) const {
+  const auto reject = effective(server, "ssl_reject_handshake");
+  return !reject.empty() && reject.back()->argument(1) == "on";
+}
+
 std::vector<const Directive*> Model::effective(const Server& server, std::string_view name) const {
   auto own = children(*server.directive, name);
   std::erase_if(own, [](const Directive* each) { return each->argument_count() == 0; });

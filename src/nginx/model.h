@@ -75,6 +75,9 @@ class Model {
   // Whether any socket of the server speaks TLS, by the union of all servers' flags.
   bool has_tls(const Server& server) const;
 
+  // Whether the server refuses every handshake (ssl_reject_handshake, nginx 1.19.4).
+  bool rejects_handshakes(const Server& server) const;
+
   // The directives `name` in force for a server: its own, else those of http{}. Each has an
   // argument.
   std::vector<const Directive*> effective(const Server& server, std::string_view name) const;

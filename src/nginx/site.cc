@@ -139,6 +139,14 @@ bool same_pair(const CertificatePair& a, const CertificatePair& b) {
   return a.certificate_directive == b.certificate_directive && a.key_directive == b.key_directive;
 }
 
+// Whether nobody ever gets an answer of the server: no name of it needs a certificate.
+bool is_closed(const Model& model, const Server& server) {
+  return model.rejects_handshakes(server) &&
+         std::ranges::all_of(server.listens, [&](const Listen& listen) {
+           return model.socket(listen.address())->is_tls();
+         });
+}
+
 void add_server(const Model& model, const Server& server, const std::vector<std::string>& names,
                 Site& site) {
   for (const std::string& name : names) {
@@ -183,7 +191,8 @@ Sites find_sites(const Model& model) {
   Groups groups(servers.size());
   std::map<std::string, std::size_t> first_with;
   for (std::size_t i = 0; i < servers.size(); ++i) {
-    names.push_back(sorter.issuable(servers[i]));
+    names.push_back(is_closed(model, servers[i]) ? std::vector<std::string>()
+                                                 : sorter.issuable(servers[i]));
     for (const std::string& name : names[i]) {
       groups.join(i, first_with.try_emplace(name, i).first->second);
     }

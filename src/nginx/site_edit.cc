@@ -59,11 +59,6 @@ bool can_be_written(const std::string& path) {
          std::ranges::none_of(path, [](unsigned char c) { return c < ' '; });
 }
 
-bool rejects(const Model& model, const Server& server) {
-  auto reject = model.effective(server, "ssl_reject_handshake");
-  return !reject.empty() && reject.back()->argument(1) == "on";
-}
-
 bool has_wildcard(const Server& server, std::string_view name) {
   return std::ranges::any_of(server.names, [&](const ServerName& each) {
     return each.kind != ServerName::Kind::exact && each.name == name;
@@ -95,7 +90,7 @@ const Server* answers_at(const Model& model, const Socket& all_443, const std::s
     const bool is_elsewhere = std::ranges::all_of(names_of(*server), [&](const auto& name) {
       return elsewhere.contains(name) && !here.contains(name);
     });
-    if (!is_elsewhere) return server;
+    if (!is_elsewhere && !model.rejects_handshakes(*server)) return server;
   }
   return nullptr;
 }
@@ -309,10 +304,14 @@ void SiteEdit::open_port(const Server& server) {
       return refuse(listen->directive ? listen->directive->where() : server.where(), why);
     }
     twins_.emplace(std::pair(&server, listen->directive), twin_arguments(server, *listen));
-    const Socket* socket = model_.socket(listen->host + ":443");
+    const std::string address = listen->host + ":443";
+    const Socket* socket = model_.socket(address);
     if (socket == nullptr) {
-      opened.emplace(listen->host + ":443", &server);
-    } else if (&server < socket->default_server) {
+      const std::string& arguments = twins_.at({&server, listen->directive});
+      opened.emplace(address, NewSocket{&server, arguments.contains(" http2"),
+                                        arguments.contains(" proxy_protocol")});
+    } else if (&server < socket->default_server &&
+               !(options_.catch_all && may_catch_all(*socket, options_))) {
       pinned.insert(socket);
     }
   }
@@ -343,8 +342,9 @@ void SiteEdit::pin_default(const Socket& socket) {
 
 // A TLS server that lacks a certificate gets it, one that has one only if that is asked for.
 bool SiteEdit::wants_certificate(const Server& server) const {
-  if (secured_.contains(&server) || request_.replace_existing) return !rejects(model_, server);
-  return certificate_pairs(model_, server).empty() && !rejects(model_, server);
+  if (secured_.contains(&server) || request_.replace_existing)
+    return !model_.rejects_handshakes(server);
+  return certificate_pairs(model_, server).empty() && !model_.rejects_handshakes(server);
 }
 
 void SiteEdit::install_certificate(const Server& server) {

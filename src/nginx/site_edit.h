@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "nginx/catch_all.h"
 #include "nginx/edit.h"
 #include "nginx/placement.h"
 
@@ -27,8 +28,7 @@ class SiteEdit {
   Drafts drafts;
   std::set<const Server*> split;   // their port 80 moves to a redirecting server
   std::set<const Socket*> pinned;  // their default server must not change
-  std::map<std::string, const Server*>
-      opened;  // sockets that are new, with their first server here
+  NewSockets opened;               // with their first server here
   std::vector<Note> notes;
   std::vector<Note> refusals;
 

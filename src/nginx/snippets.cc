@@ -22,12 +22,6 @@ std::string checksum(std::string_view text) {
   return fmt::format("{:016x}", hash);
 }
 
-// The last comment of a snippet; what is below it is what is summed up.
-std::string stamp(std::string_view particulars, std::string_view body) {
-  return fmt::format("{}{}{}{}{}. Changed by hand it is left alone.\n", kStamp, kFormat,
-                     particulars, kChecksum, checksum(body));
-}
-
 // The line of a stamp and what is below it.
 std::optional<std::pair<std::string_view, std::string_view>> split_at_stamp(std::string_view text) {
   const std::size_t begin = text.find(kStamp);
@@ -79,6 +73,11 @@ std::string tls_snippet(const Model& model, Profile profile, const EditOptions& 
       "# To be rid of it, remove the line \"include {};\" first, then this file.\n"
       "{}{}",
       to_string(profile), tls_path(options), stamp(particulars, body), body);
+}
+
+std::string stamp(std::string_view particulars, std::string_view body) {
+  return fmt::format("{}{}{}{}{}. Changed by hand it is left alone.\n", kStamp, kFormat,
+                     particulars, kChecksum, checksum(body));
 }
 
 std::optional<Profile> profile_of(std::string_view snippet) {

@@ -24,7 +24,11 @@ std::string tls_snippet(const Model& model, Profile profile, const EditOptions& 
 // The profile that a text of tls_snippet() was made for; none if it is not one.
 std::optional<Profile> profile_of(std::string_view snippet);
 
-// Whether a text is as one of the functions above made it, now or in an earlier version: what was
+// The last comment of a file of ours: its format, `particulars` (", KEY VALUE" each), and the
+// checksum of what is below it.
+std::string stamp(std::string_view particulars, std::string_view body);
+
+// Whether a text is as it was when stamp() was put on it, now or in an earlier version: what was
 // changed by hand is left alone.
 bool is_untouched(std::string_view snippet);
 

@@ -30,14 +30,24 @@ std::unexpected<Error> changed(const Socket& socket, std::string_view what) {
       fmt::format("the edit would change {} of {}; nothing was written", what, socket.address));
 }
 
+bool is_chosen(const Socket& socket) {
+  return std::ranges::any_of(socket.default_server->listens, [&](const Listen& listen) {
+    return listen.default_server && listen.address() == socket.address;
+  });
+}
+
+// Who answers unknown names by being the first may be relieved by one who refuses them.
+Result<> same_default(const Socket& before, const Model& model, const Socket& after) {
+  if (identity(*before.default_server) == identity(*after.default_server)) return {};
+  if (!is_chosen(before) && model.rejects_handshakes(*after.default_server)) return {};
+  return changed(before, "the default server");
+}
+
 Result<> same_socket(const Socket& before, const Socket* after) {
   if (after == nullptr) return changed(before, "the existence");
   if (before.ssl != after->ssl || before.quic != after->quic || before.http2 != after->http2 ||
       before.proxy_protocol != after->proxy_protocol) {
     return changed(before, "the protocols");
-  }
-  if (identity(*before.default_server) != identity(*after->default_server)) {
-    return changed(before, "the default server");
   }
   return {};
 }
@@ -79,6 +89,7 @@ Result<> verify_edit(const Model& before, const Model& after, const std::vector<
   for (const Socket& socket : before.sockets()) {
     const Socket* now = after.socket(socket.address);
     TRY(same_socket(socket, now));
+    TRY(same_default(socket, after, *now));
     TRY(same_order(socket, *now));
     for (const auto& [name, server] : socket.exact_names) {
       const Server* answers = after.server_for(*now, name);
@@ -89,9 +100,12 @@ Result<> verify_edit(const Model& before, const Model& after, const std::vector<
     for (const std::string& name : ours) {
       const Server* was = before.server_for(socket, name);
       const Server* is = after.server_for(*now, name);
-      // A site that comes to a socket takes its names from the default server there.
-      bool joined = is != nullptr && has_name(*is, name);
-      if (!joined && was != nullptr && (is == nullptr || identity(*was) != identity(*is))) {
+      // A site that comes to a socket takes its names from the default server there, as does a
+      // default that refuses unknown names.
+      const bool joined = is != nullptr && has_name(*is, name);
+      const bool refused = is == now->default_server && was == socket.default_server;
+      if (!joined && !refused && was != nullptr &&
+          (is == nullptr || identity(*was) != identity(*is))) {
         return changed(socket, fmt::format("the answer to \"{}\"", name));
       }
     }

@@ -10,7 +10,8 @@
 namespace everseal::nginx {
 
 // Checks that an edit changed nobody's meaning: every socket that was there has the same flags, the
-// same servers in the same order and the same default; every name is answered by the same server or
+// same servers in the same order and the same default (or, where none was chosen, one that refuses
+// every handshake); every name is answered by the same server or
 // by its redirecting twin; sockets that are new speak TLS. Errors: internal, naming the difference.
 Result<> verify_edit(const Model& before, const Model& after, const std::vector<Site>& sites);
 

@@ -9,6 +9,8 @@ from harness.nginx import CONFIGURATION
 from harness.sandbox import SCRATCH, wait_until
 
 TLS_CONF = CONFIGURATION / "everseal/tls.conf"
+CATCH_ALL = CONFIGURATION / "everseal/catch-all.conf"
+FOUR = "127.0.0.4"
 HEADERS = CONFIGURATION / "conf.d/headers.conf"
 
 
@@ -55,6 +57,32 @@ class Hardening(MachineCase):
         self.assertIn("tls.conf:1: ssl_protocols is kept, but offers TLSv1.1", out)
         self.assertNotIn("ssl_protocols", TLS_CONF.read_text())
         self.assertFalse(self.speaks(ssl.TLSVersion.TLSv1_3))
+
+    def test_unknown_names_are_refused_only_on_request(self):
+        self.secure()
+        self.assertEqual("static.example", self.shown("stranger.example"))
+        self.secure("--catch-all")
+        wait_until("strangers are refused", lambda: self.shown("stranger.example") is None)
+        self.assertEqual("static.example", self.shown("static.example"))
+        self.assertIn("Nothing to do", self.secure("--catch-all").out)
+        self.secure("--catch-all", name="four.example")
+        self.assertEqual("four.example", self.shown("four.example", FOUR))
+        self.assertIsNone(self.shown("stranger.example", FOUR))
+        for _ in range(2):
+            self.run_everseal("undo", "--yes")
+        wait_until("they are answered again", lambda: self.shown("stranger.example"))
+        self.assertFalse(CATCH_ALL.exists())
+
+    def shown(self, name, address="127.0.0.1"):
+        """The first name of the certificate that a visitor is shown; None where there is none."""
+        context = ssl.create_default_context(cafile=self.authority.root_file())
+        context.check_hostname = False
+        try:
+            with socket.create_connection((address, 443), timeout=5) as connection:
+                with context.wrap_socket(connection, server_hostname=name) as session:
+                    return session.getpeercert()["subjectAltName"][0][1]
+        except ssl.SSLError:
+            return None
 
     def test_an_unknown_profile(self):
         self.assertIn("modern, intermediate, old", self.secure("--profile", "best", status=2).err)

@@ -60,7 +60,7 @@ for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth
 
 // What was given on the command line; laid over the settings file.
 struct Given {
-  std::string config, state, server, ca_bundle, key_type, preferred_chain, nginx_binary,
+  std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain, nginx_binary,
       nginx_config, user;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
@@ -232,6 +232,9 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   if (!given.eab_kid.empty()) settings.external_account = {given.eab_kid, given.eab_key};
   if (!given.key_type.empty())
     settings.key_type = TRY(within("--key-type", crypto::parse_key_type(given.key_type)));
+  if (!given.second_key_type.empty())
+    settings.second_key_type =
+        TRY(within("--second-key-type", crypto::parse_key_type(given.second_key_type)));
   if (given.redirect_on && given.redirect_off)
     return base::invalid("--redirect and --no-redirect exclude each other");
   if (given.redirect_on) settings.redirect = nginx::Redirect::on;
@@ -334,6 +337,10 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
                   "301 or 308, which keeps a POST [301]")
       ->type_name("CODE")
       ->check(CLI::IsMember({301, 308}).description(""));
+  secure
+      .add_option("--second-key-type", given.second_key_type,
+                  "A second certificate beside the first: rsa-2048 for old clients [none]")
+      ->type_name("TYPE");
   secure.add_flag("--catch-all", given.catch_all,
                   "Refuse TLS to names that no server has, where no default_server was chosen");
   secure.add_flag("--no-hardening", given.no_hardening, "Add no TLS settings to http{}");

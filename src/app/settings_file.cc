@@ -80,6 +80,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          settings.key_type = TRY(crypto::parse_key_type(TRY(text(node))));
          return {};
        }},
+      {"second_key_type",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.second_key_type = TRY(crypto::parse_key_type(TRY(text(node))));
+         return {};
+       }},
       {"sandbox",
        [](Settings& settings, const toml::node& node) -> Result<> {
          settings.sandbox = TRY(parse_sandbox(TRY(text(node))));

@@ -135,6 +135,15 @@ Result<std::string> join_ecdsa(std::string_view der, std::size_t width) {
 
 }  // namespace
 
+KeyFamily family_of(KeyType type) {
+  return type == KeyType::ecdsa_p256 || type == KeyType::ecdsa_p384 ? KeyFamily::ecdsa
+                                                                    : KeyFamily::rsa;
+}
+
+std::string_view to_string(KeyFamily family) {
+  return family == KeyFamily::ecdsa ? "ecdsa" : "rsa";
+}
+
 std::string_view to_string(KeyType type) { return traits(type).name; }
 
 Result<KeyType> parse_key_type(std::string_view text) {

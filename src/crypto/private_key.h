@@ -15,6 +15,12 @@ namespace everseal::crypto {
 // The keys that public CAs certify.
 enum class KeyType { ecdsa_p256, ecdsa_p384, rsa_2048, rsa_3072, rsa_4096 };
 
+// What a server has at most one certificate of, for each name.
+enum class KeyFamily { ecdsa, rsa };
+KeyFamily family_of(KeyType type);
+// "ecdsa", "rsa".
+std::string_view to_string(KeyFamily family);
+
 // "ecdsa-p256", "rsa-2048", …
 std::string_view to_string(KeyType type);
 

@@ -62,6 +62,7 @@ bool is_plain_path(std::string_view path);
 struct LiveBundle {
   std::string name;                // of the certificate; "NAME.pem" is HAProxy's file of it
   std::vector<std::string> names;  // that it is for
+  std::optional<crypto::KeyFamily> key;
   std::string fingerprint;         // of its leaf
   std::string path;                // of its bundle.pem
 };

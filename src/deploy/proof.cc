@@ -30,7 +30,9 @@ std::string seen_at(const nginx::Endpoint& endpoint) {
 
 Result<> look(scan::Visitor& visitor, const ServesLeaf& expected) {
   const nginx::Endpoint& endpoint = expected.endpoint;
-  const auto leaf = TRY(visitor.handshake(target(endpoint), endpoint.name, kTimeout));
+  scan::Target where = target(endpoint);
+  where.key = expected.key;
+  const auto leaf = TRY(visitor.handshake(where, endpoint.name, kTimeout));
   if (leaf.fingerprint == expected.fingerprint) return {};
   return base::transient(fmt::format("{}: serves another certificate ({}, until {})",
                                      seen_at(endpoint), leaf.issuer,

@@ -1,6 +1,7 @@
 // Proof that the running nginx does what was intended: seen from outside, not believed.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -13,9 +14,11 @@
 
 namespace everseal::deploy {
 
-// A handshake for the endpoint's name shows this leaf.
+// A handshake for the endpoint's name, by a visitor who knows only this family of keys (none: any),
+// shows this leaf.
 struct ServesLeaf {
   nginx::Endpoint endpoint;
+  std::optional<crypto::KeyFamily> key;
   std::string fingerprint;  // SHA-256 of the DER, hexadecimal
 };
 

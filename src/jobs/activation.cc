@@ -71,9 +71,11 @@ Result<> Activation::commit(Served served) {
 }
 
 void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
-            const nginx::Site& site, const std::string& fingerprint) {
+            const nginx::Site& site, const store::CertificateRecord& certificate,
+            const std::string& fingerprint) {
+  const auto key = family_of(certificate);
   for (const nginx::Endpoint& endpoint : nginx::endpoints(model, site)) {
-    if (endpoint.tls) expectations.push_back(deploy::ServesLeaf{endpoint, fingerprint});
+    if (endpoint.tls) expectations.push_back(deploy::ServesLeaf{endpoint, key, fingerprint});
     if (endpoint.redirects) expectations.push_back(deploy::Redirects{endpoint});
   }
 }

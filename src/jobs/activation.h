@@ -41,9 +41,11 @@ class Activation {
   std::map<std::string, int> before_;  // what was live, by name; 0: nothing
 };
 
-// What visitors must see of a site that serves `fingerprint` in `model`.
+// What visitors must see of a site that serves the leaf `fingerprint` of this certificate in
+// `model`.
 void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
-            const nginx::Site& site, const std::string& fingerprint);
+            const nginx::Site& site, const store::CertificateRecord& certificate,
+            const std::string& fingerprint);
 
 // deploy::prove() on the sockets of `model`, by a process that can reach only these. Errors: those
 // of Workers::visitor().

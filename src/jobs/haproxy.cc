@@ -29,7 +29,8 @@ Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& st
   scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
   std::vector<deploy::LiveBundle> bundles;
   for (const store::CertificateRecord& certificate : waiting)
-    bundles.push_back({certificate.name, certificate.names, certificate.fingerprint,
+    bundles.push_back({certificate.name, certificate.names, family_of(certificate),
+                       certificate.fingerprint,
                        state.certificates().bundle_path(certificate.name)});
   const auto failures =
       deploy::put(haproxy, bundles, environment.files, environment.commands, *visitor);

@@ -117,7 +117,8 @@ Result<> RenewJob::issue(Certificates certificates) {
   std::map<std::string, Certificates> by_server;
   const Settings& settings = environment_.settings;
   for (store::CertificateRecord& certificate : certificates) {
-    if (settings.key_type) certificate.key_type = crypto::to_string(*settings.key_type);
+    const auto& key_type = certificate.beside.empty() ? settings.key_type : settings.second_key_type;
+    if (key_type) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     by_server[certificate.server].push_back(std::move(certificate));
   }
@@ -169,7 +170,7 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
     for (const nginx::Site& site : sites.sites)
       if (std::ranges::find(site.pairs, bundle, &nginx::CertificatePair::certificate) !=
           site.pairs.end())
-        expect(expectations, model, site, issued.version.fingerprint);
+        expect(expectations, model, site, issued.certificate, issued.version.fingerprint);
   }
   const auto reloaded = deploy::reload(server.instance(), deploy::kPatience);
   Result<> live = reloaded ? Result<>() : std::unexpected(reloaded.error());

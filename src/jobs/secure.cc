@@ -57,6 +57,7 @@ class SecureJob {
   SitePlan* find_certificate(const std::string& name);
   void end(const SitePlan& plan, SiteOutcome outcome, std::string why);
   void fail(const SitePlan& plan, const std::string& why);
+  void give_up(const nginx::Site& site);
   void fail_disproven(const std::vector<deploy::Disproof>& disproofs);
   SecureReport report(SiteOutcome done);
   std::string fingerprint(const SitePlan& site) const;
@@ -154,15 +155,18 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
   for (const SitePlan& plan : plans_) {
     if (plan.need == Need::nothing || blocked_.contains(plan.site->name)) continue;
     if (mode == nginx::SiteMode::challenge && plan.need != Need::issue) continue;
-    nginx::SiteRequest& request = requests.emplace_back();
+    const bool is_second = !requests.empty() && requests.back().site == plan.site;
+    nginx::SiteRequest& request = is_second ? requests.back() : requests.emplace_back();
     request.site = plan.site;
     request.mode = mode;
-    request.bundle_path =
-        fmt::format("{}/live/{}/bundle.pem", environment_.settings.state, plan.certificate.name);
+    request.bundles.push_back(
+        {fmt::format("{}/live/{}/bundle.pem", environment_.settings.state, plan.certificate.name),
+         family_of(plan.certificate) == crypto::KeyFamily::rsa ? nginx::KeyFamily::rsa
+                                                               : nginx::KeyFamily::ecdsa});
     request.redirect = environment_.settings.redirect;
     request.hsts = environment_.settings.hsts;
     request.replace_existing = true;
-    request.validate = plan.need == Need::issue;
+    request.validate = plan.need == Need::issue || (is_second && request.validate);
   }
   nginx::EditOptions options = server_->edit_options(thumbprint);
   if (mode == nginx::SiteMode::challenge) options.harden = false;
@@ -210,7 +214,7 @@ std::vector<nginx::Note> SecureJob::blocked_by_others(const nginx::EditPlan& pla
   if (!holder) return blocked;
   for (const SitePlan& site : plans_) {
     if (site.need != Need::issue || !has(plan.no_http, site.site->name)) continue;
-    blocked_.insert(site.site->name);
+    if (!blocked_.insert(site.site->name).second) continue;
     blocked.push_back(
         {site.site->name, site.site->where,
          fmt::format(
@@ -304,12 +308,18 @@ void SecureJob::fail(const SitePlan& plan, const std::string& why) {
   end(plan, SiteOutcome::failed, why);
 }
 
+void SecureJob::give_up(const nginx::Site& site) {
+  if (!activation_) return;
+  for (const SitePlan& plan : plans_)
+    if (plan.site == &site) activation_->give_up(plan.certificate.name);
+}
+
 // Fails the sites of which something expected was not seen.
 void SecureJob::fail_disproven(const std::vector<deploy::Disproof>& disproofs) {
   for (const deploy::Disproof& disproof : disproofs)
     for (SitePlan& plan : plans_)
       if (std::ranges::find(plan.site->names, disproof.name) != plan.site->names.end()) {
-        if (activation_) activation_->give_up(plan.certificate.name);
+        give_up(*plan.site);
         fail(plan, disproof.error.message);
         break;
       }
@@ -337,7 +347,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& pl
   std::vector<deploy::Expectation> expectations;
   for (const SitePlan& site : plans_) {
     if (mode == nginx::SiteMode::tls)
-      expect(expectations, after, *site.site, fingerprint(site));
+      expect(expectations, after, *site.site, site.certificate, fingerprint(site));
     else if (site.need != Need::issue)
       continue;
     if (site.certificate.method != store::Method::nginx) continue;
@@ -377,7 +387,7 @@ Result<> SecureJob::install() {
   TRY(deployment_->commit());
   TRY(note_what_nginx_serves(*state_, TRY(server_->model())));
   for (const SitePlan& plan : plans_)
-    reporter_.done(plan.site->name, "on HTTPS, proven by handshake");
+    reporter_.done(plan.certificate.name, "on HTTPS, proven by handshake");
   return {};
 }
 

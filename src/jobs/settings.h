@@ -29,6 +29,8 @@ struct Settings {
 
   std::optional<crypto::KeyType> key_type;  // none: as the certificate has it, ECDSA P-256 if new
 
+  std::optional<crypto::KeyType> second_key_type;  // none: no second certificate is added
+
   std::string nginx_binary = "nginx";
   std::string nginx_config;  // empty: the compiled-in path
   nginx::Redirect redirect = nginx::Redirect::automatic;

@@ -16,15 +16,26 @@ std::set<std::string> as_set(const std::vector<std::string>& names) {
   return {names.begin(), names.end()};
 }
 
+bool serves(State& state, const nginx::Site& site,
+            const store::CertificateRecord& certificate) {
+  return std::ranges::find(site.pairs, state.certificates().bundle_path(certificate.name),
+                           &nginx::CertificatePair::certificate) != site.pairs.end();
+}
+
 // The record whose bundle the site's servers already name, else the one of the site's name.
 Result<std::optional<store::CertificateRecord>> find_record(State& state, const nginx::Site& site) {
   for (const nginx::CertificatePair& pair : site.pairs) {
     const std::string directory = base::directory_of(pair.certificate);
     const std::string name = directory.substr(directory.rfind('/') + 1);
-    if (pair.certificate == state.certificates().bundle_path(name))
-      if (auto record = TRY(state.catalog().certificate(name))) return record;
+    if (pair.certificate != state.certificates().bundle_path(name)) continue;
+    auto record = TRY(state.catalog().certificate(name));
+    if (record && record->beside.empty()) return record;
   }
   return state.catalog().certificate(site.name);
+}
+
+std::string second_name(const store::CertificateRecord& first, crypto::KeyFamily family) {
+  return fmt::format("{}-{}", first.name, crypto::to_string(family));
 }
 
 // Whether a certificate of the administrator's is one that needs no replacing: it covers all names,
@@ -54,27 +65,53 @@ class Planner {
   Planner(const Environment& environment, State* state, Wish wish)
       : environment_(environment), state_(state), wish_(wish) {}
 
-  Result<SitePlan> plan(const nginx::Site& site) {
+  // One plan, or two where the site has a second certificate or is to get it.
+  Result<std::vector<SitePlan>> plan(const nginx::Site& site) {
+    const Settings& settings = environment_.settings;
     const auto record = state_ ? TRY(find_record(*state_, site)) : std::nullopt;
-    SitePlan plan{&site, wanted(site, record), Need::issue, "new"};
+    SitePlan first{&site, wanted(site, record, settings.key_type), Need::issue, "new"};
+    if (!record) first.certificate.name = site.name;
     if (record) {
-      TRY(judge_ours(plan, *record));
+      TRY(judge_ours(first, *record));
     } else if (wish_ == Wish::what_is_needed) {
-      TRY(judge_foreign(plan));
+      TRY(judge_foreign(first));
     }
-    return plan;
+    auto second = first.need == Need::nothing ? std::nullopt : TRY(plan_second(first));
+    std::vector<SitePlan> plans = {std::move(first)};
+    if (second) plans.push_back(*std::move(second));
+    return plans;
   }
 
  private:
+  Result<std::optional<SitePlan>> plan_second(const SitePlan& first) {
+    const auto& wish = environment_.settings.second_key_type;
+    const crypto::KeyType first_type = TRY(crypto::parse_key_type(first.certificate.key_type));
+    const bool first_is_rsa = crypto::family_of(first_type) == crypto::KeyFamily::rsa;
+    const auto family = first_is_rsa ? crypto::KeyFamily::ecdsa : crypto::KeyFamily::rsa;
+    if (wish && crypto::family_of(*wish) != family)
+      return base::invalid(fmt::format(
+          "{}: a second certificate with a key of {} beside one of {}: nginx serves one of ECDSA "
+          "and one of RSA; choose another second_key_type",
+          first.site->name, crypto::to_string(*wish), first.certificate.key_type));
+    const std::string name = second_name(first.certificate, family);
+    const auto record = state_ ? TRY(state_->catalog().certificate(name)) : std::nullopt;
+    if (!wish && !(record && serves(*state_, *first.site, *record))) return std::nullopt;
+    SitePlan second{first.site, wanted(*first.site, record, wish), Need::issue, "new"};
+    second.certificate.name = name;
+    second.certificate.beside = first.certificate.name;
+    if (record) TRY(judge_ours(second, *record));
+    return second;
+  }
+
   store::CertificateRecord wanted(const nginx::Site& site,
-                                  const std::optional<store::CertificateRecord>& record) {
+                                  const std::optional<store::CertificateRecord>& record,
+                                  const std::optional<crypto::KeyType>& key_type) {
     const Settings& settings = environment_.settings;
     store::CertificateRecord certificate = record.value_or(store::CertificateRecord{});
-    if (!record) certificate.name = site.name;
     if (as_set(certificate.names) != as_set(site.names)) certificate.names = site.names;
     certificate.server = settings.server;
-    if (!record || settings.key_type)
-      certificate.key_type = crypto::to_string(settings.new_key_type());
+    if (!record || key_type)
+      certificate.key_type = crypto::to_string(key_type.value_or(crypto::KeyType::ecdsa_p256));
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     return certificate;
   }
@@ -129,7 +166,8 @@ Result<std::vector<SitePlan>> plan_sites(const Environment& environment, State* 
                                          std::span<const nginx::Site> sites, Wish wish) {
   Planner planner(environment, state, wish);
   std::vector<SitePlan> plans;
-  for (const nginx::Site& site : sites) plans.push_back(TRY(planner.plan(site)));
+  for (const nginx::Site& site : sites)
+    std::ranges::move(TRY(planner.plan(site)), std::back_inserter(plans));
   return plans;
 }
 

@@ -114,4 +114,9 @@ Result<> State::discard_pending(const store::CertificateRecord& certificate) {
   return catalog().remove_version(certificate.id, pending->number);
 }
 
+std::optional<crypto::KeyFamily> family_of(const store::CertificateRecord& certificate) {
+  const auto type = crypto::parse_key_type(certificate.key_type);
+  return type ? std::optional(crypto::family_of(*type)) : std::nullopt;
+}
+
 }  // namespace everseal::jobs

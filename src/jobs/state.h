@@ -16,6 +16,9 @@
 
 namespace everseal::jobs {
 
+// Of a certificate's key; none of a kind that this version does not know.
+std::optional<crypto::KeyFamily> family_of(const store::CertificateRecord& certificate);
+
 // What every job works in; all of it must outlive the job.
 struct Environment {
   FileSystem& files;

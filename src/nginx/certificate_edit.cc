@@ -8,15 +8,13 @@
 namespace everseal::nginx {
 namespace {
 
-enum class KeyType { rsa, ecdsa };
-
 // From the PEM label, or the algorithm's object identifier in base64 (RFC 5208, RFC 5915).
-std::optional<KeyType> key_type(const FileReader& files, const std::string& path) {
+std::optional<KeyFamily> key_family(const FileReader& files, const std::string& path) {
   auto pem = files.read(path);
   if (!pem) return std::nullopt;
-  if (pem->contains("BEGIN EC PRIVATE KEY") || pem->contains("ByqGSM49AgE")) return KeyType::ecdsa;
+  if (pem->contains("BEGIN EC PRIVATE KEY") || pem->contains("ByqGSM49AgE")) return KeyFamily::ecdsa;
   if (pem->contains("BEGIN RSA PRIVATE KEY") || pem->contains("BgkqhkiG9w0BAQEF")) {
-    return KeyType::rsa;
+    return KeyFamily::rsa;
   }
   return std::nullopt;
 }
@@ -45,11 +43,15 @@ CertificateEdit replacement(const Server& server, const CertificatePair& pair) {
 }  // namespace
 
 CertificateEdit certificate_edit(const Model& model, const Server& server,
-                                 const std::string& bundle_path, const FileReader& files) {
+                                 const SiteRequest& request, std::size_t which,
+                                 const FileReader& files) {
+  const Bundle& bundle = request.bundles[which];
   auto pairs = certificate_pairs(model, server);
-  for (const CertificatePair& pair : pairs) {
-    if (pair.certificate == bundle_path && pair.key == bundle_path) return {};
-  }
+  const auto is_of = [](const CertificatePair& pair, const Bundle& one) {
+    return pair.certificate == one.path && pair.key == one.path;
+  };
+  for (const CertificatePair& pair : pairs)
+    if (is_of(pair, bundle)) return {};
   bool own = std::ranges::any_of(server.directive->children, [](const Directive& child) {
     return child.name() == "ssl_certificate" || child.name() == "ssl_certificate_key";
   });
@@ -58,17 +60,23 @@ CertificateEdit certificate_edit(const Model& model, const Server& server,
     return refusal(*server.directive,
                    "the server has an ssl_certificate_key without ssl_certificate: take it out");
   }
-  if (pairs.size() == 1) return replacement(server, pairs.front());
-  auto wanted = key_type(files, bundle_path).value_or(KeyType::ecdsa);
+  std::erase_if(pairs, [&](const CertificatePair& pair) {
+    return std::ranges::any_of(request.bundles,
+                               [&](const Bundle& each) { return is_of(pair, each); });
+  });
+  if (pairs.empty()) return {.action = CertificateEdit::Action::add};
+  // What the site's one certificate is replaced by need not be of its family; a second one's place
+  // is beside the first's.
+  if (pairs.size() == 1 && request.bundles.size() == 1) return replacement(server, pairs.front());
   const CertificatePair* same = nullptr;
   for (const CertificatePair& pair : pairs) {
-    auto type = key_type(files, pair.key);
-    if (!type || (type == wanted && same != nullptr)) {
+    auto family = key_family(files, pair.key);
+    if (!family || (family == bundle.key && same != nullptr)) {
       return refusal(*pair.certificate_directive,
                      "the server has several certificates and it is not clear which has the new "
                      "one's key type: replace that pair by hand");
     }
-    if (type == wanted) same = &pair;
+    if (family == bundle.key) same = &pair;
   }
   if (same == nullptr) return {.action = CertificateEdit::Action::add};
   return replacement(server, *same);

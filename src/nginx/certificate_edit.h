@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "nginx/edit.h"
 #include "nginx/model.h"
 #include "nginx/site.h"
 
@@ -17,9 +18,10 @@ struct CertificateEdit {
   std::string reason{};       // refuse
 };
 
-// How `server` comes to serve the bundle: a pair of the same key type is replaced, one of the other
-// type stays beside it. `files` reads keys' types.
+// How `server` comes to serve bundle number `which` of the request: a pair of the same family is
+// replaced, one of the other stays beside it. `files` reads the families of foreign keys.
 CertificateEdit certificate_edit(const Model& model, const Server& server,
-                                 const std::string& bundle_path, const FileReader& files);
+                                 const SiteRequest& request, std::size_t which,
+                                 const FileReader& files);
 
 }  // namespace everseal::nginx

@@ -27,10 +27,18 @@ enum class Redirect {
   off,
 };
 
+enum class KeyFamily { ecdsa, rsa };  // nginx serves one certificate of each to one name
+
+// A certificate to serve.
+struct Bundle {
+  std::string path;  // one PEM file with key and chain
+  KeyFamily key = KeyFamily::ecdsa;
+};
+
 struct SiteRequest {
   const Site* site = nullptr;
   SiteMode mode = SiteMode::challenge;
-  std::string bundle_path;  // one PEM file with key and chain
+  std::vector<Bundle> bundles;  // of different families; not empty in mode tls
   Redirect redirect = Redirect::automatic;
   std::optional<HstsWish> hsts;   // none: Strict-Transport-Security stays as it is
   bool replace_existing = false;  // also servers that already have a certificate

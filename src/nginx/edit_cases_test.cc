@@ -37,7 +37,7 @@ EditPlan plan_all(const Model& model, const FileReader& files, const Sites& site
   for (const Site& site : sites.sites) {
     requests.push_back({.site = &site,
                         .mode = SiteMode::tls,
-                        .bundle_path = "/var/lib/everseal/live/x/bundle.pem",
+                        .bundles = {{"/var/lib/everseal/live/x/bundle.pem"}},
                         .hsts = std::nullopt,
                         .replace_existing = true});
   }

@@ -19,7 +19,7 @@ void edit(const std::string& text) {
     SiteRequest& request = requests.emplace_back();
     request.site = &site;
     request.mode = SiteMode::tls;
-    request.bundle_path = "/s/bundle.pem";
+    request.bundles = {{"/s/bundle.pem"}};
   }
   EditOptions options;
   options.own_directory = "/n/everseal";

@@ -22,7 +22,7 @@ class Edit : public testing::Test {
   Edit() {
     files_.put(kMain, "events {}\nhttp {\n    include /etc/nginx/sites-enabled/*;\n}\n");
     request_.mode = SiteMode::tls;
-    request_.bundle_path = "/b.pem";
+    request_.bundles = {{"/b.pem"}};
     options_.own_directory = "/etc/nginx/everseal";
     options_.thumbprint = "THUMB";
     options_.harden = false;
@@ -308,6 +308,31 @@ TEST_F(Edit, ReplacesThePairOfTheSameKeyType) {  // A22
                 "    ssl_certificate_key /b.pem;\n}\n");
 }
 
+TEST_F(Edit, PutsTwoCertificatesSideBySide) {
+  request_.redirect = Redirect::off;
+  request_.bundles = {{"/e.pem", KeyFamily::ecdsa}, {"/r.pem", KeyFamily::rsa}};
+  const std::string pairs =
+      "    ssl_certificate /e.pem;\n    ssl_certificate_key /e.pem;\n"
+      "    ssl_certificate /r.pem;\n    ssl_certificate_key /r.pem;\n";
+  EXPECT_THAT(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
+              HasSubstr(pairs));
+  const std::string first =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /e.pem;\n    ssl_certificate_key /e.pem;\n";
+  request_.validate = false;
+  request_.replace_existing = true;
+  EXPECT_THAT(edited(first + "}\n"), HasSubstr(pairs));
+  // A pair of the administrator's own of one family gives way to that of ours.
+  files_.put("/foreign.pem", "-----BEGIN RSA PRIVATE KEY-----\n");
+  EXPECT_THAT(edited(first + "    ssl_certificate /foreign.pem;\n"
+                             "    ssl_certificate_key /foreign.pem;\n}\n"),
+              HasSubstr(pairs));
+  // One that is no longer asked for stays.
+  request_.bundles.pop_back();
+  const std::string both = "server {\n    listen 443 ssl;\n    server_name example.com;\n" + pairs;
+  EXPECT_EQ(edited(both + "}\n"), both + "}\n");
+}
+
 TEST_F(Edit, AsksIfTheKeyTypesAreUnknown) {
   request_.replace_existing = true;
   edited(
@@ -587,14 +612,14 @@ TEST_F(Edit, WritesBehindCommentsAndNotIntoThem) {  // 7
 
 TEST_F(Edit, QuotesPathsThatNeedIt) {  // 7
   request_.redirect = Redirect::off;
-  request_.bundle_path = "/my {live}; #\"x\"/b.pem";
+  request_.bundles = {{"/my {live}; #\"x\"/b.pem"}};
   EXPECT_THAT(edited("server {\n    listen 80;\n    server_name example.com;\n}\n"),
               HasSubstr("    ssl_certificate \"/my {live}; #\\\"x\\\"/b.pem\";\n"));
 }
 
 TEST_F(Edit, RefusesPathsThatNginxCannotBeGiven) {  // 7
   for (const std::string& path : {std::string("/a$b/b.pem"), "/" + std::string(4096, 'a')}) {
-    request_.bundle_path = path;
+    request_.bundles = {{path}};
     edited("server {\n    listen 80;\n    server_name example.com;\n}\n");
     EXPECT_THAT(refusals(), ElementsAre(HasSubstr("a:1: nginx has no way to write this path")));
   }

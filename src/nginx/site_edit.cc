@@ -98,11 +98,12 @@ const Server* answers_at(const Model& model, const Socket& all_443, const std::s
 }  // namespace
 
 void SiteEdit::decide() {
-  if (const std::string& path = request_.bundle_path; !can_be_written(path)) {
-    return refuse(site_.where, fmt::format("nginx has no way to write this path, so no certificate "
-                                           "can be there: {}. Choose another state directory",
-                                           path));
-  }
+  for (const Bundle& bundle : request_.bundles)
+    if (!can_be_written(bundle.path))
+      return refuse(site_.where,
+                    fmt::format("nginx has no way to write this path, so no certificate can be "
+                                "there: {}. Choose another state directory",
+                                bundle.path));
   for (const Server* server : site_.servers) {
     if (!model_.has_tls(*server) && needs_tls(*server)) open_port(*server);
   }
@@ -111,7 +112,8 @@ void SiteEdit::decide() {
     if (!model_.has_tls(*server) && !secured_.contains(server)) continue;
     if (wants_redirect(*server)) redirect(*server);
     if (!split.contains(server)) add_twins(*server);
-    if (wants_certificate(*server)) install_certificate(*server);
+    if (wants_certificate(*server))
+      for (std::size_t i = 0; i < request_.bundles.size(); ++i) install_certificate(*server, i);
     set_hsts(*server);
   }
   for (const Socket* socket : pinned) pin_default(*socket);
@@ -347,8 +349,9 @@ bool SiteEdit::wants_certificate(const Server& server) const {
   return certificate_pairs(model_, server).empty() && !model_.rejects_handshakes(server);
 }
 
-void SiteEdit::install_certificate(const Server& server) {
-  CertificateEdit edit = certificate_edit(model_, server, request_.bundle_path, files_);
+void SiteEdit::install_certificate(const Server& server, std::size_t which) {
+  const std::string& path = request_.bundles[which].path;
+  CertificateEdit edit = certificate_edit(model_, server, request_, which, files_);
   if (edit.action == CertificateEdit::Action::replace) {
     if (const ServerName* name = first_uncovered(server)) {
       return refuse(
@@ -363,9 +366,9 @@ void SiteEdit::install_certificate(const Server& server) {
     case CertificateEdit::Action::nothing:
       return;
     case CertificateEdit::Action::add:
-      return add_pair(draft(server), request_.bundle_path);
+      return add_pair(draft(server), path);
     case CertificateEdit::Action::replace:
-      for (Span span : edit.spans) draft(server).replace(span, as_word(request_.bundle_path));
+      for (Span span : edit.spans) draft(server).replace(span, as_word(path));
       return;
     case CertificateEdit::Action::refuse:
       return refuse(edit.where, edit.reason);

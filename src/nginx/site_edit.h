@@ -36,7 +36,7 @@ class SiteEdit {
   void open_port(const Server& server);
   void pin_default(const Socket& socket);
   bool wants_certificate(const Server& server) const;
-  void install_certificate(const Server& server);
+  void install_certificate(const Server& server, std::size_t which);
   void redirect(const Server& server);
   void set_hsts(const Server& server);
   std::vector<std::string> names_without_tls(const Server& server) const;

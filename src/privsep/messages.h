@@ -181,6 +181,8 @@ using EdgeRequest = std::variant<ask_edge::Publish, ask_edge::Retract>;
 template <>
 inline constexpr std::uint64_t kEnumerators<crypto::KeyType> = 5;
 template <>
+inline constexpr std::uint64_t kEnumerators<crypto::KeyFamily> = 2;
+template <>
 inline constexpr std::uint64_t kEnumerators<acme::Step> = 8;
 template <>
 inline constexpr std::uint64_t kEnumerators<acme::OrderStage> = 2;
@@ -205,7 +207,7 @@ void fields(auto& archive, crypto::EncodedChain& it) {
 void fields(auto& archive, crypto::LeafFacts& it) {
   archive(it.names, it.self_signed, it.not_before, it.not_after);
 }
-void fields(auto& archive, scan::Target& it) { archive(it.address, it.port, it.proxy_protocol); }
+void fields(auto& archive, scan::Target& it) { archive(it.address, it.port, it.proxy_protocol, it.key); }
 void fields(auto& archive, scan::Leaf& it) { archive(it.fingerprint, it.issuer, it.not_after); }
 void fields(auto& archive, scan::Answer& it) { archive(it.status, it.location, it.body); }
 

@@ -150,6 +150,13 @@ std::string openssl_reason() {
   return reason ? reason : "the connection was closed";
 }
 
+// In the words of SSL_set1_sigalgs_list(3).
+const char* signatures_of(crypto::KeyFamily family) {
+  return family == crypto::KeyFamily::ecdsa
+             ? "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512"
+             : "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
+}
+
 Result<> drive_handshake(SSL* session, Connection& connection) {
   while (true) {
     const int done = ssl().connect(session);
@@ -226,6 +233,9 @@ Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& s
   // What SSL_set_tlsext_host_name() stands for, without its cast.
   ssl().ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
              const_cast<char*>(server_name.c_str()));
+  if (target.key)
+    ssl().ctrl(session.get(), SSL_CTRL_SET_SIGALGS_LIST, 0,
+               const_cast<char*>(signatures_of(*target.key)));
   TRY(drive_handshake(session.get(), connection));
   X509* const peer = ssl().get1_peer_certificate(session.get());
   if (!peer) return base::transient(fmt::format("{}: no certificate", connection.attempt()));

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "crypto/private_key.h"
 
 namespace everseal::scan {
 
@@ -15,6 +17,7 @@ struct Target {
   std::string address;  // IPv4 or IPv6, numeric
   std::uint16_t port = 0;
   bool proxy_protocol = false;  // send a PROXY header first (haproxy, proxy-protocol.txt, v1)
+  std::optional<crypto::KeyFamily> key{};  // understand no signature of another one
 };
 
 // "[::1]:443".

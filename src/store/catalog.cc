@@ -10,10 +10,11 @@ namespace everseal::store {
 namespace {
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 3> kMigrations = {
+constexpr std::array<const char*, 4> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE certificates ADD COLUMN beside TEXT NOT NULL DEFAULT ''",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -28,7 +29,8 @@ CREATE TABLE certificates (
   in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
   not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
   failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
-  next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT ''
+  next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT '',
+  beside TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE TABLE versions (
@@ -55,7 +57,7 @@ constexpr std::string_view kCertificateColumns =
     "SELECT id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, "
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
-    "next_attempt, in_haproxy "
+    "next_attempt, in_haproxy, beside "
     "FROM certificates ";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
@@ -225,6 +227,7 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.last_attempt = to_time(rows.integer(16));
     record.next_attempt = to_time(rows.integer(17));
     record.in_haproxy = rows.text(18);
+    record.beside = rows.text(19);
   }
   return found;
 }
@@ -238,7 +241,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 Result<> Catalog::save_certificate(CertificateRecord& record) {
   Statement insert =
       TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -249,7 +252,7 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(12, to_integer(record.not_after)).bind(13, to_integer(record.renew_at));
   insert.bind(14, record.fingerprint).bind(15, std::int64_t{record.failures});
   insert.bind(16, record.last_error).bind(17, to_integer(record.last_attempt));
-  insert.bind(18, to_integer(record.next_attempt)).bind(19, record.in_haproxy);
+  insert.bind(18, to_integer(record.next_attempt)).bind(19, record.in_haproxy).bind(20, record.beside);
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};

@@ -37,6 +37,7 @@ struct CertificateRecord {
   Method method = Method::nginx;
   std::vector<std::string> webroots;  // one for each of names, if method is webroot
   std::string preferred_chain;
+  std::string beside;     // of which this is the second, with another kind of key; else empty
   bool in_nginx = false;  // a server of nginx was given it by us
   // What HAProxy was proven to show: "FINGERPRINT in DIRECTORY"; empty: nothing of this.
   std::string in_haproxy;

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """TLS settings and Strict-Transport-Security: what visitors get of the profiles and of the ramp."""
 
-import ssl
 import socket
+import ssl
+import subprocess
 
 from harness import MachineCase, main, visitor
 from harness.nginx import CONFIGURATION
 from harness.sandbox import SCRATCH, wait_until
 
 TLS_CONF = CONFIGURATION / "everseal/tls.conf"
+SIGNATURES = {"ecdsa": "ECDSA+SHA256", "rsa": "RSA-PSS+SHA256:RSA+SHA256"}
 CATCH_ALL = CONFIGURATION / "everseal/catch-all.conf"
 FOUR = "127.0.0.4"
 HEADERS = CONFIGURATION / "conf.d/headers.conf"
@@ -83,6 +85,36 @@ class Hardening(MachineCase):
                     return session.getpeercert()["subjectAltName"][0][1]
         except ssl.SSLError:
             return None
+
+    def test_two_certificates_side_by_side(self):
+        self.secure("--second-key-type", "rsa-2048")
+        before = {kind: self.serial(kind) for kind in SIGNATURES}
+        self.assertNotEqual(before["ecdsa"], before["rsa"])
+        self.assertIn("Nothing to do", self.secure().out)
+        self.run_everseal("renew", "--force")
+        for kind in SIGNATURES:
+            self.assertNotEqual(before[kind], self.serial(kind))
+        wrong = self.secure("--second-key-type", "ecdsa-p384", status=1)
+        self.assertIn("nginx serves one of ECDSA and one of RSA", wrong.err)
+        self.run_everseal("undo", "--yes")
+
+    def test_a_second_certificate_joins_the_first(self):
+        self.secure()
+        first = self.serial("ecdsa")
+        self.assertIsNone(self.serial("rsa"))
+        self.secure("--second-key-type", "rsa-2048")
+        self.assertEqual(first, self.serial("ecdsa"))
+        self.assertIsNotNone(self.serial("rsa"))
+
+    def serial(self, kind, name="static.example"):
+        """Of the certificate that a visitor gets who knows signatures of this kind alone."""
+        done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:443", "-servername",
+                               name, "-sigalgs", SIGNATURES[kind], "-CAfile",
+                               self.authority.root_file(), "-verify_return_error"],
+                              input=b"", capture_output=True)
+        shown = subprocess.run(["openssl", "x509", "-noout", "-serial"], input=done.stdout,
+                               capture_output=True)
+        return shown.stdout if done.returncode == 0 else None
 
     def test_an_unknown_profile(self):
         self.assertIn("modern, intermediate, old", self.secure("--profile", "best", status=2).err)

@@ -60,14 +60,14 @@ for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth
 
 // What was given on the command line; laid over the settings file.
 struct Given {
-  std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain, nginx_binary,
-      nginx_config, user;
+  std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
+      nginx_binary, nginx_config, user;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
   std::int64_t change = 0;
   int redirect_status = 0;  // 0: not given
-  bool no_hardening = false, catch_all = false;
+  bool no_hardening = false, catch_all = false, remove_dead_lines = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
        all = false;
   bool certificates_only = false, no_catch = false;
@@ -242,6 +242,7 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   if (given.redirect_status != 0) settings.redirect_status = given.redirect_status;
   if (given.no_hardening) settings.harden = false;
   if (given.catch_all) settings.catch_all = true;
+  if (given.remove_dead_lines) settings.remove_dead_lines = true;
   if (!given.sandbox.empty())
     settings.sandbox = TRY(within("--sandbox", parse_sandbox(given.sandbox)));
   if (given.no_hsts && !given.hsts.empty())
@@ -343,6 +344,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       ->type_name("TYPE");
   secure.add_flag("--catch-all", given.catch_all,
                   "Refuse TLS to names that no server has, where no default_server was chosen");
+  secure.add_flag("--remove-dead-lines", given.remove_dead_lines,
+                  "Take TLS settings out that have no effect");
   secure.add_flag("--no-hardening", given.no_hardening, "Add no TLS settings to http{}");
   secure
       .add_option("--profile", given.profile,

@@ -146,6 +146,8 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          const auto seconds = node.value_exact<std::int64_t>();
          const std::string word = seconds ? std::to_string(*seconds) : node.value_or(std::string());
          settings.hsts = TRY(parse_hsts(word));
+         if (settings.hsts->may_step)
+           return base::invalid("\"next\" is for one run: `everseal secure --hsts=next`");
          return {};
        }},
       {"nginx.profile",
@@ -156,6 +158,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"nginx.catch_all",
        [](Settings& settings, const toml::node& node) -> Result<> {
          settings.catch_all = TRY(value<bool>(node, "true or false"));
+         return {};
+       }},
+      {"nginx.remove_dead_lines",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.remove_dead_lines = TRY(value<bool>(node, "true or false"));
          return {};
        }},
       {"nginx.harden",
@@ -212,12 +219,14 @@ Result<nginx::HstsWish> parse_hsts(std::string_view word) {
     return base::invalid("the browsers' lists take only names with \";subdomains;preload\"");
   word = word.substr(0, end);
   if (word == "ramp") return wish;
+  wish.may_step = word == "next";
+  if (wish.may_step) return wish;
   wish.kind = word == "off" ? nginx::HstsWish::Kind::withdraw : nginx::HstsWish::Kind::fixed;
   if (word == "off") return wish;
   const char* const stop = word.data() + word.size();
   const auto read = std::from_chars(word.data(), stop, wish.max_age);
   if (read.ec == std::errc() && read.ptr == stop && wish.max_age > 0) return wish;
-  return base::invalid("expected a number of seconds, \"ramp\" or \"off\"");
+  return base::invalid("expected a number of seconds, \"ramp\", \"next\" or \"off\"");
 }
 
 Result<nginx::Redirect> parse_redirect(std::string_view word) {

@@ -210,6 +210,13 @@ bool Certificate::has_other_names() const {
   return false;
 }
 
+bool Certificate::has_ocsp_responder() const {
+  STACK_OF(OPENSSL_STRING)* const urls = X509_get1_ocsp(certificate_.get());
+  const bool has = urls != nullptr && sk_OPENSSL_STRING_num(urls) > 0;
+  X509_email_free(urls);
+  return has;
+}
+
 Time Certificate::not_before() const { return time_of(X509_get0_notBefore(certificate_.get())); }
 
 Time Certificate::not_after() const { return time_of(X509_get0_notAfter(certificate_.get())); }

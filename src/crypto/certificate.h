@@ -33,6 +33,9 @@ class Certificate {
   // Whether the alternative name holds anything that is not a DNS name (an address, an e-mail …).
   bool has_other_names() const;
 
+  // Whether it says whom to ask about its revocation (RFC 6960 §4.2.2.1, OCSP).
+  bool has_ocsp_responder() const;
+
   Time not_before() const;
   Time not_after() const;
 

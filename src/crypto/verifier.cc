@@ -26,7 +26,8 @@ Result<EncodedChain> DirectVerifier::verify(std::string_view pem,
 Result<LeafFacts> DirectVerifier::inspect(std::string_view pem) {
   const CertificateChain chain = TRY(CertificateChain::from_pem(pem));
   const Certificate& leaf = chain.leaf();
-  return LeafFacts{leaf.dns_names(), leaf.self_signed(), leaf.not_before(), leaf.not_after()};
+  return LeafFacts{leaf.dns_names(), leaf.self_signed(), leaf.has_ocsp_responder(),
+                   leaf.not_before(), leaf.not_after()};
 }
 
 }  // namespace everseal::crypto

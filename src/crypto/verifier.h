@@ -26,6 +26,7 @@ struct EncodedChain {
 struct LeafFacts {
   std::vector<std::string> names{};  // DNS names, lower-case
   bool self_signed = false;
+  bool has_ocsp_responder = false;
   Time not_before{}, not_after{};
 };
 

@@ -395,7 +395,8 @@ void Putting::prove() {
                                            .port = target.port,
                                            .tls = true,
                                            .proxy_protocol = target.proxy_protocol},
-                                          placed.bundle->key, placed.bundle->fingerprint});
+                                          placed.bundle->key,
+                                          placed.bundle->fingerprint});
   if (expectations.empty()) return;
   const std::vector<Disproof> disproofs = deploy::prove(visitor_, expectations, kPatience);
   bool reload_again = false;

@@ -63,8 +63,8 @@ struct LiveBundle {
   std::string name;                // of the certificate; "NAME.pem" is HAProxy's file of it
   std::vector<std::string> names;  // that it is for
   std::optional<crypto::KeyFamily> key;
-  std::string fingerprint;         // of its leaf
-  std::string path;                // of its bundle.pem
+  std::string fingerprint;  // of its leaf
+  std::string path;         // of its bundle.pem
 };
 
 // Gives HAProxy the bundles: each is written into the directory (0600, atomically), pushed through

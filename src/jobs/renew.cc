@@ -117,7 +117,8 @@ Result<> RenewJob::issue(Certificates certificates) {
   std::map<std::string, Certificates> by_server;
   const Settings& settings = environment_.settings;
   for (store::CertificateRecord& certificate : certificates) {
-    const auto& key_type = certificate.beside.empty() ? settings.key_type : settings.second_key_type;
+    const auto& key_type =
+        certificate.beside.empty() ? settings.key_type : settings.second_key_type;
     if (key_type) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     by_server[certificate.server].push_back(std::move(certificate));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "jobs/activation.h"
@@ -38,6 +39,7 @@ class SecureJob {
   Result<> look();
   Result<std::string> thumbprint();
   Result<nginx::EditPlan> plan_edits(nginx::SiteMode mode, const std::string& thumbprint);
+  Result<std::map<std::string, bool>> responders();
   Result<> show_plan();
   bool nothing_to_do() const;
 
@@ -170,8 +172,35 @@ Result<nginx::EditPlan> SecureJob::plan_edits(nginx::SiteMode mode, const std::s
   }
   nginx::EditOptions options = server_->edit_options(thumbprint);
   if (mode == nginx::SiteMode::challenge) options.harden = false;
+  if (mode == nginx::SiteMode::tls) options.responders = TRY(responders());
   const FileReader& files = deployment_ ? deployment_->originals() : environment_.files;
   return nginx::plan_tls(*model_, requests, options, files);
+}
+
+// Of every certificate that nginx serves or will serve, where a setting of it asks for that.
+Result<std::map<std::string, bool>> SecureJob::responders() {
+  std::map<std::string, bool> known;
+  const auto matters = [&](const nginx::Server& server) {
+    return !model_->effective(server, "ssl_stapling").empty() ||
+           !model_->effective(server, "resolver").empty();
+  };
+  if (std::ranges::none_of(model_->servers(), matters)) return known;
+  std::map<std::string, std::string> chains;  // by the path that nginx is given
+  for (const nginx::Server& server : model_->servers())
+    for (const nginx::CertificatePair& pair : nginx::certificate_pairs(*model_, server))
+      if (!pair.is_variable()) chains.emplace(pair.certificate, pair.certificate);
+  for (const SitePlan& plan : plans_) {
+    const std::string live =
+        fmt::format("{}/live/{}/", environment_.settings.state, plan.certificate.name);
+    chains.insert_or_assign(live + "bundle.pem", live + "fullchain.pem");  // without the key
+  }
+  for (const auto& [path, chain] : chains) {
+    const auto pem = environment_.files.read(chain);
+    if (!pem) continue;
+    crypto::Verifier* const verifier = TRY(environment_.workers.verifier());
+    if (const auto leaf = verifier->inspect(*pem)) known.emplace(path, leaf->has_ocsp_responder);
+  }
+  return known;
 }
 
 Result<> SecureJob::show_plan() {

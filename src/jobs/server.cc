@@ -60,6 +60,7 @@ nginx::EditOptions Server::edit_options(const std::string& thumbprint) const {
   options.openssl = instance_.openssl();
   options.redirect_status = environment_.settings.redirect_status;
   options.harden = environment_.settings.harden;
+  options.remove_dead_lines = environment_.settings.remove_dead_lines;
   options.catch_all = environment_.settings.catch_all;
   options.profile = environment_.settings.profile;
   return options;

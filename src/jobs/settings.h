@@ -39,6 +39,7 @@ struct Settings {
   std::optional<nginx::Profile> profile;  // none: as it stands, intermediate if new
   bool harden = true;
   bool catch_all = false;
+  bool remove_dead_lines = false;
 
   std::optional<deploy::Haproxy> haproxy;
   std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all

@@ -16,8 +16,7 @@ std::set<std::string> as_set(const std::vector<std::string>& names) {
   return {names.begin(), names.end()};
 }
 
-bool serves(State& state, const nginx::Site& site,
-            const store::CertificateRecord& certificate) {
+bool serves(State& state, const nginx::Site& site, const store::CertificateRecord& certificate) {
   return std::ranges::find(site.pairs, state.certificates().bundle_path(certificate.name),
                            &nginx::CertificatePair::certificate) != site.pairs.end();
 }

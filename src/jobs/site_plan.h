@@ -27,7 +27,8 @@ struct SitePlan {
 
 enum class Wish { what_is_needed, new_certificates };
 
-// A plan for each certificate of each site, in order, the second of a site right behind its first. `state` may be null: nothing is kept yet. Reads, changes nothing.
+// A plan for each certificate of each site, in order, the second of a site right behind its first.
+// `state` may be null: nothing is kept yet. Reads, changes nothing.
 Result<std::vector<SitePlan>> plan_sites(const Environment& environment, State* state,
                                          std::span<const nginx::Site> sites, Wish wish);
 

@@ -12,7 +12,8 @@ namespace {
 std::optional<KeyFamily> key_family(const FileReader& files, const std::string& path) {
   auto pem = files.read(path);
   if (!pem) return std::nullopt;
-  if (pem->contains("BEGIN EC PRIVATE KEY") || pem->contains("ByqGSM49AgE")) return KeyFamily::ecdsa;
+  if (pem->contains("BEGIN EC PRIVATE KEY") || pem->contains("ByqGSM49AgE"))
+    return KeyFamily::ecdsa;
   if (pem->contains("BEGIN RSA PRIVATE KEY") || pem->contains("BgkqhkiG9w0BAQEF")) {
     return KeyFamily::rsa;
   }

@@ -32,10 +32,11 @@ void collect_edits(const Model& model, const Drafts& drafts, EditPlan& plan) {
 // Puts all edits together.
 class Planner {
  public:
-  Planner(const Model& model, const EditOptions& options, const FileReader& files)
-      : model_(model), options_(options), files_(files) {}
+  Planner(const Model& model, std::span<const SiteRequest> requests, const EditOptions& options,
+          const FileReader& files)
+      : model_(model), requests_(requests), options_(options), files_(files) {}
 
-  Result<EditPlan> plan(std::span<const SiteRequest> requests);
+  Result<EditPlan> plan();
 
  private:
   bool may_be_validated(const SiteRequest& request, const ChallengeServers& found);
@@ -46,6 +47,7 @@ class Planner {
   void include_in_http(const std::string& path);
   Result<> put_shared(const std::string& path, const std::string& text, std::string_view lack);
   Result<> harden();
+  void remove(const Directive& line);
   Result<> catch_all();
   Result<std::optional<std::string>> read_snippet(const std::string& path) const;
   Result<> put_snippet(const std::string& path, const std::string& text);
@@ -55,6 +57,7 @@ class Planner {
   }
 
   const Model& model_;
+  const std::span<const SiteRequest> requests_;
   const EditOptions& options_;
   const FileReader& files_;
   EditPlan plan_;
@@ -172,10 +175,23 @@ Result<> Planner::harden() {
   const std::string stands = TRY(read_snippet(path)).value_or("");
   const Profile profile =
       options_.profile.value_or(profile_of(stands).value_or(Profile::intermediate));
-  std::ranges::move(compare_policy(model_, profile, options_), std::back_inserter(plan_.notes));
+  for (Finding& finding : compare_policy(model_, profile, options_, requests_)) {
+    if (finding.dead && options_.remove_dead_lines) remove(*finding.dead);
+    plan_.notes.push_back(std::move(finding.note));
+  }
   const std::string policy = tls_snippet(model_, profile, options_);
   if (policy.empty()) return {};
   return put_shared(path, policy, "TLS was not hardened");
+}
+
+// Only from http{} and servers themselves: what they include may be for others, too.
+void Planner::remove(const Directive& line) {
+  const auto is_in = [&](const Directive& block) {
+    return is_own(block, &line) && untouchable(model_, block).empty();
+  };
+  if (is_in(model_.http())) return draft(model_.http()).remove(*line.statement);
+  for (const Server& server : model_.servers())
+    if (is_in(*server.directive)) return draft(*server.directive).remove(*line.statement);
 }
 
 // Writes catch-all.conf, or says who answers unknown names on sockets that are new.
@@ -219,9 +235,9 @@ Result<> Planner::put_snippet(const std::string& path, const std::string& text) 
   return {};
 }
 
-Result<EditPlan> Planner::plan(std::span<const SiteRequest> requests) {
-  for (const SiteRequest& request : requests) add_site(request);
-  for (const SiteRequest& request : requests) add_challenges(*request.site);
+Result<EditPlan> Planner::plan() {
+  for (const SiteRequest& request : requests_) add_site(request);
+  for (const SiteRequest& request : requests_) add_challenges(*request.site);
   say_missing_families();
   pin_defaults();
   acme_ |= !split_.empty();
@@ -240,7 +256,7 @@ bool EditPlan::refused(const Site& site) const {
 
 Result<EditPlan> plan_tls(const Model& model, std::span<const SiteRequest> requests,
                           const EditOptions& options, const FileReader& files) {
-  return Planner(model, options, files).plan(requests);
+  return Planner(model, requests, options, files).plan();
 }
 
 EditPlan plan_hsts_step(const Model& model, std::span<const Site> sites) {

@@ -1,6 +1,7 @@
 // The edits that put sites on HTTPS, decided on the model, made on the bytes.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,8 +51,11 @@ struct EditOptions {
   std::string thumbprint;     // of the account key, base64url (RFC 8555 §8.1)
   Version nginx{1, 22, 1};
   Version openssl{3, 0, 0};
-  int redirect_status = 301;         // or 308
-  bool harden = true;                // write tls.conf and include it in http{}, in mode tls
+  int redirect_status = 301;  // or 308
+  bool harden = true;         // write tls.conf and include it in http{}, in mode tls
+  // By path, whether that certificate names an OCSP responder; those left out are not known yet.
+  std::map<std::string, bool> responders{};
+  bool remove_dead_lines = false;    // take TLS lines out that have no effect, in mode tls
   bool catch_all = false;            // refuse unknown names on 443, in mode tls
   std::optional<Profile> profile{};  // none: that of tls.conf as it stands, else intermediate
 };

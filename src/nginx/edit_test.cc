@@ -12,6 +12,7 @@ using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr const char* kMain = "/etc/nginx/nginx.conf";
 constexpr const char* kSite = "/etc/nginx/sites-enabled/a";
@@ -278,6 +279,38 @@ TEST_F(Edit, NeedsNoPinWhereUnknownNamesAreRefused) {
   edited("server {\n    listen 80;\n    server_name a.com;\n}\n");
   EXPECT_EQ(after("/etc/nginx/sites-enabled/b"), std::nullopt);
   EXPECT_TRUE(after("/etc/nginx/everseal/catch-all.conf"));
+}
+
+TEST_F(Edit, TakesDeadLinesOutOnRequest) {
+  options_.harden = true;
+  request_.replace_existing = true;
+  request_.validate = false;
+  options_.responders = {{"/b.pem", false}};
+  const std::string site =
+      "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+      "    ssl_certificate /old.pem;\n    ssl_certificate_key /old.key;\n";
+  const std::string dead = "    ssl_stapling on; # from a guide\n    ssl_stapling_verify on;\n";
+  EXPECT_THAT(edited(site + dead + "}\n"), HasSubstr(dead));
+  options_.remove_dead_lines = true;
+  EXPECT_EQ(edited(site + dead + "}\n"),
+            "server {\n    listen 443 ssl;\n    server_name example.com;\n"
+            "    ssl_certificate /b.pem;\n    ssl_certificate_key /b.pem;\n"
+            "     # from a guide\n}\n");
+  // Where what is new goes beside what is old.
+  EXPECT_THAT(edited("server {\n    listen 80;\n    listen 443 ssl;\n    server_name a.com;\n" +
+                     dead + "}\n"),
+              HasSubstr("     # from a guide\n    ssl_certificate /b.pem;\n"));
+}
+
+TEST_F(Edit, StaplesWhereTheCertificateNamesAResponder) {
+  options_.responders = {{"/b.pem", true}};
+  request_.redirect = Redirect::off;
+  const std::string site = "server {\n    listen 80;\n    server_name example.com;\n";
+  EXPECT_THAT(edited(site + "}\n"), Not(HasSubstr("ssl_stapling")));
+  EXPECT_THAT(plan_.notes.front().text, HasSubstr("with \"resolver ADDRESS;\" nginx could ask it"));
+  EXPECT_THAT(edited(site + "    resolver 127.0.0.1;\n}\n"), HasSubstr("    ssl_stapling on;\n"));
+  EXPECT_THAT(edited(site + "    resolver 127.0.0.1;\n    ssl_stapling off;\n}\n"),
+              Not(HasSubstr("ssl_stapling on")));
 }
 
 TEST_F(Edit, KeepsAChosenDefault) {

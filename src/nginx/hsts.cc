@@ -73,6 +73,7 @@ class Editor {
     } else if (!replace(*server_.directive, *header)) {
       return;
     }
+    if (wish.include_subdomains && after_ != before_) warn(wish);
     repeat_inside(*server_.directive, merges(*server_.directive));
   }
 
@@ -88,6 +89,15 @@ class Editor {
     BlockDraft& draft = edit_.draft(*server_.directive);
     draft.add_after(neighbour, draft.line("add_header", arguments()));
     return true;
+  }
+
+  void warn(const HstsWish& wish) const {
+    edit_.note(server_.where(),
+               fmt::format("Strict-Transport-Security covers every name below these, too: browsers "
+                           "will not open one that has no HTTPS{}",
+                           wish.preload ? ", and for months after it is taken off their lists "
+                                          "(hstspreload.org)"
+                                        : ""));
   }
 
   void say_what_is_kept(const HstsWish& wish, const Directive& header) const {

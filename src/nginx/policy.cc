@@ -58,22 +58,28 @@ bool may_use_dhe(std::string_view ciphers) {
 
 class Comparison {
  public:
-  Comparison(const Model& model, Profile profile, const EditOptions& options)
-      : model_(model), profile_(profile), options_(options) {
+  Comparison(const Model& model, Profile profile, const EditOptions& options,
+             std::span<const SiteRequest> requests)
+      : model_(model), profile_(profile), options_(options), requests_(requests) {
     for (Setting& setting : settings_of(profile, options.nginx, options.openssl))
       wanted_.emplace(setting.name, std::move(setting.value));
   }
 
-  std::vector<Note> run() {
+  std::vector<Finding> run() {
     compare(nullptr);
     if (const Directive* protocols = own(nullptr, "ssl_protocols")) judge_protocols(*protocols);
     for (const Socket& socket : model_.sockets()) {
       if (!socket.is_tls()) continue;
       for (const Server* server : socket.servers) {
-        if (seen_servers_.insert(server).second) compare(server);
+        if (seen_servers_.insert(server).second) {
+          compare(server);
+          judge_lines(server);
+        }
         compare_protocols(socket, *server);
       }
     }
+    if (seen_servers_.empty()) judge_lines(nullptr);
+    report_dead_lines();
     for (const Directive* directive : idle_) {
       if (effective_somewhere_.contains(directive)) continue;
       const Socket& socket = *idle_at_.at(directive);
@@ -82,7 +88,7 @@ class Comparison {
                        "default server ({}); set them there or in http{{}}",
                        socket.address, socket.default_server->where()));
     }
-    return std::move(notes_);
+    return std::move(findings_);
   }
 
  private:
@@ -102,8 +108,8 @@ class Comparison {
   // Once for each line, however many servers it is for.
   void note(const Directive& directive, std::string text) {
     if (noted_.insert(directive.statement).second)
-      notes_.push_back(
-          {"", directive.where(), fmt::format("{} {}", directive.name(), std::move(text))});
+      findings_.push_back(
+          {{"", directive.where(), fmt::format("{} {}", directive.name(), std::move(text))}});
   }
 
   void compare(const Server* server) {
@@ -116,7 +122,6 @@ class Comparison {
     if (options_.nginx < kTicketKeysRotate && is_on(server, "ssl_session_tickets"))
       note(*own(server, "ssl_session_tickets"),
            "on is kept: before nginx 1.23.2 one key opens all sessions until the next restart");
-    find_dead_lines(server);
   }
 
   void compare_ciphers(const Directive& own) {
@@ -153,15 +158,39 @@ class Comparison {
                                   to_string(profile_), fmt::join(less, ", ")));
   }
 
-  void find_dead_lines(const Server* server) {
-    if (const Directive* line = own(server, "ssl_dhparam"); line && !uses_dhe(server))
-      note(*line, "has no effect: no cipher is left that uses it; it can go");
-    if (const Directive* line = own(server, "ssl_trusted_certificate");
-        line && !checks_others(server))
-      note(*line,
-           "has no effect: neither OCSP answers nor clients' certificates are checked; it can go");
-    if (is_on(server, "ssl_stapling_verify") && !is_on(server, "ssl_stapling"))
-      note(*own(server, "ssl_stapling_verify"), "has no effect without \"ssl_stapling on;\"");
+  // What a server makes of a line; dead is one that no server uses.
+  void judge(const Directive* line, bool used, std::string_view why) {
+    if (line == nullptr) return;
+    if (used) used_.insert(line->statement);
+    dead_.emplace_back(line, why);
+  }
+
+  void judge_lines(const Server* server) {
+    judge(own(server, "ssl_dhparam"), uses_dhe(server), "no cipher is left that uses it");
+    judge(own(server, "ssl_trusted_certificate"), checks_others(server),
+          "neither OCSP answers nor clients' certificates are checked");
+    if (is_on(server, "ssl_stapling"))
+      judge(own(server, "ssl_stapling"), staples(server),
+            "the certificate names no OCSP responder");
+    if (is_on(server, "ssl_stapling_verify"))
+      judge(own(server, "ssl_stapling_verify"), staples(server), "no OCSP answer is stapled");
+  }
+
+  void report_dead_lines() {
+    for (const auto& [line, why] : dead_) {
+      if (used_.contains(line->statement) || !noted_.insert(line->statement).second) continue;
+      const bool goes = options_.remove_dead_lines;
+      findings_.push_back({{"", line->where(),
+                            fmt::format("{} has no effect: {}{}", line->name(), why,
+                                        goes ? "" : "; --remove-dead-lines takes it out")},
+                           line});
+    }
+  }
+
+  // Where it is not known what the certificate says, the administrator is.
+  bool staples(const Server* server) const {
+    if (!is_on(server, "ssl_stapling")) return false;
+    return server == nullptr || has_responder(model_, *server, options_, requests_).value_or(true);
   }
 
   bool uses_dhe(const Server* server) const {
@@ -176,26 +205,51 @@ class Comparison {
 
   bool checks_others(const Server* server) const {
     const Directive* clients = own(server, "ssl_verify_client");
-    return is_on(server, "ssl_stapling_verify") || (clients && clients->argument(1) != "off") ||
-           own(server, "ssl_ocsp") != nullptr;
+    return (staples(server) && is_on(server, "ssl_stapling_verify")) ||
+           (clients && clients->argument(1) != "off") || own(server, "ssl_ocsp") != nullptr;
   }
 
   const Model& model_;
   const Profile profile_;
   const EditOptions& options_;
+  const std::span<const SiteRequest> requests_;
   std::map<std::string_view, std::string> wanted_;
   std::set<const Server*> seen_servers_;
   std::set<const Statement*> noted_;
   std::set<const Directive*> effective_somewhere_;
   std::vector<const Directive*> idle_;  // ssl_protocols where nginx does not look
   std::map<const Directive*, const Socket*> idle_at_;
-  std::vector<Note> notes_;
+  std::vector<std::pair<const Directive*, std::string_view>> dead_;  // to some server, and why
+  std::set<const Statement*> used_;                                  // by another
+  std::vector<Finding> findings_;
 };
 
 }  // namespace
 
-std::vector<Note> compare_policy(const Model& model, Profile profile, const EditOptions& options) {
-  return Comparison(model, profile, options).run();
+std::vector<Finding> compare_policy(const Model& model, Profile profile, const EditOptions& options,
+                                    std::span<const SiteRequest> requests) {
+  return Comparison(model, profile, options, requests).run();
+}
+
+std::optional<bool> has_responder(const Model& model, const Server& server,
+                                  const EditOptions& options,
+                                  std::span<const SiteRequest> requests) {
+  std::vector<std::string> paths;
+  for (const SiteRequest& request : requests)
+    if (request.mode == SiteMode::tls &&
+        std::ranges::find(request.site->servers, &server) != request.site->servers.end())
+      for (const Bundle& bundle : request.bundles) paths.push_back(bundle.path);
+  if (paths.empty())
+    for (const CertificatePair& pair : certificate_pairs(model, server))
+      paths.push_back(pair.certificate);
+  if (paths.empty()) return std::nullopt;
+  bool has = false;
+  for (const std::string& path : paths) {
+    const auto known = options.responders.find(path);
+    if (known == options.responders.end()) return std::nullopt;
+    has |= known->second;
+  }
+  return has;
 }
 
 }  // namespace everseal::nginx

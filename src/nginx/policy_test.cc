@@ -20,7 +20,7 @@ class Policy : public testing::Test {
     EXPECT_TRUE(model) << model.error().message;
     options_.own_directory = "/etc/nginx/everseal";
     std::vector<std::string> texts;
-    for (const Note& note : compare_policy(*model, profile_, options_))
+    for (const auto& [note, dead] : compare_policy(*model, profile_, options_, {}))
       texts.push_back(note.where.substr(note.where.rfind('/') + 1) + ": " + note.text);
     return texts;
   }
@@ -78,7 +78,29 @@ TEST_F(Policy, NamesLinesThatNothingUses) {
               IsEmpty());
   EXPECT_THAT(notes(guides + kServer),
               ElementsAre(HasSubstr("ssl_dhparam has no effect"),
-                          HasSubstr("nginx.conf:5: ssl_stapling_verify has no effect without")));
+                          HasSubstr("ssl_trusted_certificate has no effect"),
+                          "nginx.conf:5: ssl_stapling_verify has no effect: no OCSP answer is "
+                          "stapled; --remove-dead-lines takes it out"));
+}
+
+TEST_F(Policy, StaplesWhereSomeCertificateNamesAResponder) {
+  const std::string stapling =
+      "ssl_stapling on;\nssl_stapling_verify on;\nssl_trusted_certificate /chain.pem;\n";
+  const auto server = [](const std::string& name) {
+    return "server { listen 443 ssl; server_name " + name + ".com; ssl_certificate /" + name +
+           ".pem; ssl_certificate_key /" + name + ".pem; }\n";
+  };
+  const std::string both = stapling + server("a") + server("b");
+  EXPECT_THAT(notes(both), IsEmpty());
+  options_.responders = {{"/a.pem", false}};
+  EXPECT_THAT(notes(both), IsEmpty());
+  options_.responders = {{"/a.pem", false}, {"/b.pem", true}};
+  EXPECT_THAT(notes(both), IsEmpty());
+  options_.responders = {{"/a.pem", false}, {"/b.pem", false}};
+  EXPECT_THAT(notes(both),
+              ElementsAre(HasSubstr("ssl_trusted_certificate has no effect"),
+                          HasSubstr("ssl_stapling has no effect: the certificate names no OCSP"),
+                          HasSubstr("ssl_stapling_verify has no effect")));
 }
 
 TEST_F(Policy, NamesWhatNewVersionsDoNotKnow) {

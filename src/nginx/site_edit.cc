@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "nginx/certificate_edit.h"
+#include "nginx/policy.h"
 #include "nginx/redirect.h"
 #include "nginx/snippets.h"
 #include "nginx/untouchable.h"
@@ -114,6 +115,7 @@ void SiteEdit::decide() {
     if (!split.contains(server)) add_twins(*server);
     if (wants_certificate(*server))
       for (std::size_t i = 0; i < request_.bundles.size(); ++i) install_certificate(*server, i);
+    staple(*server);
     set_hsts(*server);
   }
   for (const Socket* socket : pinned) pin_default(*socket);
@@ -373,6 +375,18 @@ void SiteEdit::install_certificate(const Server& server, std::size_t which) {
     case CertificateEdit::Action::refuse:
       return refuse(edit.where, edit.reason);
   }
+}
+
+// Asks the OCSP responder for visitors, where the certificate names one.
+void SiteEdit::staple(const Server& server) {
+  if (!has_responder(model_, server, options_, {&request_, 1}).value_or(false)) return;
+  if (!model_.effective(server, "ssl_stapling").empty()) return;
+  if (model_.effective(server, "resolver").empty())
+    return note(server.where(),
+                "the certificate names an OCSP responder; with \"resolver ADDRESS;\" nginx could "
+                "ask it, and \"ssl_stapling on;\" would be added");
+  BlockDraft& edit = draft(server);
+  edit.add_after(certificate_neighbour(edit), "ssl_stapling on;");
 }
 
 void SiteEdit::set_hsts(const Server& server) {

@@ -38,6 +38,7 @@ class SiteEdit {
   bool wants_certificate(const Server& server) const;
   void install_certificate(const Server& server, std::size_t which);
   void redirect(const Server& server);
+  void staple(const Server& server);
   void set_hsts(const Server& server);
   std::vector<std::string> names_without_tls(const Server& server) const;
   bool needs_tls(const Server& server);

@@ -205,9 +205,11 @@ void fields(auto& archive, crypto::EncodedChain& it) {
   archive(it.certificates, it.not_before, it.not_after, it.fingerprint);
 }
 void fields(auto& archive, crypto::LeafFacts& it) {
-  archive(it.names, it.self_signed, it.not_before, it.not_after);
+  archive(it.names, it.self_signed, it.has_ocsp_responder, it.not_before, it.not_after);
 }
-void fields(auto& archive, scan::Target& it) { archive(it.address, it.port, it.proxy_protocol, it.key); }
+void fields(auto& archive, scan::Target& it) {
+  archive(it.address, it.port, it.proxy_protocol, it.key);
+}
 void fields(auto& archive, scan::Leaf& it) { archive(it.fingerprint, it.issuer, it.not_after); }
 void fields(auto& archive, scan::Answer& it) { archive(it.status, it.location, it.body); }
 

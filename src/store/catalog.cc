@@ -252,7 +252,9 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(12, to_integer(record.not_after)).bind(13, to_integer(record.renew_at));
   insert.bind(14, record.fingerprint).bind(15, std::int64_t{record.failures});
   insert.bind(16, record.last_error).bind(17, to_integer(record.last_attempt));
-  insert.bind(18, to_integer(record.next_attempt)).bind(19, record.in_haproxy).bind(20, record.beside);
+  insert.bind(18, to_integer(record.next_attempt))
+      .bind(19, record.in_haproxy)
+      .bind(20, record.beside);
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};

@@ -11,6 +11,7 @@ from harness.sandbox import SCRATCH, wait_until
 
 TLS_CONF = CONFIGURATION / "everseal/tls.conf"
 SIGNATURES = {"ecdsa": "ECDSA+SHA256", "rsa": "RSA-PSS+SHA256:RSA+SHA256"}
+STATIC = CONFIGURATION / "sites-available/static"
 CATCH_ALL = CONFIGURATION / "everseal/catch-all.conf"
 FOUR = "127.0.0.4"
 HEADERS = CONFIGURATION / "conf.d/headers.conf"
@@ -86,6 +87,23 @@ class Hardening(MachineCase):
         except ssl.SSLError:
             return None
 
+    def test_stapling_follows_the_certificate(self):
+        stapling = CONFIGURATION / "conf.d/stapling.conf"
+        resolver = CONFIGURATION / "conf.d/resolver.conf"
+        resolver.write_text("resolver 127.0.0.1;\n")
+        self.secure()
+        self.assertNotIn("ssl_stapling", STATIC.read_text())
+        self.new_authority(ocsp_responder="http://127.0.0.1:4002")
+        self.secure("--force")
+        self.assertIn("ssl_stapling on;", STATIC.read_text())
+        self.assertIn("Nothing to do", self.secure().out)
+        self.new_authority()
+        self.assertIn("ssl_stapling has no effect", self.secure("--force").out + self.secure().out)
+        self.secure("--remove-dead-lines")
+        self.assertNotIn("ssl_stapling", STATIC.read_text())
+        stapling.write_text("ssl_stapling on;\n")
+        self.assertIn("stapling.conf:1: ssl_stapling has no effect", self.secure().out)
+
     def test_two_certificates_side_by_side(self):
         self.secure("--second-key-type", "rsa-2048")
         before = {kind: self.serial(kind) for kind in SIGNATURES}
@@ -127,9 +145,15 @@ class Hardening(MachineCase):
         self.assertEqual("max-age=300", self.hsts())
         self.secure(*config)
         self.assertEqual("max-age=300", self.hsts())
-        for step in ("max-age=5184000", "max-age=63072000", "max-age=63072000"):
+        self.secure("--hsts=next")
+        self.assertEqual("max-age=5184000", self.hsts())
+        for step in ("max-age=63072000", "max-age=63072000"):
             self.run_everseal("renew", "--force", *config)
             self.assertEqual(step, self.hsts())
+        below = self.secure("--hsts=ramp;subdomains;preload").out
+        self.assertIn("covers every name below these", below)
+        self.assertEqual("max-age=63072000; includeSubDomains; preload", self.hsts())
+        self.run_everseal("undo", "--yes")
         self.run_everseal("renew", "--force")
         self.assertEqual("max-age=63072000", self.hsts())
         self.run_everseal("undo", "--yes")

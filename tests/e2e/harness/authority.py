@@ -24,7 +24,8 @@ class Authority:
     dns_management = "http://127.0.0.1:8055"
 
     def __init__(self, *, nonce_reject=0, sleep_seconds=0, authz_reuse=0, chain_length=1,
-                 alternate_roots=0, eab=None, blocklist=(), validity_days=90):
+                 alternate_roots=0, eab=None, blocklist=(), validity_days=90,
+                 ocsp_responder=""):
         self.directory = SCRATCH / "authority"
         self.directory.mkdir(exist_ok=True)
         self.bundle = self.directory / "https-ca.pem"
@@ -51,6 +52,7 @@ class Authority:
             "externalAccountMACKeys": eab or {},
             "domainBlocklist": list(blocklist),
             "certificateValidityPeriod": validity_days * DAY,
+            "ocspResponderURL": ocsp_responder,
         }}))
 
     def start(self):

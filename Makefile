@@ -14,7 +14,7 @@ build: build-release
 
 build-release: TARGET = everseal
 build-release build-dev build-fuzz: build-%: deps-build
-	@cmake --preset $* >/dev/null
+	@cmake --preset $* $(if $(filter fuzz,$*),-DEVERSEAL_FUZZ_SECONDS=$(FUZZ_SECONDS)) >/dev/null
 	@cmake --build --preset $* --parallel $(JOBS) --target $(or $(TARGET),all)
 
 build-fuzz: deps-test
@@ -31,11 +31,12 @@ test: build-release build-dev build-fuzz deps-test
 bench: build-release
 	@bench/peers.sh
 
-crash: build-release deps-test
-	@/usr/bin/python3 tests/crash/kill_everywhere.py
-
+# FUZZ_SECONDS=3600: for each target [60 for those of nginx, 15 for others]
 fuzz: build-fuzz
 	@ctest --test-dir build/fuzz --parallel $(JOBS) --output-on-failure
+
+crash: build-release deps-test
+	@/usr/bin/python3 tests/crash/kill_everywhere.py
 
 format: deps-test
 	@scripts/format.sh

@@ -2,9 +2,10 @@
 #   NAME        a static library of its *.cc files,
 #   NAME_test   its x_test.cc files, one ctest test,
 #   NAME_bench  its x_bench.cc files,
-#   x_fuzz      one program for each x_fuzz.cc (with EVERSEAL_FUZZ), run briefly by ctest.
+#   x_fuzz      one program for each x_fuzz.cc (with EVERSEAL_FUZZ), run by ctest for FUZZ_SECONDS
+#               [15], or for EVERSEAL_FUZZ_SECONDS.
 function(everseal_folder NAME)
-  cmake_parse_arguments(FOLDER "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(FOLDER "" "FUZZ_SECONDS" "LINKS" ${ARGN})
   set(DIRECTORY ${CMAKE_SOURCE_DIR}/src/${NAME})
   file(GLOB_RECURSE SOURCES CONFIGURE_DEPENDS ${DIRECTORY}/*.cc)
   set(TESTS ${SOURCES})
@@ -28,6 +29,12 @@ function(everseal_folder NAME)
   target_link_libraries(${NAME} PUBLIC ${FOLDER_LINKS})
 
   if(EVERSEAL_FUZZ)
+    set(SECONDS 15)
+    foreach(GIVEN "${FOLDER_FUZZ_SECONDS}" "${EVERSEAL_FUZZ_SECONDS}")
+      if(GIVEN)
+        set(SECONDS ${GIVEN})
+      endif()
+    endforeach()
     foreach(FUZZER ${FUZZERS})
       get_filename_component(TARGET ${FUZZER} NAME_WE)
       add_executable(${TARGET} ${FUZZER})
@@ -39,7 +46,7 @@ function(everseal_folder NAME)
       endif()
       file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/corpus/${TARGET})
       add_test(NAME fuzz.${TARGET}
-               COMMAND ${TARGET} -max_total_time=${EVERSEAL_FUZZ_SECONDS} -timeout=10
+               COMMAND ${TARGET} -max_total_time=${SECONDS} -timeout=10
                        -rss_limit_mb=4096 ${CMAKE_BINARY_DIR}/corpus/${TARGET} ${SEEDS})
     endforeach()
     return()

@@ -79,9 +79,10 @@ const std::string& name_of(const Expectation& expectation) {
 }  // namespace
 
 Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience) {
-  const std::vector<pid_t> before = TRY(instance.workers());
+  const pid_t master = TRY(instance.master());
+  const std::vector<pid_t> before = TRY(instance.workers(master));
   const auto is_new = [&](pid_t pid) { return !std::ranges::binary_search(before, pid); };
-  const ErrorLog log(instance.error_log_path(), TRY(instance.master()));
+  const ErrorLog log(instance.error_log_path(), master);
   TRY(instance.reload());
   const Instant deadline = std::chrono::steady_clock::now() + patience;
   std::vector<pid_t> workers;
@@ -89,7 +90,7 @@ Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Millise
   while (std::chrono::steady_clock::now() < deadline &&
          std::ranges::none_of(complaints, is_final)) {
     std::this_thread::sleep_for(kPause);
-    workers = TRY(instance.workers());
+    workers = TRY(instance.workers(master));
     if (!workers.empty() && std::ranges::all_of(workers, is_new)) {
       // A worker calls itself "shutting down" right before it closes its listeners.
       std::this_thread::sleep_for(kPause);
@@ -106,10 +107,11 @@ Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Millise
 }
 
 Result<> check_alive(const nginx::Instance& instance, std::vector<pid_t> workers) {
+  const pid_t master = TRY(instance.master());
   std::vector<pid_t> gone;
   std::this_thread::sleep_for(kDying);
   for (int round = 0; round < kRounds; ++round) {
-    const std::vector<pid_t> now = TRY(instance.workers());
+    const std::vector<pid_t> now = TRY(instance.workers(master));
     gone.clear();
     std::ranges::set_difference(workers, now, std::back_inserter(gone));
     if (gone.empty() && !workers.empty()) return {};

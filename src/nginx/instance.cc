@@ -201,14 +201,13 @@ Result<> Instance::reload() const {
   return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
 }
 
-Result<std::vector<pid_t>> Instance::workers() const {
-  pid_t parent = TRY(master());
+Result<std::vector<pid_t>> Instance::workers(pid_t master) const {
   std::vector<pid_t> workers;
   for (const std::string& name : TRY(reader_->list("/proc"))) {
     pid_t pid = 0;
     auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
-    if (parent_of(*reader_, name) != parent) continue;
+    if (parent_of(*reader_, name) != master) continue;
     std::string title = process_title(*reader_, pid);
     bool leaving = title.contains("shutting down");
     if (title.starts_with("nginx: worker process") && !leaving) workers.push_back(pid);

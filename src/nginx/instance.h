@@ -55,8 +55,8 @@ class Instance {
   // Sends SIGHUP to the master. Errors: those of master(); rejected by sudo.
   Result<> reload() const;
 
-  // The pids of the master's workers, sorted. Errors: those of master().
-  Result<std::vector<pid_t>> workers() const;
+  // The pids of that master's workers, sorted. Errors: those of listing /proc.
+  Result<std::vector<pid_t>> workers(pid_t master) const;
 
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}

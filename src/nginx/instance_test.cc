@@ -85,7 +85,7 @@ TEST_F(InstanceTest, ListsWorkersThatStay) {
   files_.put("/proc/78/stat", "78 (nginx) S 77 77");
   files_.put("/proc/90/cmdline", "nginx: worker process");
   files_.put("/proc/90/stat", "90 (nginx) S 89 77");
-  EXPECT_THAT(instance().workers().value(), ElementsAre(79));
+  EXPECT_THAT(instance().workers(77).value(), ElementsAre(79));
 }
 
 TEST_F(InstanceTest, GoesThroughSudoWithCommandsThatSudoersCanName) {

@@ -1,93 +1,26 @@
 #include "deploy/haproxy.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 
+#include "base/connection.h"
 #include "base/encoding.h"
 
 namespace everseal::deploy {
 namespace {
 
+using base::Connection;
 using base::FileDescriptor;
 
 constexpr std::size_t kMaxAnswer = 64 << 10;  // bytes; more is cut off
 constexpr std::size_t kShownAnswer = 300;     // bytes of an answer in an error
 constexpr std::size_t kMaxBundle = 1 << 20;   // bytes
 constexpr mode_t kPrivateFile = 0600;
-
-// A connection to the socket whose every step ends by one deadline.
-class Connection {
- public:
-  static Result<Connection> open(const std::string& path, base::Milliseconds timeout) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-      return base::invalid("the path of the socket is too long");
-    path.copy(address.sun_path, path.size());
-    Connection connection(std::chrono::steady_clock::now() + timeout);
-    if (!connection.socket_) return base::system_error("make a socket", errno);
-    // A full backlog is EAGAIN here, at once: HAProxy does not answer.
-    if (::connect(connection.socket_.get(),
-                  static_cast<const sockaddr*>(static_cast<const void*>(&address)),
-                  sizeof address) != 0)
-      return base::system_error("connect (does HAProxy run, and is this its stats socket?)", errno);
-    return connection;
-  }
-
-  Result<> send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN && errno != EINTR) return base::system_error("send", errno);
-      if (sent < 0)
-        TRY(wait(POLLOUT));
-      else
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return {};
-  }
-
-  // Until HAProxy closes, or kMaxAnswer bytes.
-  Result<std::string> receive() {
-    std::string bytes;
-    char buffer[4096];
-    while (bytes.size() < kMaxAnswer) {
-      const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
-      if (got == 0) break;
-      if (got < 0 && errno != EAGAIN && errno != EINTR) return base::system_error("receive", errno);
-      if (got < 0)
-        TRY(wait(POLLIN));
-      else
-        bytes.append(buffer, static_cast<std::size_t>(got));
-    }
-    return bytes;
-  }
-
- private:
-  explicit Connection(Instant deadline)
-      : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-        deadline_(deadline) {}
-
-  Result<> wait(short events) {
-    while (true) {
-      const auto left =
-          std::chrono::ceil<base::Milliseconds>(deadline_ - std::chrono::steady_clock::now());
-      if (left <= base::Milliseconds(0)) return base::transient("no answer in time");
-      pollfd poll{socket_.get(), events, 0};
-      if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
-    }
-  }
-
-  FileDescriptor socket_;
-  Instant deadline_;
-};
 
 // A piece of a bundle, with some of a private key: wiped when it is no longer needed.
 struct Piece {
@@ -163,10 +96,12 @@ bool is_success(std::string_view answer, std::string_view begin) {
 Result<std::string> HaproxyRuntime::ask(const std::string& command,
                                         const FileDescriptor* bundle) const {
   const auto talk = [&]() -> Result<std::string> {
-    Connection connection = TRY(Connection::open(socket_, timeout_));
+    const auto address = TRY(base::SocketAddress::local(socket_));
+    Connection connection = TRY(Connection::open(
+        address, timeout_, "reach it (does HAProxy run, and is this its stats socket?)"));
     TRY(connection.send(command + (bundle ? " <<\n" : "\n")));
     if (bundle) TRY(send_payload(connection, *bundle));
-    return connection.receive();
+    return connection.receive(kMaxAnswer);
   };
   return within(fmt::format("{}: {}", socket_, command), talk());
 }

@@ -1,21 +1,16 @@
 #include "scan/probe.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <poll.h>
-#include <sys/socket.h>
+#include <strings.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <memory>
 
+#include "base/connection.h"
 #include "base/encoding.h"
-#include "base/file_descriptor.h"
 #include "base/memory.h"
 #include "crypto/certificate.h"
 #include "scan/ssl.h"
@@ -23,108 +18,17 @@
 namespace everseal::scan {
 namespace {
 
-using base::FileDescriptor;
+using base::Connection;
 
 constexpr std::size_t kMaxAnswer = 64 << 10;
 
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-
-Result<SocketAddress> socket_address(const Target& target) {
-  SocketAddress address;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  v4.sin_family = AF_INET;
-  v6.sin6_family = AF_INET6;
-  v4.sin_port = v6.sin6_port = htons(target.port);
-  if (inet_pton(AF_INET, target.address.c_str(), &v4.sin_addr) == 1) {
-    std::memcpy(&address.storage, &v4, address.length = sizeof v4);
-  } else if (inet_pton(AF_INET6, target.address.c_str(), &v6.sin6_addr) == 1) {
-    std::memcpy(&address.storage, &v6, address.length = sizeof v6);
-  } else {
-    return base::invalid(fmt::format("'{}' is not a numeric address", target.address));
-  }
-  return address;
+Result<Connection> connect_to(const Target& target, base::Milliseconds timeout) {
+  const auto address = TRY(base::SocketAddress::internet(target.address, target.port));
+  Connection connection =
+      TRY(Connection::open(address, timeout, fmt::format("connect to {}", to_string(target))));
+  if (target.proxy_protocol) TRY(connection.send("PROXY UNKNOWN\r\n"));
+  return connection;
 }
-
-// A connection whose every step ends by one deadline.
-class Connection {
- public:
-  static Result<Connection> open(const Target& target, base::Milliseconds timeout) {
-    const SocketAddress address = TRY(socket_address(target));
-    const std::string attempt = fmt::format("connect to {}", to_string(target));
-    FileDescriptor socket(
-        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket) return base::system_error(attempt, errno);
-    Connection connection(std::move(socket), std::chrono::steady_clock::now() + timeout, attempt);
-    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address.storage));
-    if (::connect(connection.fd(), generic, address.length) != 0 && errno != EINPROGRESS)
-      return connection.failure(errno);
-    TRY(connection.wait(POLLOUT));
-    int code = 0;
-    socklen_t size = sizeof code;
-    ::getsockopt(connection.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
-    if (code != 0) return connection.failure(code);
-    if (target.proxy_protocol) TRY(connection.send("PROXY UNKNOWN\r\n"));
-    return connection;
-  }
-
-  int fd() const { return socket_.get(); }
-
-  Result<> wait(short events) {
-    while (true) {
-      const auto left =
-          std::chrono::ceil<base::Milliseconds>(deadline_ - std::chrono::steady_clock::now());
-      if (left <= base::Milliseconds(0))
-        return base::transient(fmt::format("{}: no answer in time", attempt_));
-      pollfd poll{fd(), events, 0};
-      if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
-    }
-  }
-
-  Result<> send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
-      if (sent < 0)
-        TRY(wait(POLLOUT));
-      else
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return {};
-  }
-
-  // Until the other side closes, or kMaxAnswer bytes.
-  Result<std::string> receive() {
-    std::string bytes;
-    char buffer[4096];
-    while (bytes.size() < kMaxAnswer) {
-      const ssize_t got = ::recv(fd(), buffer, sizeof buffer, 0);
-      if (got == 0) break;
-      if (got < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
-      if (got < 0)
-        TRY(wait(POLLIN));
-      else
-        bytes.append(buffer, static_cast<std::size_t>(got));
-    }
-    return bytes;
-  }
-
-  std::unexpected<Error> failure(int code) const {
-    return base::transient(base::system_error(attempt_, code).error().message);
-  }
-  const std::string& attempt() const { return attempt_; }
-
- private:
-  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
-      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
-
-  FileDescriptor socket_;
-  Instant deadline_;
-  std::string attempt_;
-};
 
 // Once open_ssl() has succeeded.
 const Ssl& ssl() { return **open_ssl(); }
@@ -215,7 +119,7 @@ Result<Target> parse_target(std::string_view text) {
   Target target{.address = std::string(address)};
   const auto number = std::from_chars(port.data(), port.data() + port.size(), target.port);
   if (number.ec != std::errc() || number.ptr != port.data() + port.size() || target.port == 0 ||
-      !socket_address(target) || to_string(target) != text)
+      !base::SocketAddress::internet(target.address, target.port) || to_string(target) != text)
     return base::invalid("expected an address and a port, as \"192.0.2.1:443\" or \"[::1]:443\"");
   return target;
 }
@@ -223,7 +127,7 @@ Result<Target> parse_target(std::string_view text) {
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
   static_cast<void>(TRY(open_ssl()));
-  Connection connection = TRY(Connection::open(target, timeout));
+  Connection connection = TRY(connect_to(target, timeout));
   const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
   if (!session) {
     base::insist_on_memory();
@@ -245,11 +149,11 @@ Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& s
 
 Result<Answer> DirectVisitor::get(const Target& target, const std::string& host,
                                   const std::string& path, base::Milliseconds timeout) {
-  Connection connection = TRY(Connection::open(target, timeout));
+  Connection connection = TRY(connect_to(target, timeout));
   TRY(connection.send(fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: everseal\r\nConnection: close\r\n\r\n", path,
       host)));
-  return parse_answer(TRY(connection.receive()), connection.attempt());
+  return parse_answer(TRY(connection.receive(kMaxAnswer)), connection.attempt());
 }
 
 }  // namespace everseal::scan

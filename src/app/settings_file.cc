@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/domain_name.h"
+#include "deploy/haproxy_runtime.h"
 
 namespace everseal::app {
 namespace {

@@ -8,6 +8,7 @@
 #include "nginx/policy.h"
 #include "nginx/redirect.h"
 #include "nginx/snippets.h"
+#include "nginx/twin.h"
 #include "nginx/untouchable.h"
 
 namespace everseal::nginx {
@@ -58,42 +59,6 @@ void add_pair(BlockDraft& draft, const std::string& bundle) {
 bool can_be_written(const std::string& path) {
   return !path.contains('$') && path.size() < 4000 &&
          std::ranges::none_of(path, [](unsigned char c) { return c < ' '; });
-}
-
-bool has_wildcard(const Server& server, std::string_view name) {
-  return std::ranges::any_of(server.names, [&](const ServerName& each) {
-    return each.kind != ServerName::Kind::exact && each.name == name;
-  });
-}
-
-using NameSet = std::set<std::pair<ServerName::Kind, std::string>>;
-
-NameSet names_of(const Server& server) {
-  NameSet names;
-  for (const ServerName& each : server.names) names.emplace(each.kind, each.name);
-  return names;
-}
-
-NameSet names_on(const Socket* socket) {
-  NameSet names;
-  if (socket == nullptr) return names;
-  for (const Server* server : socket->servers) names.merge(names_of(*server));
-  return names;
-}
-
-// The first server on all addresses of port 443 that visitors may mean at `host`. Those are not
-// meant whose names stand on port 80 of all addresses but not on that of `host`, which hides it.
-const Server* answers_at(const Model& model, const Socket& all_443, const std::string& host) {
-  const std::string all_80 = all_443.host + ":80";
-  const NameSet elsewhere = names_on(model.socket(all_80)),
-                here = names_on(model.socket(host + ":80"));
-  for (const Server* server : all_443.servers) {
-    const bool is_elsewhere = std::ranges::all_of(names_of(*server), [&](const auto& name) {
-      return elsewhere.contains(name) && !here.contains(name);
-    });
-    if (!is_elsewhere && !model.rejects_handshakes(*server)) return server;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -176,71 +141,6 @@ bool SiteEdit::needs_tls(const Server& server) {
   return true;
 }
 
-// Why port 443 cannot be opened beside a listen on port 80, or nothing.
-std::string SiteEdit::twin_refusal(const Listen& listen) const {
-  std::string address = listen.host + ":443";
-  if (as_word(address) != address) return "this address cannot be written again: add HTTPS by hand";
-  for (const ForeignListen& foreign : model_.foreign_listens()) {
-    bool same = foreign.address == address || foreign.address == "*:443" ||
-                (listen.host == "*" && foreign.address.ends_with(":443") &&
-                 !foreign.address.starts_with('['));
-    if (same) {
-      return fmt::format(
-          "{} already listens on {} outside of http{{}}, and nginx could not start "
-          "with both: free that address, or add another port for HTTPS by hand",
-          foreign.directive->where(), foreign.address);
-    }
-  }
-  const Socket* socket = model_.socket(address);
-  if (socket != nullptr && !socket->is_tls()) {
-    return fmt::format(
-        "{} listens on {} without TLS, and one address speaks either with or "
-        "without: add \"ssl\" there first",
-        socket->servers.front()->where(), address);
-  }
-  std::string wildcard = listen.host.starts_with('[') ? "[::]:443" : "*:443";
-  const Socket* around = model_.socket(wildcard);
-  if (socket != nullptr || wildcard == address || around == nullptr || !around->is_tls()) return {};
-  const Server* const loser = answers_at(model_, *around, listen.host);
-  if (loser == nullptr) return {};
-  return fmt::format(
-      "a listen on {} would take that address from all servers on {} ({}): list "
-      "{} in them, or listen on 443 here",
-      address, wildcard, loser->where(), address);
-}
-
-// "443 ssl" with the flags that the servers beside it use.
-std::string SiteEdit::twin_arguments(const Server& server, const Listen& listen) {
-  std::string_view written = listen.directive == nullptr ? "80" : listen.directive->argument(1);
-  std::string arguments;
-  if (written == "80") {
-    arguments = "443";
-  } else if (written.ends_with(":80")) {
-    arguments = std::string(written.substr(0, written.size() - 2)) + "443";
-  } else {
-    arguments = std::string(written) + ":443";
-  }
-  arguments += " ssl";
-  const Socket* same = model_.socket(listen.host + ":443");
-  const Socket* sibling = same;
-  for (const Socket& socket : model_.sockets()) {
-    if (sibling == nullptr && socket.ssl && socket.port == "443") sibling = &socket;
-  }
-  bool by_listen = same != nullptr || options_.nginx < Version{1, 25, 1};
-  if (sibling != nullptr && sibling->http2 && by_listen) arguments += " http2";
-  bool proxied = sibling != nullptr ? sibling->proxy_protocol : listen.proxy_protocol;
-  if (proxied) arguments += " proxy_protocol";
-  if (proxied && sibling == nullptr) {
-    note(server.where(), "port 443 expects the PROXY protocol too, as port 80 does");
-  }
-  if (same != nullptr || listen.directive == nullptr) return arguments;
-  for (std::size_t i = 2; i <= listen.directive->argument_count(); ++i) {
-    // Without it the twin would not answer IPv4 as its model does.
-    if (listen.directive->argument(i) == "ipv6only=off") arguments += " ipv6only=off";
-  }
-  return arguments;
-}
-
 // Whether visitors reach this server by the name over TLS: "_", addresses and bytes that no client
 // sends are asked for by nobody.
 bool SiteEdit::is_asked_for(const Server& server, const ServerName& name) const {
@@ -265,28 +165,6 @@ const ServerName* SiteEdit::first_uncovered(const Server& server) const {
   return nullptr;
 }
 
-// Why TLS on this server would answer names of others, or nothing: over TLS a wildcard takes the
-// names from a server that has it already, and nobody can tell what a regular expression takes.
-std::string SiteEdit::wildcard_refusal(const Server& server, const Listen& listen) const {
-  const Socket* socket = model_.socket(listen.host + ":443");
-  for (const ServerName& name : server.names) {
-    if (name.kind == ServerName::Kind::regex) {
-      return fmt::format(
-          "\"{}\" stands for names that the certificate does not cover: give {} a "
-          "server of its own",
-          name.name, fmt::join(site_.names, ", "));
-    }
-    if (socket == nullptr || name.kind == ServerName::Kind::exact) continue;
-    for (const Server* owner : socket->servers) {
-      if (owner == &server || !has_wildcard(*owner, name.name)) continue;
-      return fmt::format("{} answers \"{}\" on {} already: give {} a server without that name",
-                         owner->where(), written(name), socket->address,
-                         fmt::join(site_.names, ", "));
-    }
-  }
-  return {};
-}
-
 // Decides the listens on port 443 of a plain server.
 void SiteEdit::open_port(const Server& server) {
   if (sends_to_https(server) == SendsToHttps::to_itself) {
@@ -302,22 +180,20 @@ void SiteEdit::open_port(const Server& server) {
   }
   secured_.insert(&server);
   for (const Listen* listen : plain_80(model_, server)) {
-    std::string why = twin_refusal(*listen);
-    if (why.empty()) why = wildcard_refusal(server, *listen);
-    if (!why.empty()) {
+    if (std::string why = twin_refusal(model_, server, *listen, site_); !why.empty()) {
       return refuse(listen->directive ? listen->directive->where() : server.where(), why);
     }
-    twins_.emplace(std::pair(&server, listen->directive), twin_arguments(server, *listen));
+    const Twin twin = twin_of(model_, *listen, options_);
+    if (!twin.note.empty()) note(server.where(), twin.note);
     const std::string address = listen->host + ":443";
     const Socket* socket = model_.socket(address);
     if (socket == nullptr) {
-      const std::string& arguments = twins_.at({&server, listen->directive});
-      opened.emplace(address, NewSocket{&server, arguments.contains(" http2"),
-                                        arguments.contains(" proxy_protocol")});
+      opened.emplace(address, NewSocket{&server, twin.http2, twin.proxy_protocol});
     } else if (&server < socket->default_server &&
                !(options_.catch_all && may_catch_all(*socket, options_))) {
       pinned.insert(socket);
     }
+    twins_.emplace(std::pair(&server, listen->directive), twin.arguments);
   }
 }
 

@@ -42,11 +42,8 @@ class SiteEdit {
   void set_hsts(const Server& server);
   std::vector<std::string> names_without_tls(const Server& server) const;
   bool needs_tls(const Server& server);
-  std::string twin_refusal(const Listen& listen) const;
   bool is_asked_for(const Server& server, const ServerName& name) const;
   const ServerName* first_uncovered(const Server& server) const;
-  std::string wildcard_refusal(const Server& server, const Listen& listen) const;
-  std::string twin_arguments(const Server& server, const Listen& listen);
   void add_twins(const Server& server);
   void split_off(const Server& server, const std::vector<const Listen*>& plain);
   void redirect_inside(const Server& server);

@@ -96,7 +96,8 @@ Result<SecureReport> SecureJob::run() {
     return base::rejected("nothing was changed: there was no yes");
 
   std::vector<std::string> sites;
-  for (const SitePlan& plan : plans_) sites.push_back(plan.site->name);
+  for (const SitePlan& plan : plans_)
+    if (!has(sites, plan.site->name)) sites.push_back(plan.site->name);
   std::string summary = fmt::format(
       "secure {}", sites.size() == 1 ? sites.front() : fmt::format("{} sites", sites.size()));
   deployment_.emplace(*context_, summary, std::move(sites));

@@ -106,6 +106,7 @@ class Hardening(MachineCase):
 
     def test_two_certificates_side_by_side(self):
         self.secure("--second-key-type", "rsa-2048")
+        self.assertIn(": secure static.example\n", self.run_everseal("changes").out)
         before = {kind: self.serial(kind) for kind in SIGNATURES}
         self.assertNotEqual(before["ecdsa"], before["rsa"])
         self.assertIn("Nothing to do", self.secure().out)

@@ -32,7 +32,9 @@ void read_tree(const fs::path& root, base::FakeFileSystem& files) {
   }
 }
 
-EditPlan plan_all(const Model& model, const FileReader& files, const Sites& sites) {
+enum class Asked { certificates, everything };
+
+EditPlan plan_all(const Model& model, const FileReader& files, const Sites& sites, Asked asked) {
   std::vector<SiteRequest> requests;
   for (const Site& site : sites.sites) {
     requests.push_back({.site = &site,
@@ -40,16 +42,27 @@ EditPlan plan_all(const Model& model, const FileReader& files, const Sites& site
                         .bundles = {{"/var/lib/everseal/live/x/bundle.pem"}},
                         .hsts = std::nullopt,
                         .replace_existing = true});
+    if (asked == Asked::certificates) continue;
+    requests.back().bundles.push_back({"/var/lib/everseal/live/x-rsa/bundle.pem", KeyFamily::rsa});
+    requests.back().hsts = HstsWish{};
   }
   EditOptions options;
   options.own_directory = "/etc/nginx/everseal";
   options.thumbprint = "THUMB";
+  options.catch_all = options.remove_dead_lines = asked == Asked::everything;
   return plan_tls(model, requests, options, files).value();
 }
 
-class EditCase : public testing::TestWithParam<std::string> {};
+class EditCase : public testing::TestWithParam<std::string> {
+ protected:
+  void run(Asked asked);
+};
 
-TEST_P(EditCase, KeepsMeaningAndIsDoneAfterOneRun) {
+TEST_P(EditCase, KeepsMeaningAndIsDoneAfterOneRun) { run(Asked::certificates); }
+
+TEST_P(EditCase, KeepsMeaningWithEveryOption) { run(Asked::everything); }
+
+void EditCase::run(Asked asked) {
   fs::path tree = cases() / GetParam();
   if (!fs::exists(tree)) GTEST_SKIP() << tree << " is not here";
   base::FakeFileSystem files;
@@ -57,14 +70,14 @@ TEST_P(EditCase, KeepsMeaningAndIsDoneAfterOneRun) {
   auto model = Model::load(files, kMain);
   ASSERT_TRUE(model) << model.error().message;
   Sites sites = find_sites(*model);
-  EditPlan plan = plan_all(*model, files, sites);
+  EditPlan plan = plan_all(*model, files, sites, asked);
   OverlayReader overlay(files, texts_after(plan));
   auto after = Model::load(overlay, kMain);
   ASSERT_TRUE(after) << after.error().message;
   auto verdict = verify_edit(*model, *after, sites.sites);
   EXPECT_TRUE(verdict) << verdict.error().message;
   Sites sites_after = find_sites(*after);
-  EditPlan second = plan_all(*after, overlay, sites_after);
+  EditPlan second = plan_all(*after, overlay, sites_after, asked);
   EXPECT_THAT(second.edits, testing::IsEmpty());
   for (const Site& site : sites.sites) {
     if (plan.refused(site)) continue;

@@ -71,13 +71,13 @@ class Comparison {
     for (const Socket& socket : model_.sockets()) {
       if (!socket.is_tls()) continue;
       for (const Server* server : socket.servers) {
-        if (seen_servers_.insert(server).second) {
-          compare(server);
-          judge_lines(server);
-        }
+        visit(*server);
         compare_protocols(socket, *server);
       }
     }
+    for (const SiteRequest& request : requests_)
+      if (request.mode == SiteMode::tls)
+        for (const Server* server : request.site->servers) visit(*server);
     if (seen_servers_.empty()) judge_lines(nullptr);
     report_dead_lines();
     for (const Directive* directive : idle_) {
@@ -110,6 +110,12 @@ class Comparison {
     if (noted_.insert(directive.statement).second)
       findings_.push_back(
           {{"", directive.where(), fmt::format("{} {}", directive.name(), std::move(text))}});
+  }
+
+  void visit(const Server& server) {
+    if (!seen_servers_.insert(&server).second) return;
+    compare(&server);
+    judge_lines(&server);
   }
 
   void compare(const Server* server) {

@@ -17,8 +17,8 @@ struct Finding {
 
 // Settings that are weaker or stricter than the profile's or just others, protocols set where nginx
 // does not look for them, and lines that nothing uses: of http{}, and of the servers that speak TLS
-// in `model`, with the certificates that `requests` give them. Where neither sets something, the
-// profile is taken to be in force.
+// in `model` or come to by `requests`, with the certificates that these give them. Where neither
+// sets something, the profile is taken to be in force.
 std::vector<Finding> compare_policy(const Model& model, Profile profile, const EditOptions& options,
                                     std::span<const SiteRequest> requests);
 

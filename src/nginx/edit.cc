@@ -202,7 +202,10 @@ Result<> Planner::catch_all() {
     if (text.empty()) return {};
     return put_shared(catch_all_path(options_), text, "unknown names are not refused");
   }
-  const std::string_view advice = options_.nginx < kFirst ? "" : "; --catch-all refuses them";
+  const std::string_view advice = options_.nginx < kFirst
+                                      ? ""
+                                      : "; --catch-all refuses them by \"listen 443 ssl "
+                                        "default_server; ssl_reject_handshake on;\"";
   for (const auto& [address, socket] : opened_)
     plan_.notes.push_back({"", socket.first->where(),
                            fmt::format("as the first server on {} it will answer unknown names "

@@ -240,7 +240,7 @@ TEST_F(Edit, KeepsTheImplicitDefault) {  // A19
   EXPECT_EQ(
       plan_.notes.back().text,
       "as the first server on *:443 it will answer unknown names there too; --catch-all refuses "
-      "them");
+      "them by \"listen 443 ssl default_server; ssl_reject_handshake on;\"");
 }
 
 TEST_F(Edit, RefusesUnknownNamesWhereNobodyWasChosen) {

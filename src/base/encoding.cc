@@ -91,6 +91,13 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return lower;
+}
+
 std::string printable(std::string_view text, std::size_t limit) {
   std::string shown;
   while (!text.empty()) {

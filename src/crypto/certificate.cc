@@ -24,24 +24,9 @@ constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
-using NamesPointer = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
-
 NamesPointer alternative_names(const X509* certificate) {
   return NamesPointer(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-}
-
-std::string_view text_of(const ASN1_STRING* text) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-          static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 std::string name_text(const X509_NAME* name) {
@@ -197,7 +182,7 @@ std::vector<std::string> Certificate::dns_names() const {
   const NamesPointer names = alternative_names(certificate_.get());
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) result.push_back(lower(text_of(name->d.dNSName)));
+    if (name->type == GEN_DNS) result.push_back(base::lower_case(text_of(name->d.dNSName)));
   }
   return result;
 }
@@ -227,17 +212,7 @@ std::string Certificate::issuer() const {
 }
 
 std::string Certificate::issuer_common_name() const {
-  const X509_NAME* name = X509_get_issuer_name(certificate_.get());
-  int last = -1;
-  for (int i = -1; (i = X509_NAME_get_index_by_NID(name, NID_commonName, i)) >= 0;) last = i;
-  if (last < 0) return {};
-  unsigned char* data = nullptr;
-  const int size =
-      ASN1_STRING_to_UTF8(&data, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
-  if (size < 0) return {};
-  std::string text(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
-  OPENSSL_free(data);
-  return base::printable(text);
+  return base::printable(common_name(X509_get_issuer_name(certificate_.get())));
 }
 
 std::string Certificate::public_key_der() const {

@@ -19,6 +19,10 @@ namespace everseal::acme {
 // §6.5.1, §8.3).
 bool is_base64url(std::string_view text);
 
+// Whether JSON text nests deeper than any ACME resource needs to: a parser would spend a value on each
+// of a million brackets.
+bool nests_too_deeply(std::string_view json);
+
 // Whether `text` is a challenge's token: base64url, at least 128 bits, at most 128 characters.
 bool is_token(std::string_view text);
 
@@ -66,6 +70,7 @@ struct Account {
 Result<Account> parse_account(std::string_view json, std::string_view origin);
 
 enum class OrderStatus { pending, ready, processing, valid, invalid };
+std::string_view to_string(OrderStatus status);
 
 // RFC 8555 §7.1.3.
 struct Order {

@@ -18,7 +18,7 @@
 #include "base/file_descriptor.h"
 #include "base/memory.h"
 #include "crypto/certificate.h"
-#include "scan/ssl.h"
+#include "crypto/ssl.h"
 
 namespace everseal::scan {
 namespace {
@@ -127,7 +127,7 @@ class Connection {
 };
 
 // Once open_ssl() has succeeded.
-const Ssl& ssl() { return **open_ssl(); }
+const crypto::Ssl& ssl() { return **crypto::open_ssl(); }
 
 struct FreeSession {
   void operator()(SSL* session) const { ssl().ssl_free(session); }
@@ -215,7 +215,7 @@ Result<Target> parse_target(std::string_view text) {
 
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
-  static_cast<void>(TRY(open_ssl()));
+  static_cast<void>(TRY(crypto::open_ssl()));
   Connection connection = TRY(Connection::open(target, timeout));
   const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
   if (!session) {

@@ -110,10 +110,11 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   {
     auto catalog = *Catalog::open(path);
     ASSERT_TRUE(catalog.begin_change(kNow, "secure a.example", {"a.example"}));
-    auto database = *Database::open(path);
+    auto database = *base::Database::open(path);
     ASSERT_TRUE(
         database.execute("ALTER TABLE changes DROP COLUMN sites;"
                          "ALTER TABLE accounts DROP COLUMN thumbprint;"
+                         "ALTER TABLE certificates DROP COLUMN in_haproxy;"
                          "PRAGMA user_version=1"));
   }
   auto opened = Catalog::open(path);
@@ -132,7 +133,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
       std::filesystem::temp_directory_path() / ("everseal-catalog-" + std::to_string(getpid()));
   {
     ASSERT_TRUE(Catalog::open(path));
-    auto database = *Database::open(path);
+    auto database = *base::Database::open(path);
     ASSERT_TRUE(database.execute("PRAGMA user_version=99"));
   }
   const auto opened = Catalog::open(path);

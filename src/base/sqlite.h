@@ -12,7 +12,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace everseal::store {
+namespace everseal::base {
 
 // A prepared statement; must not outlive its Database. Parameters are numbered from 1, columns
 // from 0. Texts and blobs are copied.
@@ -72,4 +72,4 @@ class Transaction {
   Database* database_;
 };
 
-}  // namespace everseal::store
+}  // namespace everseal::base

@@ -1,8 +1,8 @@
-#include "scan/ssl.h"
+#include "crypto/ssl.h"
 
 #include "base/shared_library.h"
 
-namespace everseal::scan {
+namespace everseal::crypto {
 namespace {
 
 Result<const Ssl*> open_once() {
@@ -28,4 +28,4 @@ Result<const Ssl*> open_ssl() {
   return ssl;
 }
 
-}  // namespace everseal::scan
+}  // namespace everseal::crypto

@@ -1,11 +1,11 @@
-// libssl, opened when it is first used: only the process that looks at servers needs it.
+// libssl, opened when it is first used: only what speaks TLS itself needs it.
 #pragma once
 
 #include <openssl/ssl.h>
 
 #include "base/result.h"
 
-namespace everseal::scan {
+namespace everseal::crypto {
 
 // The functions of libssl that we call.
 struct Ssl {
@@ -24,4 +24,4 @@ struct Ssl {
 // Opens libssl once for the process. Errors: not_found.
 Result<const Ssl*> open_ssl();
 
-}  // namespace everseal::scan
+}  // namespace everseal::crypto

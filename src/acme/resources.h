@@ -19,10 +19,6 @@ namespace everseal::acme {
 // §6.5.1, §8.3).
 bool is_base64url(std::string_view text);
 
-// Whether JSON text nests deeper than any ACME resource needs to: a parser would spend a value on each
-// of a million brackets.
-bool nests_too_deeply(std::string_view json);
-
 // Whether `text` is a challenge's token: base64url, at least 128 bits, at most 128 characters.
 bool is_token(std::string_view text);
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include "base/address.h"
+#include "base/json.h"
 
 namespace everseal::ca {
 namespace {
 
+constexpr int kMostDepth = 16;
 constexpr std::size_t kMostItems = 1000;  // of one array
 
 std::unexpected<Refusal> wrong(const char* member, std::string_view expected) {
@@ -35,8 +37,8 @@ Json to_document(const acme::Problem& problem) {
 }
 
 Checked<Object> Object::parse(std::string_view text) {
-  if (acme::nests_too_deeply(text)) return malformed("the payload is nested too deeply");
-  if (text.contains('\0')) return malformed("the payload is not JSON");  // to nlohmann it is the end
+  if (const auto fit = base::check_before_parsing(text, kMostDepth); !fit)
+    return malformed(fmt::format("the payload is {}", fit.error().message));
   Json value = Json::parse(text, nullptr, false);
   if (value.is_discarded()) return malformed("the payload is not JSON");
   if (!value.is_object()) return malformed("the payload is not a JSON object");

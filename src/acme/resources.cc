@@ -164,6 +164,10 @@ bool passes_by_itself(std::string_view type) {
 
 }  // namespace
 
+std::string_view to_string(OrderStatus status) {
+  return kOrderWords[static_cast<std::size_t>(status)];
+}
+
 std::string_view to_string(AuthorizationStatus status) {
   return kAuthorizationWords[static_cast<std::size_t>(status)];
 }

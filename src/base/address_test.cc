@@ -18,5 +18,22 @@ TEST(Address, IsNothingElse) {
     EXPECT_EQ(canonical_address(text), std::nullopt) << text;
 }
 
+TEST(SocketAddress, IsReadAsItIsWritten) {
+  for (const char* text : {"192.0.2.1:443", "[2001:db8::1]:0"})
+    EXPECT_EQ(SocketAddress::parse(text)->to_string(), text);
+  EXPECT_EQ(SocketAddress::parse("[::1]:65535")->port(), 65535);
+  EXPECT_EQ(SocketAddress::from("::1", 80)->address(), "::1");
+}
+
+TEST(SocketAddress, IsNothingElse) {
+  for (const char* text : {"", "192.0.2.1", "::1:80", "[192.0.2.1]:80", "localhost:80",
+                           "192.0.2.1:65536", "192.0.2.1:", "192.0.2.1:80 "})
+    EXPECT_EQ(
+        SocketAddress::parse(text).error().message,
+        "'" + std::string(text) + "' is no address and port such as 192.0.2.1:443 or [::1]:443");
+  EXPECT_EQ(SocketAddress::from("localhost", 1).error().message,
+            "'localhost' is not a numeric address");
+}
+
 }  // namespace
 }  // namespace everseal::base

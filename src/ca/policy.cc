@@ -40,7 +40,7 @@ template <class T>
 using Setters = std::map<std::string, Setter<T>, std::less<>>;
 
 template <class T>
-Setter<T> text(std::string T::*to) {
+Setter<T> text(std::string T::* to) {
   return [to](T& all, const Object& from, const char* member) -> Checked<> {
     all.*to = TRY(from.text(member));
     return {};
@@ -48,7 +48,7 @@ Setter<T> text(std::string T::*to) {
 }
 
 template <class T>
-Setter<T> flag(bool T::*to) {
+Setter<T> flag(bool T::* to) {
   return [to](T& all, const Object& from, const char* member) -> Checked<> {
     all.*to = TRY(from.flag(member));
     return {};
@@ -56,7 +56,7 @@ Setter<T> flag(bool T::*to) {
 }
 
 template <class T>
-Setter<T> life(Seconds T::*to) {
+Setter<T> life(Seconds T::* to) {
   return [to](T& all, const Object& from, const char* member) -> Checked<> {
     all.*to = TRY(parse_life(TRY(from.text(member))));
     return {};
@@ -64,7 +64,7 @@ Setter<T> life(Seconds T::*to) {
 }
 
 template <class T>
-Setter<T> limit(Limit T::*to) {
+Setter<T> limit(Limit T::* to) {
   return [to](T& all, const Object& from, const char* member) -> Checked<> {
     const auto words = TRY(from.texts(member));
     std::int64_t burst = 0;
@@ -121,9 +121,8 @@ Checked<Profile> read_profile(const std::string& name, const Object& from) {
   table.description = name;
   TRY(read(table, from, profile_setters()));
   table.most_names = static_cast<std::size_t>(table.names);
-  table.terms = {{.since = {},
-                  .validity = table.validity,
-                  .authorization_reuse = table.authorization_reuse}};
+  table.terms = {
+      {.since = {}, .validity = table.validity, .authorization_reuse = table.authorization_reuse}};
   return Profile(table);
 }
 
@@ -231,8 +230,8 @@ const Profile* Policy::find_profile(std::string_view name) const {
 Result<Policy> parse_policy(std::string_view json) {
   Policy policy;
   const auto object = Object::parse(json);
-  const Checked<> done = object ? read(policy, *object, policy_setters())
-                                : Checked<>(std::unexpected(object.error()));
+  const Checked<> done =
+      object ? read(policy, *object, policy_setters()) : Checked<>(std::unexpected(object.error()));
   if (!done) return base::invalid(done.error().problem.detail);
   return policy;
 }

@@ -26,7 +26,7 @@ struct Profile {
   std::string description{};
   std::vector<ProfileTerms> terms{};  // by `since`; the first holds before it, too
   std::size_t most_names = 100;
-  bool addresses = false;  // IP identifiers may be ordered
+  bool addresses = false;        // IP identifiers may be ordered
   base::Seconds pending_life{};  // of an authorization
   base::Seconds order_life{};
   bool common_name = false, subject_key_id = false;  // in the certificate
@@ -53,9 +53,12 @@ struct Limits {
   Limit failures_in_a_row{1152, std::chrono::days(1)};
   // Of requests by one address, by resource; "" for all others.
   std::map<std::string, Limit, std::less<>> requests = {
-      {"new-nonce", {11, base::Milliseconds(50)}},    {"new-account", {16, base::Milliseconds(200)}},
-      {"new-order", {201, base::Milliseconds(3)}},    {"revoke-cert", {101, base::Milliseconds(100)}},
-      {"renewal-info", {101, base::Milliseconds(1)}}, {"directory", {41, base::Milliseconds(25)}},
+      {"new-nonce", {11, base::Milliseconds(50)}},
+      {"new-account", {16, base::Milliseconds(200)}},
+      {"new-order", {201, base::Milliseconds(3)}},
+      {"revoke-cert", {101, base::Milliseconds(100)}},
+      {"renewal-info", {101, base::Milliseconds(1)}},
+      {"directory", {41, base::Milliseconds(25)}},
       {"", {126, base::Milliseconds(4)}}};
 };
 
@@ -66,19 +69,20 @@ struct Policy {
   bool agree_anew = false;  // accounts that agreed to other terms are asked again before all else
   bool external_account_required = false;
   std::map<std::string, std::string, std::less<>> external_accounts{};  // MAC key by key id
-  std::vector<Profile> profiles = lets_encrypt_profiles();  // the first is the default
+  std::vector<Profile> profiles = lets_encrypt_profiles();              // the first is the default
   std::optional<Limits> limits{};
   base::Seconds renewal_poll{std::chrono::hours(6)};  // Retry-After of renewal information
-  std::string ocsp_url{};  // to be named in certificates; empty: none
+  std::string ocsp_url{};                             // to be named in certificates; empty: none
 
   const Profile* find_profile(std::string_view name) const;  // empty: the default
 };
 
 // Reads a policy as JSON, whose members are those above; lengths of time are "90d", "160h",
 // "30m" or "10s". `profiles` is an object by name, each with the members of Profile and
-// ProfileTerms; one adds to Let's Encrypt's or replaces the one of its name, and the first of all is the
-// default. `limits` is true for Let's Encrypt's, or an object of [BURST, REFILL], both strings, by name, those that
-// it does not name being Let's Encrypt's. Errors: invalid, naming the member.
+// ProfileTerms; one adds to Let's Encrypt's or replaces the one of its name, and the first of all
+// is the default. `limits` is true for Let's Encrypt's, or an object of [BURST, REFILL], both
+// strings, by name, those that it does not name being Let's Encrypt's. Errors: invalid, naming the
+// member.
 Result<Policy> parse_policy(std::string_view json);
 
 }  // namespace everseal::ca

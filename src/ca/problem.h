@@ -32,9 +32,9 @@ using Checked = std::expected<T, Refusal>;
 
 // `type` is without "urn:ietf:params:acme:error:".
 std::unexpected<Refusal> refuse(int status, std::string_view type, std::string detail);
-std::unexpected<Refusal> malformed(std::string detail);                           // 400
-std::unexpected<Refusal> unauthorized(std::string detail);                        // 403
-std::unexpected<Refusal> rate_limited(std::string detail, base::Seconds retry);   // 429
+std::unexpected<Refusal> malformed(std::string detail);                          // 400
+std::unexpected<Refusal> unauthorized(std::string detail);                       // 403
+std::unexpected<Refusal> rate_limited(std::string detail, base::Seconds retry);  // 429
 
 // The document, as application/problem+json.
 http::Response to_response(const Refusal& refusal);

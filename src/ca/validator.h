@@ -22,10 +22,10 @@ Result<ChallengeType> parse_challenge_type(std::string_view text);
 // A challenge that a client says it has made true (RFC 8555 §7.5.1).
 struct Validation {
   ChallengeType type = ChallengeType::http_01;
-  std::string name{};         // DNS name in base::parse_domain_name's form, without "*.", or address
-  bool wildcard = false;      // "*.name" was asked for: matters to CAA alone
-  std::string token{};        // base64url
-  std::string thumbprint{};   // of the account's key, base64url (RFC 8555 §8.1)
+  std::string name{};        // DNS name in base::parse_domain_name's form, without "*.", or address
+  bool wildcard = false;     // "*.name" was asked for: matters to CAA alone
+  std::string token{};       // base64url
+  std::string thumbprint{};  // of the account's key, base64url (RFC 8555 §8.1)
   std::string account_url{};  // for RFC 8657's accounturi
 };
 

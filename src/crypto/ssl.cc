@@ -18,6 +18,17 @@ Result<const Ssl*> open_once() {
   TRY(library.find("SSL_connect", ssl.connect));
   TRY(library.find("SSL_get_error", ssl.get_error));
   TRY(library.find("SSL_get1_peer_certificate", ssl.get1_peer_certificate));
+  TRY(library.find("TLS_server_method", ssl.server_method));
+  TRY(library.find("SSL_CTX_ctrl", ssl.context_ctrl));
+  TRY(library.find("SSL_CTX_set_options", ssl.set_options));
+  TRY(library.find("SSL_CTX_use_certificate_chain_file", ssl.use_certificate_chain_file));
+  TRY(library.find("SSL_CTX_use_PrivateKey_file", ssl.use_private_key_file));
+  TRY(library.find("SSL_CTX_set_alpn_select_cb", ssl.set_alpn_select_callback));
+  TRY(library.find("SSL_get0_alpn_selected", ssl.get0_alpn_selected));
+  TRY(library.find("SSL_set_accept_state", ssl.set_accept_state));
+  TRY(library.find("SSL_read", ssl.read));
+  TRY(library.find("SSL_write", ssl.write));
+  TRY(library.find("SSL_shutdown", ssl.shutdown));
   return &ssl;
 }
 

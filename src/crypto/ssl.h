@@ -19,6 +19,19 @@ struct Ssl {
   decltype(&::SSL_connect) connect;
   decltype(&::SSL_get_error) get_error;
   decltype(&::SSL_get1_peer_certificate) get1_peer_certificate;
+
+  // Of a server.
+  decltype(&::TLS_server_method) server_method;
+  decltype(&::SSL_CTX_ctrl) context_ctrl;
+  decltype(&::SSL_CTX_set_options) set_options;
+  decltype(&::SSL_CTX_use_certificate_chain_file) use_certificate_chain_file;
+  decltype(&::SSL_CTX_use_PrivateKey_file) use_private_key_file;
+  decltype(&::SSL_CTX_set_alpn_select_cb) set_alpn_select_callback;
+  decltype(&::SSL_get0_alpn_selected) get0_alpn_selected;
+  decltype(&::SSL_set_accept_state) set_accept_state;
+  decltype(&::SSL_read) read;
+  decltype(&::SSL_write) write;
+  decltype(&::SSL_shutdown) shutdown;
 };
 
 // Opens libssl once for the process. Errors: not_found.

@@ -212,8 +212,7 @@ std::string to_bytes(const Response& response, Body body, bool last) {
   std::string bytes = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
   for (const Header& header : response.headers)
     bytes += fmt::format("{}: {}\r\n", header.name, header.value);
-  if (response.status != 204)
-    bytes += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (response.status != 204) bytes += fmt::format("Content-Length: {}\r\n", response.body.size());
   if (last) bytes += "Connection: close\r\n";
   bytes += kLineEnd;
   if (body == Body::send && response.status != 204) bytes += response.body;

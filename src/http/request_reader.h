@@ -17,15 +17,15 @@ struct RequestLimits {
 
 // A request as it was read.
 struct ReadRequest {
-  Request request{};  // its URL is the path with the query: "/a?b"
+  Request request{};   // its URL is the path with the query: "/a?b"
   std::string host{};  // lower-case, with the port if there was one
   bool last = false;   // the connection ends after its answer
   int refused = 0;     // as http::Arrival's
 };
 
 // Reads one request after the other. Strict, so that nobody else could read the same bytes as other
-// requests: CRLF only, no folded headers, one Content-Length and no transfer encoding (411), no bytes
-// that do not belong. After a refusal nothing more is read.
+// requests: CRLF only, no folded headers, one Content-Length and no transfer encoding (411), no
+// bytes that do not belong. After a refusal nothing more is read.
 class RequestReader {
  public:
   explicit RequestReader(RequestLimits limits = {}) : limits_(limits) {}
@@ -34,9 +34,6 @@ class RequestReader {
 
   // The next request that is whole, or refused; nullopt while bytes are missing.
   std::optional<ReadRequest> next();
-
-  // Whether bytes wait that are not yet a request: then the client is in the middle of one.
-  bool is_within_request() const { return !bytes_.empty(); }
 
   // True once for each request whose sender waits for leave to send its body ("100 Continue").
   bool take_expectation();

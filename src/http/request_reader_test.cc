@@ -13,7 +13,9 @@ ReadRequest read(std::string_view bytes, RequestLimits limits = {}) {
   return reader.next().value_or(ReadRequest{.refused = -1});
 }
 
-int refusal(std::string_view bytes, RequestLimits limits = {}) { return read(bytes, limits).refused; }
+int refusal(std::string_view bytes, RequestLimits limits = {}) {
+  return read(bytes, limits).refused;
+}
 
 constexpr int kWaits = -1;
 
@@ -26,11 +28,9 @@ TEST(RequestReader, ReadsARequestByteByByte) {
     reader.feed({&byte, 1});
     ASSERT_FALSE(reader.next());
   }
-  EXPECT_TRUE(reader.is_within_request());
   reader.feed("o");
   const auto read = reader.next();
   ASSERT_TRUE(read);
-  EXPECT_FALSE(reader.is_within_request());
   EXPECT_EQ(read->refused, 0);
   EXPECT_EQ(read->request.method, Method::post);
   EXPECT_EQ(read->request.url, "/new-order?x=1");
@@ -44,7 +44,8 @@ TEST(RequestReader, ReadsARequestByteByByte) {
 TEST(RequestReader, ReadsOneRequestAfterTheOther) {
   RequestReader reader;
   reader.feed(
-      "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET http://x/b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+      "HEAD /a HTTP/1.1\r\nHost: h\r\n\r\nGET http://x/b HTTP/1.1\r\nHost: h\r\nConnection: "
+      "close\r\n\r\n"
       "GET /c HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(reader.next()->request.url, "/a");
   const auto second = reader.next();
@@ -78,8 +79,9 @@ TEST(RequestReader, RefusesWhatCouldBeReadOtherwise) {
 TEST(RequestReader, RefusesWhatIsTooLarge) {
   const RequestLimits limits{.most_head_bytes = 100, .most_body_bytes = 10};
   EXPECT_EQ(refusal(std::string(101, 'a'), limits), 431);
-  EXPECT_EQ(refusal("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(100, 'a') + "\r\n\r\n", limits),
-            431);
+  EXPECT_EQ(
+      refusal("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(100, 'a') + "\r\n\r\n", limits),
+      431);
   EXPECT_EQ(refusal("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n", limits), 413);
   EXPECT_EQ(refusal("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999999\r\n\r\n",
                     limits),
@@ -92,7 +94,6 @@ TEST(RequestReader, ReadsNothingAfterARefusal) {
   EXPECT_TRUE(reader.next()->last);
   reader.feed("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_FALSE(reader.next());
-  EXPECT_FALSE(reader.is_within_request());
 }
 
 TEST(RequestReader, TellsOfClientsThatWaitForLeave) {

@@ -1,19 +1,17 @@
 #include "scan/probe.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
+#include "base/address.h"
 #include "base/encoding.h"
 #include "base/file_descriptor.h"
 #include "base/memory.h"
@@ -27,40 +25,17 @@ using base::FileDescriptor;
 
 constexpr std::size_t kMaxAnswer = 64 << 10;
 
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-
-Result<SocketAddress> socket_address(const Target& target) {
-  SocketAddress address;
-  sockaddr_in v4{};
-  sockaddr_in6 v6{};
-  v4.sin_family = AF_INET;
-  v6.sin6_family = AF_INET6;
-  v4.sin_port = v6.sin6_port = htons(target.port);
-  if (inet_pton(AF_INET, target.address.c_str(), &v4.sin_addr) == 1) {
-    std::memcpy(&address.storage, &v4, address.length = sizeof v4);
-  } else if (inet_pton(AF_INET6, target.address.c_str(), &v6.sin6_addr) == 1) {
-    std::memcpy(&address.storage, &v6, address.length = sizeof v6);
-  } else {
-    return base::invalid(fmt::format("'{}' is not a numeric address", target.address));
-  }
-  return address;
-}
-
 // A connection whose every step ends by one deadline.
 class Connection {
  public:
   static Result<Connection> open(const Target& target, base::Milliseconds timeout) {
-    const SocketAddress address = TRY(socket_address(target));
+    const auto address = TRY(base::SocketAddress::from(target.address, target.port));
     const std::string attempt = fmt::format("connect to {}", to_string(target));
     FileDescriptor socket(
-        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket) return base::system_error(attempt, errno);
     Connection connection(std::move(socket), std::chrono::steady_clock::now() + timeout, attempt);
-    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address.storage));
-    if (::connect(connection.fd(), generic, address.length) != 0 && errno != EINPROGRESS)
+    if (::connect(connection.fd(), address.native(), address.length()) != 0 && errno != EINPROGRESS)
       return connection.failure(errno);
     TRY(connection.wait(POLLOUT));
     int code = 0;
@@ -200,17 +175,10 @@ std::string to_string(const Target& target) {
 }
 
 Result<Target> parse_target(std::string_view text) {
-  const std::size_t colon = std::min(text.rfind(':'), text.size());
-  std::string_view address = text.substr(0, colon);
-  const std::string_view port = text.substr(std::min(colon + 1, text.size()));
-  if (address.starts_with('[') && address.ends_with(']'))
-    address = address.substr(1, address.size() - 2);
-  Target target{.address = std::string(address)};
-  const auto number = std::from_chars(port.data(), port.data() + port.size(), target.port);
-  if (number.ec != std::errc() || number.ptr != port.data() + port.size() || target.port == 0 ||
-      !socket_address(target) || to_string(target) != text)
+  const auto address = base::SocketAddress::parse(text);
+  if (!address || address->port() == 0 || address->to_string() != text)
     return base::invalid("expected an address and a port, as \"192.0.2.1:443\" or \"[::1]:443\"");
-  return target;
+  return Target{address->address(), address->port()};
 }
 
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,

@@ -60,9 +60,11 @@ Result<bool> Statement::step() {
 
 Result<> Statement::run() {
   static_cast<void>(TRY(step()));
-  sqlite3_reset(statement_.get());
+  reset();
   return {};
 }
+
+void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);

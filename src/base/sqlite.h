@@ -26,6 +26,8 @@ class Statement {
   Result<bool> step();
   // Runs a statement that gives no rows.
   Result<> run();
+  // Ends reading: the statement can be bound and run anew. What was bound stays.
+  void reset();
 
   std::int64_t integer(int column) const;
   std::string text(int column) const;

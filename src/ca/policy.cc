@@ -94,7 +94,7 @@ struct ProfileTable : Profile, ProfileTerms {
 };
 
 const Setters<ProfileTable>& profile_setters() {
-  static const Setters<ProfileTable> all = {
+  static const Setters<ProfileTable> setters = {
       {"description", text<ProfileTable>(&ProfileTable::description)},
       {"validity", life<ProfileTable>(&ProfileTable::validity)},
       {"authorization_reuse", life<ProfileTable>(&ProfileTable::authorization_reuse)},
@@ -102,6 +102,7 @@ const Setters<ProfileTable>& profile_setters() {
       {"order_life", life<ProfileTable>(&ProfileTable::order_life)},
       {"addresses", flag<ProfileTable>(&ProfileTable::addresses)},
       {"common_name", flag<ProfileTable>(&ProfileTable::common_name)},
+      {"key_encipherment", flag<ProfileTable>(&ProfileTable::key_encipherment)},
       {"subject_key_id", flag<ProfileTable>(&ProfileTable::subject_key_id)},
       {"most_names",
        [](ProfileTable& all, const Object& from, const char* member) -> Checked<> {
@@ -110,7 +111,7 @@ const Setters<ProfileTable>& profile_setters() {
          return malformed(fmt::format("\"{}\" is not between 1 and 100", member));
        }},
   };
-  return all;
+  return setters;
 }
 
 // What it does not name is as in tlsserver.
@@ -138,7 +139,7 @@ Checked<> read_profiles(Policy& policy, const Object& from, const char* member) 
 }
 
 const Setters<Limits>& limit_setters() {
-  static const Setters<Limits> all = {
+  static const Setters<Limits> setters = {
       {"accounts_per_address", limit(&Limits::accounts_per_address)},
       {"orders_per_account", limit(&Limits::orders_per_account)},
       {"certificates_per_domain", limit(&Limits::certificates_per_domain)},
@@ -146,7 +147,7 @@ const Setters<Limits>& limit_setters() {
       {"failures_per_name", limit(&Limits::failures_per_name)},
       {"failures_in_a_row", limit(&Limits::failures_in_a_row)},
   };
-  return all;
+  return setters;
 }
 
 Checked<> read_limits(Policy& policy, const Object& from, const char* member) {
@@ -164,10 +165,10 @@ Checked<> read_external_accounts(Policy& policy, const Object& from, const char*
 }
 
 const Setters<Policy>& policy_setters() {
-  static const Setters<Policy> all = {
+  static const Setters<Policy> setters = {
       {"terms_of_service", text(&Policy::terms_of_service)},
       {"website", text(&Policy::website)},
-      {"ocsp_url", text(&Policy::ocsp_url)},
+      {"ocsp", flag(&Policy::ocsp)},
       {"agree_anew", flag(&Policy::agree_anew)},
       {"external_account_required", flag(&Policy::external_account_required)},
       {"renewal_poll", life(&Policy::renewal_poll)},
@@ -180,7 +181,7 @@ const Setters<Policy>& policy_setters() {
          return {};
        }},
   };
-  return all;
+  return setters;
 }
 
 }  // namespace
@@ -203,6 +204,7 @@ std::vector<Profile> lets_encrypt_profiles() {
        .pending_life = days(7),
        .order_life = days(7),
        .common_name = true,
+       .key_encipherment = true,
        .subject_key_id = true},
       {.name = "tlsserver",
        .description = "certificates of 45 days for TLS servers, with nothing that they do not need",

@@ -29,7 +29,8 @@ struct Profile {
   bool addresses = false;        // IP identifiers may be ordered
   base::Seconds pending_life{};  // of an authorization
   base::Seconds order_life{};
-  bool common_name = false, subject_key_id = false;  // in the certificate
+  // In the certificate, as LeafRequest has them.
+  bool common_name = false, key_encipherment = false, subject_key_id = false;
 
   const ProfileTerms& terms_at(Time now) const;
 };
@@ -72,7 +73,7 @@ struct Policy {
   std::vector<Profile> profiles = lets_encrypt_profiles();              // the first is the default
   std::optional<Limits> limits{};
   base::Seconds renewal_poll{std::chrono::hours(6)};  // Retry-After of renewal information
-  std::string ocsp_url{};                             // to be named in certificates; empty: none
+  bool ocsp = false;  // answered, and named in certificates
 
   const Profile* find_profile(std::string_view name) const;  // empty: the default
 };

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
+
+#include "base/encoding.h"
 
 namespace everseal::http {
 namespace {
@@ -31,13 +34,6 @@ bool is_visible(std::string_view text) {
 // RFC 9110 §5.5, without what is obsolete.
 bool is_field_value(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
-}
-
-std::string to_lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  return lower;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -167,7 +163,7 @@ int RequestReader::read_request_line(std::string_view line) {
 int RequestReader::take_target(std::string_view target) {
   if (!is_visible(target) || target.contains('#')) return 400;
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!to_lower(target.substr(0, scheme.size())).starts_with(scheme)) continue;
+    if (!base::lower_case(target.substr(0, scheme.size())).starts_with(scheme)) continue;
     target.remove_prefix(scheme.size());
     target.remove_prefix(std::min(target.find('/'), target.size()));
   }
@@ -179,24 +175,24 @@ int RequestReader::take_target(std::string_view target) {
 int RequestReader::read_header(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == line.npos || !is_token(line.substr(0, colon))) return 400;
-  const std::string name = to_lower(line.substr(0, colon));
+  const std::string name = base::lower_case(line.substr(0, colon));
   const std::string_view value = trimmed(line.substr(colon + 1));
   if (!is_field_value(value)) return 400;
   if (name == "transfer-encoding") return 411;
   if (name == "host") {
     if (!current_->host.empty() || !is_host(value)) return 400;
-    current_->host = to_lower(value);
+    current_->host = base::lower_case(value);
   } else if (name == "content-length") {
     const auto length = to_length(value);
     if (!length || has_length_) return 400;
     has_length_ = true;
     body_bytes_ = *length;
   } else if (name == "connection") {
-    const std::string option = to_lower(value);
+    const std::string option = base::lower_case(value);
     if (option == "close") current_->last = true;
     if (option == "keep-alive") current_->last = false;
   } else if (name == "expect") {
-    expects_ = to_lower(value) == "100-continue";
+    expects_ = base::lower_case(value) == "100-continue";
   }
   current_->request.headers.push_back({std::string(line.substr(0, colon)), std::string(value)});
   return 0;

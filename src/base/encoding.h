@@ -20,6 +20,9 @@ std::string to_pem(std::string_view label, std::string_view bytes);
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 
+// Reads that. Errors: invalid (another digit, an odd number of them).
+Result<std::string> decode_hex(std::string_view text);
+
 // `text` with its ASCII capitals in lower case.
 std::string lower_case(std::string_view text);
 

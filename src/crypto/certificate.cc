@@ -211,6 +211,20 @@ std::string Certificate::issuer() const {
   return name_text(X509_get_issuer_name(certificate_.get()));
 }
 
+std::string Certificate::subject_der() const {
+  return to_der(i2d_X509_NAME, X509_get_subject_name(certificate_.get()));
+}
+
+std::string Certificate::subject_key_id() const {
+  const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate_.get());
+  return std::string(id ? text_of(id) : "");
+}
+
+std::string Certificate::authority_key_id() const {
+  const ASN1_OCTET_STRING* id = X509_get0_authority_key_id(certificate_.get());
+  return std::string(id ? text_of(id) : "");
+}
+
 std::string Certificate::issuer_common_name() const {
   return base::printable(common_name(X509_get_issuer_name(certificate_.get())));
 }

@@ -43,6 +43,13 @@ class Certificate {
   std::string subject() const;
   std::string issuer() const;
 
+  // The subject as DER.
+  std::string subject_der() const;
+
+  // The key identifiers as bytes (RFC 5280 §4.2.1.1, §4.2.1.2); empty if there is none.
+  std::string subject_key_id() const;
+  std::string authority_key_id() const;
+
   // The last common name of the issuer, printable; empty if there is none.
   std::string issuer_common_name() const;
 
@@ -58,6 +65,9 @@ class Certificate {
 
   // Whether this certificate's key signed `other` and its subject is the issuer of `other`.
   bool issued(const Certificate& other) const;
+
+  // For this folder only. Valid as long as the certificate is.
+  x509_st* native() const { return certificate_.get(); }
 
  private:
   explicit Certificate(std::shared_ptr<x509_st> certificate)

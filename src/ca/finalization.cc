@@ -47,7 +47,8 @@ Checked<crypto::ReceivedRequest> read_request(const Call& call) {
 Checked<> check_key(Context& context, const Call& call, const std::string& key_der) {
   if (key_der == call.key->der()) return bad_request("the certificate's key is the account's");
   if (TRY(context.ledger.is_compromised(crypto::sha256(key_der))))
-    return refuse(400, "badCSR", "a certificate of this key was revoked because the key is known");
+    return refuse(400, "badCSR",
+                  "a certificate of this key was revoked because the key is known to others");
   return {};
 }
 

@@ -30,6 +30,19 @@ std::optional<std::string> canonical_address(std::string_view text) {
   return write(family_of(text), &address);
 }
 
+std::optional<std::string> address_bytes(std::string_view text) {
+  in6_addr address;
+  if (!read_into(text, &address)) return std::nullopt;
+  const std::size_t size = family_of(text) == AF_INET ? sizeof(in_addr) : sizeof(in6_addr);
+  return std::string(reinterpret_cast<const char*>(&address), size);
+}
+
+std::optional<std::string> address_text(std::string_view bytes) {
+  if (bytes.size() == sizeof(in_addr)) return write(AF_INET, bytes.data());
+  if (bytes.size() == sizeof(in6_addr)) return write(AF_INET6, bytes.data());
+  return std::nullopt;
+}
+
 Result<SocketAddress> SocketAddress::from(std::string_view address, std::uint16_t port) {
   SocketAddress made;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&made.storage_);

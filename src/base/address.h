@@ -17,6 +17,10 @@ namespace everseal::base {
 // IPv4 or IPv6 address.
 std::optional<std::string> canonical_address(std::string_view text);
 
+// The 4 or 16 bytes of an address in the order of the network, and back; nullopt if it is none.
+std::optional<std::string> address_bytes(std::string_view text);
+std::optional<std::string> address_text(std::string_view bytes);
+
 // An address and a port for bind(2), connect(2) and their kin.
 class SocketAddress {
  public:

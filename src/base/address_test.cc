@@ -18,6 +18,13 @@ TEST(Address, IsNothingElse) {
     EXPECT_EQ(canonical_address(text), std::nullopt) << text;
 }
 
+TEST(Address, HasFourOrSixteenBytes) {
+  EXPECT_EQ(address_bytes("1.2.3.4"), "\x01\x02\x03\x04");
+  EXPECT_EQ(address_text(*address_bytes("2001:db8::1")), "2001:db8::1");
+  EXPECT_EQ(address_bytes("a.example"), std::nullopt);
+  EXPECT_EQ(address_text("12345"), std::nullopt);
+}
+
 TEST(SocketAddress, IsReadAsItIsWritten) {
   for (const char* text : {"192.0.2.1:443", "[2001:db8::1]:0"})
     EXPECT_EQ(SocketAddress::parse(text)->to_string(), text);

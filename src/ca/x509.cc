@@ -1,10 +1,8 @@
 #include "ca/x509.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
-#include <array>
-
+#include "base/address.h"
 #include "base/encoding.h"
 #include "crypto/der.h"
 #include "crypto/jws.h"
@@ -29,15 +27,6 @@ std::string attribute(std::string_view object_identifier, std::string_view value
   if (value.empty()) return {};
   return der::set(
       der::sequence(der::object_identifier(object_identifier) + der::utf8_string(value)));
-}
-
-Result<std::string> address_bytes(const std::string& address) {
-  std::array<char, sizeof(in6_addr)> bytes{};
-  if (::inet_pton(AF_INET, address.c_str(), bytes.data()) == 1)
-    return std::string(bytes.data(), sizeof(in_addr));
-  if (::inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1)
-    return std::string(bytes.data(), bytes.size());
-  return base::invalid(fmt::format("not an address: {}", base::printable(address, 80)));
 }
 
 std::string access_description(std::string_view object_identifier, std::string_view url) {
@@ -116,8 +105,11 @@ Result<std::string> alternative_name(const std::vector<std::string>& dns_names,
                                      const std::vector<std::string>& addresses, Weight weight) {
   std::string names;
   for (const std::string& each : dns_names) names += der::implicit(kDnsName, each);
-  for (const std::string& each : addresses)
-    names += der::implicit(kAddress, TRY(address_bytes(each)));
+  for (const std::string& each : addresses) {
+    const auto bytes = base::address_bytes(each);
+    if (!bytes) return base::invalid(fmt::format("not an address: {}", base::printable(each, 80)));
+    names += der::implicit(kAddress, *bytes);
+  }
   return extension("2.5.29.17", weight, der::sequence(names));
 }
 

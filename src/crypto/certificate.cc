@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "base/address.h"
 #include "base/encoding.h"
 #include "crypto/jws.h"
 #include "crypto/openssl.h"
@@ -24,9 +25,15 @@ constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
-NamesPointer alternative_names(const X509* certificate) {
-  return NamesPointer(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+using ObjectPointer = std::unique_ptr<ASN1_OBJECT, Freer<ASN1_OBJECT_free>>;
+
+AlternativeName read_name(const GENERAL_NAME* name) {
+  using Kind = AlternativeName::Kind;
+  if (name->type == GEN_DNS) return {Kind::dns, base::lower_case(text_of(name->d.dNSName))};
+  const auto address =
+      name->type == GEN_IPADD ? base::address_text(text_of(name->d.iPAddress)) : std::nullopt;
+  if (address) return {Kind::address, *address};
+  return {};
 }
 
 std::string name_text(const X509_NAME* name) {
@@ -177,22 +184,35 @@ std::string Certificate::pem() const {
   return written(bio);
 }
 
+std::vector<AlternativeName> Certificate::alternative_names() const {
+  std::vector<AlternativeName> result;
+  const NamesPointer names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate_.get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++)
+    result.push_back(read_name(sk_GENERAL_NAME_value(names.get(), i)));
+  return result;
+}
+
 std::vector<std::string> Certificate::dns_names() const {
   std::vector<std::string> result;
-  const NamesPointer names = alternative_names(certificate_.get());
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) result.push_back(base::lower_case(text_of(name->d.dNSName)));
-  }
+  for (AlternativeName& each : alternative_names())
+    if (each.kind == AlternativeName::Kind::dns) result.push_back(std::move(each.text));
   return result;
 }
 
 bool Certificate::has_other_names() const {
-  const NamesPointer names = alternative_names(certificate_.get());
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
-    if (sk_GENERAL_NAME_value(names.get(), i)->type != GEN_DNS) return true;
-  }
-  return false;
+  return std::ranges::any_of(alternative_names(), [](const AlternativeName& each) {
+    return each.kind != AlternativeName::Kind::dns;
+  });
+}
+
+std::optional<CertificateExtension> Certificate::extension(const char* object_identifier) const {
+  const ObjectPointer object(OBJ_txt2obj(object_identifier, 1));
+  const int at = X509_get_ext_by_OBJ(certificate_.get(), object.get(), -1);
+  if (at < 0 || X509_get_ext_by_OBJ(certificate_.get(), object.get(), at) >= 0) return std::nullopt;
+  X509_EXTENSION* const extension = X509_get_ext(certificate_.get(), at);
+  return CertificateExtension{X509_EXTENSION_get_critical(extension) != 0,
+                              std::string(text_of(X509_EXTENSION_get_data(extension)))};
 }
 
 Time Certificate::not_before() const { return time_of(X509_get0_notBefore(certificate_.get())); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,19 @@
 struct x509_st;  // OpenSSL's X509
 
 namespace everseal::crypto {
+
+// A name of the subject alternative name.
+struct AlternativeName {
+  enum class Kind { dns, address, other } kind = Kind::other;
+  std::string text{};  // lower-case, or as inet_ntop(3) writes addresses; of others empty
+  bool operator==(const AlternativeName&) const = default;
+};
+
+// RFC 5280 §4.2.
+struct CertificateExtension {
+  bool critical = false;
+  std::string value{};  // DER
+};
 
 // One X.509 certificate; immutable, cheap to copy.
 class Certificate {
@@ -27,11 +41,17 @@ class Certificate {
   std::string der() const;
   std::string pem() const;
 
-  // The DNS names of the subject alternative name, lower-case, in the certificate's order.
+  // In the certificate's order; none if the extension cannot be decoded.
+  std::vector<AlternativeName> alternative_names() const;
+
+  // The DNS names among them.
   std::vector<std::string> dns_names() const;
 
   // Whether the alternative name holds anything that is not a DNS name (an address, an e-mail …).
   bool has_other_names() const;
+
+  // An extension by its object identifier in dots; nullopt if it is not there exactly once.
+  std::optional<CertificateExtension> extension(const char* object_identifier) const;
 
   Time not_before() const;
   Time not_after() const;

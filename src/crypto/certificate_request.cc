@@ -1,6 +1,5 @@
 #include "crypto/certificate_request.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/address.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "crypto/key_traits.h"
@@ -90,12 +90,10 @@ Result<std::string> printable_name(std::string_view name) {
   return base::lower_case(name);
 }
 
-Result<std::string> address_text(std::string_view bytes) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const int family = bytes.size() == 4 ? AF_INET : AF_INET6;
-  if (bytes.size() != 4 && bytes.size() != 16)
-    return base::invalid(fmt::format("an address of {} bytes", bytes.size()));
-  return ::inet_ntop(family, bytes.data(), text.data(), text.size());
+Result<std::string> read_address(std::string_view bytes) {
+  auto text = base::address_text(bytes);
+  if (!text) return base::invalid(fmt::format("an address of {} bytes", bytes.size()));
+  return *std::move(text);
 }
 
 Result<> read_name(const GENERAL_NAME* name, ReceivedRequest& result) {
@@ -104,7 +102,7 @@ Result<> read_name(const GENERAL_NAME* name, ReceivedRequest& result) {
       result.dns_names.push_back(TRY(printable_name(text_of(name->d.dNSName))));
       break;
     case GEN_IPADD:
-      result.addresses.push_back(TRY(address_text(text_of(name->d.iPAddress))));
+      result.addresses.push_back(TRY(read_address(text_of(name->d.iPAddress))));
       break;
     default:
       result.has_other_names = true;

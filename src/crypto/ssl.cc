@@ -18,6 +18,7 @@ Result<const Ssl*> open_once() {
   TRY(library.find("SSL_connect", ssl.connect));
   TRY(library.find("SSL_get_error", ssl.get_error));
   TRY(library.find("SSL_get1_peer_certificate", ssl.get1_peer_certificate));
+  TRY(library.find("SSL_set_alpn_protos", ssl.set_alpn_protocols));
   TRY(library.find("TLS_server_method", ssl.server_method));
   TRY(library.find("SSL_CTX_ctrl", ssl.context_ctrl));
   TRY(library.find("SSL_CTX_set_options", ssl.set_options));

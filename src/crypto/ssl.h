@@ -19,6 +19,7 @@ struct Ssl {
   decltype(&::SSL_connect) connect;
   decltype(&::SSL_get_error) get_error;
   decltype(&::SSL_get1_peer_certificate) get1_peer_certificate;
+  decltype(&::SSL_set_alpn_protos) set_alpn_protocols;
 
   // Of a server.
   decltype(&::TLS_server_method) server_method;

@@ -1,146 +1,26 @@
 #include "scan/probe.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/err.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <memory>
 
-#include "base/address.h"
+#include "base/connection.h"
 #include "base/encoding.h"
-#include "base/file_descriptor.h"
-#include "base/memory.h"
-#include "crypto/certificate.h"
-#include "crypto/ssl.h"
+#include "crypto/tls_client.h"
 
 namespace everseal::scan {
 namespace {
 
-using base::FileDescriptor;
-
 constexpr std::size_t kMaxAnswer = 64 << 10;
 
-// A connection whose every step ends by one deadline.
-class Connection {
- public:
-  static Result<Connection> open(const Target& target, base::Milliseconds timeout) {
-    const auto address = TRY(base::SocketAddress::from(target.address, target.port));
-    const std::string attempt = fmt::format("connect to {}", to_string(target));
-    FileDescriptor socket(
-        ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket) return base::system_error(attempt, errno);
-    Connection connection(std::move(socket), std::chrono::steady_clock::now() + timeout, attempt);
-    if (::connect(connection.fd(), address.native(), address.length()) != 0 && errno != EINPROGRESS)
-      return connection.failure(errno);
-    TRY(connection.wait(POLLOUT));
-    int code = 0;
-    socklen_t size = sizeof code;
-    ::getsockopt(connection.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
-    if (code != 0) return connection.failure(code);
-    if (target.proxy_protocol) TRY(connection.send("PROXY UNKNOWN\r\n"));
-    return connection;
-  }
-
-  int fd() const { return socket_.get(); }
-
-  Result<> wait(short events) {
-    while (true) {
-      const auto left =
-          std::chrono::ceil<base::Milliseconds>(deadline_ - std::chrono::steady_clock::now());
-      if (left <= base::Milliseconds(0))
-        return base::transient(fmt::format("{}: no answer in time", attempt_));
-      pollfd poll{fd(), events, 0};
-      if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
-    }
-  }
-
-  Result<> send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
-      if (sent < 0)
-        TRY(wait(POLLOUT));
-      else
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return {};
-  }
-
-  // Until the other side closes, or kMaxAnswer bytes.
-  Result<std::string> receive() {
-    std::string bytes;
-    char buffer[4096];
-    while (bytes.size() < kMaxAnswer) {
-      const ssize_t got = ::recv(fd(), buffer, sizeof buffer, 0);
-      if (got == 0) break;
-      if (got < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
-      if (got < 0)
-        TRY(wait(POLLIN));
-      else
-        bytes.append(buffer, static_cast<std::size_t>(got));
-    }
-    return bytes;
-  }
-
-  std::unexpected<Error> failure(int code) const {
-    return base::transient(base::system_error(attempt_, code).error().message);
-  }
-  const std::string& attempt() const { return attempt_; }
-
- private:
-  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
-      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
-
-  FileDescriptor socket_;
-  Instant deadline_;
-  std::string attempt_;
-};
-
-// Once open_ssl() has succeeded.
-const crypto::Ssl& ssl() { return **crypto::open_ssl(); }
-
-struct FreeSession {
-  void operator()(SSL* session) const { ssl().ssl_free(session); }
-};
-struct FreeContext {
-  void operator()(SSL_CTX* context) const { ssl().context_free(context); }
-};
-
-// One for the process: it trusts nobody and asks for everything that a server may still speak.
-SSL_CTX* client_context() {
-  static const std::unique_ptr<SSL_CTX, FreeContext> context(
-      ssl().context_new(ssl().client_method()));
-  return context.get();
-}
-
-std::string openssl_reason() {
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  const char* reason = ERR_reason_error_string(code);
-  return reason ? reason : "the connection was closed";
-}
-
-Result<> drive_handshake(SSL* session, Connection& connection) {
-  while (true) {
-    const int done = ssl().connect(session);
-    if (done == 1) return {};
-    switch (ssl().get_error(session, done)) {
-      case SSL_ERROR_WANT_READ:
-        TRY(connection.wait(POLLIN));
-        break;
-      case SSL_ERROR_WANT_WRITE:
-        TRY(connection.wait(POLLOUT));
-        break;
-      default:
-        return base::transient(
-            fmt::format("{}: TLS handshake: {}", connection.attempt(), openssl_reason()));
-    }
-  }
+Result<base::Connection> connect(const Target& target, base::Milliseconds timeout) {
+  auto connection =
+      TRY(base::Connection::open(TRY(base::SocketAddress::from(target.address, target.port)),
+                                 std::chrono::steady_clock::now() + timeout));
+  if (target.proxy_protocol) TRY(connection.send("PROXY UNKNOWN\r\n"));
+  return connection;
 }
 
 Result<Answer> parse_answer(std::string_view bytes, const std::string& attempt) {
@@ -183,31 +63,19 @@ Result<Target> parse_target(std::string_view text) {
 
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
-  static_cast<void>(TRY(crypto::open_ssl()));
-  Connection connection = TRY(Connection::open(target, timeout));
-  const std::unique_ptr<SSL, FreeSession> session(ssl().ssl_new(client_context()));
-  if (!session) {
-    base::insist_on_memory();
-    return base::internal("TLS: " + openssl_reason());
-  }
-  ssl().set_fd(session.get(), connection.fd());
-  // What SSL_set_tlsext_host_name() stands for, without its cast.
-  ssl().ctrl(session.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(server_name.c_str()));
-  TRY(drive_handshake(session.get(), connection));
-  X509* const peer = ssl().get1_peer_certificate(session.get());
-  if (!peer) return base::transient(fmt::format("{}: no certificate", connection.attempt()));
-  const auto leaf = crypto::Certificate::adopt(peer);
+  auto connection = TRY(connect(target, timeout));
+  const auto answer = TRY(crypto::tls_handshake(connection, {.server_name = server_name}));
+  const crypto::Certificate& leaf = answer.leaf;
   return Leaf{leaf.fingerprint(), leaf.issuer(), leaf.not_after()};
 }
 
 Result<Answer> DirectVisitor::get(const Target& target, const std::string& host,
                                   const std::string& path, base::Milliseconds timeout) {
-  Connection connection = TRY(Connection::open(target, timeout));
+  auto connection = TRY(connect(target, timeout));
   TRY(connection.send(fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: everseal\r\nConnection: close\r\n\r\n", path,
       host)));
-  return parse_answer(TRY(connection.receive()), connection.attempt());
+  return parse_answer(TRY(connection.receive(kMaxAnswer)), connection.attempt());
 }
 
 }  // namespace everseal::scan

@@ -1,0 +1,69 @@
+#include "base/connection.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace everseal::base {
+
+Result<Connection> Connection::open(const SocketAddress& address, Instant deadline) {
+  std::string attempt = fmt::format("connect to {}", address.to_string());
+  FileDescriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return system_error(attempt, errno);
+  Connection connection(std::move(socket), deadline, std::move(attempt));
+  if (::connect(connection.fd(), address.native(), address.length()) != 0 && errno != EINPROGRESS)
+    return connection.failure(errno);
+  TRY(connection.wait(POLLOUT));
+  int code = 0;
+  socklen_t size = sizeof code;
+  ::getsockopt(connection.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
+  if (code != 0) return connection.failure(code);
+  return connection;
+}
+
+Result<> Connection::wait(short events) {
+  while (true) {
+    const auto left = std::chrono::ceil<Milliseconds>(deadline_ - std::chrono::steady_clock::now());
+    if (left <= Milliseconds(0)) return transient(fmt::format("{}: no answer in time", attempt_));
+    pollfd poll{fd(), events, 0};
+    if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
+  }
+}
+
+Result<> Connection::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+    if (sent < 0)
+      TRY(wait(POLLOUT));
+    else
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<std::string> Connection::receive(std::size_t most) {
+  std::string bytes;
+  std::array<char, 4096> buffer;
+  while (bytes.size() < most) {
+    const std::size_t size = std::min(buffer.size(), most - bytes.size());
+    const ssize_t got = ::recv(fd(), buffer.data(), size, 0);
+    if (got == 0) break;
+    if (got < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+    if (got < 0)
+      TRY(wait(POLLIN));
+    else
+      bytes.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  return bytes;
+}
+
+std::unexpected<Error> Connection::failure(int code) const {
+  return transient(system_error(attempt_, code).error().message);
+}
+
+}  // namespace everseal::base

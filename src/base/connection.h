@@ -1,0 +1,45 @@
+// A TCP connection as a client makes it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/file_descriptor.h"
+#include "base/result.h"
+
+namespace everseal::base {
+
+// A connection whose every step ends by one deadline. Errors of all steps: transient ("connect to
+// ADDRESS:PORT: …").
+class Connection {
+ public:
+  static Result<Connection> open(const SocketAddress& address, Instant deadline);
+
+  // Not blocking.
+  int fd() const { return socket_.get(); }
+
+  // Until poll(2) sees one of `events`.
+  Result<> wait(short events);
+
+  Result<> send(std::string_view bytes);
+
+  // Until the other side closes, or `most` bytes.
+  Result<std::string> receive(std::size_t most);
+
+  // "connect to ADDRESS:PORT": what errors begin with.
+  const std::string& attempt() const { return attempt_; }
+
+ private:
+  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
+      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
+  std::unexpected<Error> failure(int code) const;
+
+  FileDescriptor socket_;
+  Instant deadline_;
+  std::string attempt_;
+};
+
+}  // namespace everseal::base

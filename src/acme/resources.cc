@@ -9,6 +9,7 @@
 
 #include "base/domain_name.h"
 #include "base/encoding.h"
+#include "base/json.h"
 #include "http/message.h"
 
 namespace everseal::acme {
@@ -21,25 +22,6 @@ constexpr int kMostDepth = 16;
 constexpr std::size_t kMostItems = 1000;  // of one array
 constexpr std::string_view kErrorPrefix = "urn:ietf:params:acme:error:";
 
-// A million brackets cost nlohmann's parser a value each; they are refused unread.
-bool is_too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); i++) {
-    const char c = text[i];
-    if (in_string && c == '\\') {
-      i++;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (c == '{' || c == '[') && ++depth > kMostDepth) {
-      return true;
-    } else if (!in_string && (c == '}' || c == ']')) {
-      depth--;
-    }
-  }
-  return false;
-}
-
 // A JSON object of one resource; its readers name the member that is wrong.
 class Object {
  public:
@@ -50,8 +32,8 @@ class Object {
       return base::rejected(fmt::format("the CA's {} is {}", what, why));
     };
     if (text.size() > kMostBytes) return refuse("larger than 1 MiB");
-    if (is_too_deep(text)) return refuse("nested too deeply");
-    if (text.contains('\0')) return refuse("not JSON");  // to nlohmann's parser it is the end
+    if (const auto fit = base::check_before_parsing(text, kMostDepth); !fit)
+      return refuse(fit.error().message);
     json value = json::parse(text, nullptr, false);
     if (!value.is_object()) return refuse("not a JSON object");
     return Object(std::string(what), std::move(value), std::string(origin));
@@ -181,6 +163,10 @@ bool passes_by_itself(std::string_view type) {
 }
 
 }  // namespace
+
+std::string_view to_string(OrderStatus status) {
+  return kOrderWords[static_cast<std::size_t>(status)];
+}
 
 std::string_view to_string(AuthorizationStatus status) {
   return kAuthorizationWords[static_cast<std::size_t>(status)];

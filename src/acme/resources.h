@@ -66,6 +66,7 @@ struct Account {
 Result<Account> parse_account(std::string_view json, std::string_view origin);
 
 enum class OrderStatus { pending, ready, processing, valid, invalid };
+std::string_view to_string(OrderStatus status);
 
 // RFC 8555 §7.1.3.
 struct Order {

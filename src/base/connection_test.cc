@@ -15,8 +15,7 @@ class Listener {
   Listener() : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     std::filesystem::remove(path);
     const SocketAddress address = *SocketAddress::local(path);
-    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address.storage));
-    EXPECT_EQ(::bind(socket_.get(), generic, address.size), 0);
+    EXPECT_EQ(::bind(socket_.get(), address.native(), address.length()), 0);
     EXPECT_EQ(::listen(socket_.get(), 1), 0);
   }
   ~Listener() { std::filesystem::remove(path); }
@@ -34,6 +33,10 @@ class Listener {
 
 constexpr Milliseconds kShort{50}, kLong{10'000};
 
+auto open(const std::string& path, Milliseconds timeout) {
+  return Connection::open(*SocketAddress::local(path), std::chrono::steady_clock::now() + timeout);
+}
+
 TEST(Connection, CarriesBytesBothWays) {
   const Listener listener;
   std::jthread other([&] {
@@ -42,7 +45,7 @@ TEST(Connection, CarriesBytesBothWays) {
     EXPECT_EQ(::recv(visitor.get(), buffer, sizeof buffer, MSG_WAITALL), 2);
     EXPECT_EQ(::send(visitor.get(), "answer", 6, MSG_NOSIGNAL), 6);
   });
-  auto connection = Connection::open(*SocketAddress::local(listener.path), kLong, "ask");
+  auto connection = open(listener.path, kLong);
   ASSERT_TRUE(connection) << connection.error().message;
   ASSERT_TRUE(connection->send("hi"));
   EXPECT_EQ(connection->receive(4), "answ");
@@ -51,21 +54,21 @@ TEST(Connection, CarriesBytesBothWays) {
 
 TEST(Connection, EndsByItsDeadline) {
   const Listener listener;
-  auto connection = Connection::open(*SocketAddress::local(listener.path), kShort, "ask");
+  auto connection = open(listener.path, kShort);
   ASSERT_TRUE(connection) << connection.error().message;
   const auto answer = connection->receive(100);
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().message, "ask: no answer in time");
+  EXPECT_EQ(answer.error().message, "connect to " + listener.path + ": no answer in time");
   EXPECT_EQ(answer.error().kind, ErrorKind::transient);
 }
 
 TEST(Connection, SaysWhyThereIsNone) {
-  const auto nobody = Connection::open(*SocketAddress::local("/nonexistent/s"), kLong, "ask");
+  const auto nobody = open("/nonexistent/s", kLong);
   ASSERT_FALSE(nobody);
-  EXPECT_EQ(nobody.error().message, "ask: No such file or directory");
+  EXPECT_EQ(nobody.error().message, "connect to /nonexistent/s: No such file or directory");
   EXPECT_EQ(SocketAddress::local(std::string(108, 'a')).error().message,
             "the path of the socket is longer than 107 bytes");
-  EXPECT_EQ(SocketAddress::internet("localhost", 1).error().message,
+  EXPECT_EQ(SocketAddress::from("localhost", 1).error().message,
             "'localhost' is not a numeric address");
 }
 

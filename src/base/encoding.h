@@ -1,4 +1,4 @@
-// Bytes as text: base64url, base64, hexadecimal, and text that is safe to show.
+// Bytes as text: base64url, base64, hexadecimal, and text that is safe to show or compare.
 #pragma once
 
 #include <string>
@@ -19,6 +19,12 @@ std::string to_pem(std::string_view label, std::string_view bytes);
 
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
+
+// Reads that. Errors: invalid (another digit, an odd number of them).
+Result<std::string> decode_hex(std::string_view text);
+
+// `text` with its ASCII capitals in lower case.
+std::string lower_case(std::string_view text);
 
 // `text` on one line with control bytes and invalid UTF-8 as \xNN, cut at `limit` bytes with "…":
 // for messages that quote what others sent.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "base/address.h"
 #include "base/encoding.h"
 #include "crypto/jws.h"
 #include "crypto/openssl.h"
@@ -24,24 +25,15 @@ constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
-using NamesPointer = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
+using ObjectPointer = std::unique_ptr<ASN1_OBJECT, Freer<ASN1_OBJECT_free>>;
 
-NamesPointer alternative_names(const X509* certificate) {
-  return NamesPointer(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-}
-
-std::string_view text_of(const ASN1_STRING* text) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-          static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
+AlternativeName read_name(const GENERAL_NAME* name) {
+  using Kind = AlternativeName::Kind;
+  if (name->type == GEN_DNS) return {Kind::dns, base::lower_case(text_of(name->d.dNSName))};
+  const auto address =
+      name->type == GEN_IPADD ? base::address_text(text_of(name->d.iPAddress)) : std::nullopt;
+  if (address) return {Kind::address, *address};
+  return {};
 }
 
 std::string name_text(const X509_NAME* name) {
@@ -192,22 +184,35 @@ std::string Certificate::pem() const {
   return written(bio);
 }
 
+std::vector<AlternativeName> Certificate::alternative_names() const {
+  std::vector<AlternativeName> result;
+  const NamesPointer names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate_.get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++)
+    result.push_back(read_name(sk_GENERAL_NAME_value(names.get(), i)));
+  return result;
+}
+
 std::vector<std::string> Certificate::dns_names() const {
   std::vector<std::string> result;
-  const NamesPointer names = alternative_names(certificate_.get());
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) result.push_back(lower(text_of(name->d.dNSName)));
-  }
+  for (AlternativeName& each : alternative_names())
+    if (each.kind == AlternativeName::Kind::dns) result.push_back(std::move(each.text));
   return result;
 }
 
 bool Certificate::has_other_names() const {
-  const NamesPointer names = alternative_names(certificate_.get());
-  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); i++) {
-    if (sk_GENERAL_NAME_value(names.get(), i)->type != GEN_DNS) return true;
-  }
-  return false;
+  return std::ranges::any_of(alternative_names(), [](const AlternativeName& each) {
+    return each.kind != AlternativeName::Kind::dns;
+  });
+}
+
+std::optional<CertificateExtension> Certificate::extension(const char* object_identifier) const {
+  const ObjectPointer object(OBJ_txt2obj(object_identifier, 1));
+  const int at = X509_get_ext_by_OBJ(certificate_.get(), object.get(), -1);
+  if (at < 0 || X509_get_ext_by_OBJ(certificate_.get(), object.get(), at) >= 0) return std::nullopt;
+  X509_EXTENSION* const extension = X509_get_ext(certificate_.get(), at);
+  return CertificateExtension{X509_EXTENSION_get_critical(extension) != 0,
+                              std::string(text_of(X509_EXTENSION_get_data(extension)))};
 }
 
 bool Certificate::has_ocsp_responder() const {
@@ -233,18 +238,22 @@ std::string Certificate::issuer() const {
   return name_text(X509_get_issuer_name(certificate_.get()));
 }
 
+std::string Certificate::subject_der() const {
+  return to_der(i2d_X509_NAME, X509_get_subject_name(certificate_.get()));
+}
+
+std::string Certificate::subject_key_id() const {
+  const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(certificate_.get());
+  return std::string(id ? text_of(id) : "");
+}
+
+std::string Certificate::authority_key_id() const {
+  const ASN1_OCTET_STRING* id = X509_get0_authority_key_id(certificate_.get());
+  return std::string(id ? text_of(id) : "");
+}
+
 std::string Certificate::issuer_common_name() const {
-  const X509_NAME* name = X509_get_issuer_name(certificate_.get());
-  int last = -1;
-  for (int i = -1; (i = X509_NAME_get_index_by_NID(name, NID_commonName, i)) >= 0;) last = i;
-  if (last < 0) return {};
-  unsigned char* data = nullptr;
-  const int size =
-      ASN1_STRING_to_UTF8(&data, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
-  if (size < 0) return {};
-  std::string text(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
-  OPENSSL_free(data);
-  return base::printable(text);
+  return base::printable(common_name(X509_get_issuer_name(certificate_.get())));
 }
 
 std::string Certificate::public_key_der() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,19 @@
 struct x509_st;  // OpenSSL's X509
 
 namespace everseal::crypto {
+
+// A name of the subject alternative name.
+struct AlternativeName {
+  enum class Kind { dns, address, other } kind = Kind::other;
+  std::string text{};  // lower-case, or as inet_ntop(3) writes addresses; of others empty
+  bool operator==(const AlternativeName&) const = default;
+};
+
+// RFC 5280 §4.2.
+struct CertificateExtension {
+  bool critical = false;
+  std::string value{};  // DER
+};
 
 // One X.509 certificate; immutable, cheap to copy.
 class Certificate {
@@ -27,7 +41,10 @@ class Certificate {
   std::string der() const;
   std::string pem() const;
 
-  // The DNS names of the subject alternative name, lower-case, in the certificate's order.
+  // In the certificate's order; none if the extension cannot be decoded.
+  std::vector<AlternativeName> alternative_names() const;
+
+  // The DNS names among them.
   std::vector<std::string> dns_names() const;
 
   // Whether the alternative name holds anything that is not a DNS name (an address, an e-mail …).
@@ -35,6 +52,9 @@ class Certificate {
 
   // Whether it says whom to ask about its revocation (RFC 6960 §4.2.2.1, OCSP).
   bool has_ocsp_responder() const;
+
+  // An extension by its object identifier in dots; nullopt if it is not there exactly once.
+  std::optional<CertificateExtension> extension(const char* object_identifier) const;
 
   Time not_before() const;
   Time not_after() const;
@@ -45,6 +65,13 @@ class Certificate {
   // RFC 2253, printable: "CN=R11,O=Let's Encrypt,C=US".
   std::string subject() const;
   std::string issuer() const;
+
+  // The subject as DER.
+  std::string subject_der() const;
+
+  // The key identifiers as bytes (RFC 5280 §4.2.1.1, §4.2.1.2); empty if there is none.
+  std::string subject_key_id() const;
+  std::string authority_key_id() const;
 
   // The last common name of the issuer, printable; empty if there is none.
   std::string issuer_common_name() const;
@@ -61,6 +88,9 @@ class Certificate {
 
   // Whether this certificate's key signed `other` and its subject is the issuer of `other`.
   bool issued(const Certificate& other) const;
+
+  // For this folder only. Valid as long as the certificate is.
+  x509_st* native() const { return certificate_.get(); }
 
  private:
   explicit Certificate(std::shared_ptr<x509_st> certificate)

@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <memory>
 #include <string>
@@ -23,10 +24,16 @@ struct Freer {
 
 using BioPointer = std::unique_ptr<BIO, Freer<BIO_free>>;
 using KeyPointer = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using NamesPointer = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
 using DigestContextPointer = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
 
 inline const unsigned char* to_unsigned(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
+inline std::string_view text_of(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
 }
 
 // A BIO that reads `bytes`, which must outlive it.
@@ -52,6 +59,9 @@ std::string to_der(Encode encode, T* object) {
   OPENSSL_free(data);
   return der;
 }
+
+// The last common name; empty if there is none.
+std::string common_name(const X509_NAME* name);
 
 // "ATTEMPT: the latest reason in OpenSSL's queue", which is emptied.
 std::unexpected<base::Error> openssl_error(std::string_view attempt);

@@ -1,7 +1,6 @@
 #include "crypto/private_key.h"
 
 #include <fmt/format.h>
-#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -13,6 +12,7 @@
 #include <iterator>
 
 #include "base/encoding.h"
+#include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
@@ -20,99 +20,8 @@ namespace {
 
 constexpr std::size_t kMostPemBytes = 16 << 10;
 
-// All that differs between the types.
-struct Traits {
-  KeyType type;
-  std::string_view name, short_name;
-  const char* group;  // OpenSSL's name of the curve; nullptr for RSA
-  std::string_view jwk_curve;
-  std::string_view algorithm;
-  int bits;
-};
-
-constexpr Traits kTraits[] = {
-    {KeyType::ecdsa_p256, "ecdsa-p256", "p256", "prime256v1", "P-256", "ES256", 256},
-    {KeyType::ecdsa_p384, "ecdsa-p384", "p384", "secp384r1", "P-384", "ES384", 384},
-    {KeyType::rsa_2048, "rsa-2048", "rsa2048", nullptr, "", "RS256", 2048},
-    {KeyType::rsa_3072, "rsa-3072", "rsa3072", nullptr, "", "RS256", 3072},
-    {KeyType::rsa_4096, "rsa-4096", "rsa4096", nullptr, "", "RS256", 4096},
-};
-
-const Traits& traits(KeyType type) { return kTraits[static_cast<std::size_t>(type)]; }
-
-std::size_t field_bytes(KeyType type) { return static_cast<std::size_t>(traits(type).bits) / 8; }
-
-const EVP_MD* digest(KeyType type) {
-  return type == KeyType::ecdsa_p384 ? EVP_sha384() : EVP_sha256();
-}
-
-std::string group_name(EVP_PKEY* key) {
-  std::array<char, 64> name{};
-  std::size_t size = 0;
-  if (EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, name.data(), name.size(),
-                                     &size) != 1) {
-    return "unnamed curve";
-  }
-  return {name.data(), size};
-}
-
-// Curves given by their numbers instead of their name have hidden forged ones (CVE-2020-0601).
-bool has_explicit_parameters(EVP_PKEY* key) {
-  int explicit_parameters = 0;
-  EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-                         &explicit_parameters);
-  return explicit_parameters != 0;
-}
-
-Result<KeyType> type_of_ec(EVP_PKEY* key) {
-  if (has_explicit_parameters(key)) {
-    return base::invalid("the key has explicit curve parameters; use P-256 or P-384 by name");
-  }
-  const std::string group = group_name(key);
-  for (const Traits& each : kTraits) {
-    if (each.group && group == each.group) return each.type;
-  }
-  return base::invalid(
-      fmt::format("the key is on curve {}; CAs take P-256 and P-384", base::printable(group)));
-}
-
-Result<KeyType> type_of_rsa(EVP_PKEY* key) {
-  const int bits = EVP_PKEY_get_bits(key);
-  for (const Traits& each : kTraits) {
-    if (!each.group && bits == each.bits) return each.type;
-  }
-  return base::invalid(fmt::format("the RSA key has {} bits; CAs take 2048, 3072 and 4096", bits));
-}
-
-Result<KeyType> type_of(EVP_PKEY* key) {
-  switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_EC:
-      return type_of_ec(key);
-    case EVP_PKEY_RSA:
-      return type_of_rsa(key);
-    default:
-      return base::invalid("the key is neither RSA nor ECDSA");
-  }
-}
-
-// Keys that are read and keys that are made have the same encoding, so that they can be compared.
-void use_uncompressed_point(EVP_PKEY* key) {
-  EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                                 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED);
-}
-
 // No terminal prompt for the password of an encrypted key.
 int no_password(char*, int, int, void*) { return -1; }
-
-std::string number(EVP_PKEY* key, const char* parameter, std::size_t size_bytes = 0) {
-  BIGNUM* value = nullptr;
-  EVP_PKEY_get_bn_param(key, parameter, &value);
-  if (size_bytes == 0) size_bytes = static_cast<std::size_t>(BN_num_bytes(value));
-  std::string bytes(size_bytes, '\0');
-  BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size_bytes));
-  BN_free(value);
-  return bytes;
-}
 
 BioPointer secure_pem(EVP_PKEY* key) {
   BioPointer bio(BIO_new(BIO_s_secmem()));
@@ -147,7 +56,7 @@ std::string_view to_string(KeyFamily family) {
 std::string_view to_string(KeyType type) { return traits(type).name; }
 
 Result<KeyType> parse_key_type(std::string_view text) {
-  for (const Traits& each : kTraits) {
+  for (const KeyTraits& each : all_key_traits()) {
     if (text == each.name || text == each.short_name) return each.type;
   }
   return base::invalid(
@@ -174,7 +83,7 @@ Result<> use_secure_heap(std::size_t bytes) {
 void PrivateKey::Free::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
 
 Result<PrivateKey> PrivateKey::generate(KeyType type) {
-  const Traits& wanted = traits(type);
+  const KeyTraits& wanted = traits(type);
   EVP_PKEY* key =
       wanted.group ? EVP_EC_gen(wanted.group) : EVP_RSA_gen(static_cast<unsigned int>(wanted.bits));
   if (!key) return openssl_error(fmt::format("generate an {} key", wanted.name));
@@ -215,7 +124,7 @@ Result<> PrivateKey::write(const base::FileDescriptor& file, std::string_view at
   return base::write_all(file, {data, static_cast<std::size_t>(size)}, attempt);
 }
 
-Result<std::string> PrivateKey::sign(std::string_view bytes) const {
+Result<std::string> PrivateKey::sign_der(std::string_view bytes) const {
   DigestContextPointer context(EVP_MD_CTX_new());
   std::size_t size = 0;
   if (EVP_DigestSignInit(context.get(), nullptr, digest(type_), nullptr, key_.get()) != 1 ||
@@ -228,25 +137,18 @@ Result<std::string> PrivateKey::sign(std::string_view bytes) const {
     return openssl_error("sign");
   }
   signature.resize(size);
+  return signature;
+}
+
+Result<std::string> PrivateKey::sign(std::string_view bytes) const {
+  std::string signature = TRY(sign_der(bytes));
   if (!traits(type_).group) return signature;
   return join_ecdsa(signature, field_bytes(type_));
 }
 
 std::string_view PrivateKey::jws_algorithm() const { return traits(type_).algorithm; }
 
-std::string PrivateKey::public_jwk() const {
-  auto member = [&](const char* parameter, std::size_t size_bytes = 0) {
-    return base::base64url(number(key_.get(), parameter, size_bytes));
-  };
-  if (!traits(type_).group) {
-    return fmt::format(R"({{"e":"{}","kty":"RSA","n":"{}"}})", member(OSSL_PKEY_PARAM_RSA_E),
-                       member(OSSL_PKEY_PARAM_RSA_N));
-  }
-  const std::size_t width = field_bytes(type_);
-  return fmt::format(R"({{"crv":"{}","kty":"EC","x":"{}","y":"{}"}})", traits(type_).jwk_curve,
-                     member(OSSL_PKEY_PARAM_EC_PUB_X, width),
-                     member(OSSL_PKEY_PARAM_EC_PUB_Y, width));
-}
+std::string PrivateKey::public_jwk() const { return crypto::public_jwk(key_.get(), type_); }
 
 std::string PrivateKey::public_key_der() const { return to_der(i2d_PUBKEY, key_.get()); }
 

@@ -55,6 +55,9 @@ class PrivateKey {
   // The signature as JWS wants it (RFC 7518 §3): r||s for ES256 and ES384, PKCS #1 v1.5 for RS256.
   Result<std::string> sign(std::string_view bytes) const;
 
+  // The same signature as X.509 wants it (RFC 3279 §2.2): ECDSA's as DER.
+  Result<std::string> sign_der(std::string_view bytes) const;
+
   // The JWS name of that signature: "ES256", "ES384", "RS256".
   std::string_view jws_algorithm() const;
 

@@ -13,6 +13,7 @@ Result<const Curl*> open_once() {
   TRY(library.find("curl_easy_cleanup", curl.easy_cleanup));
   TRY(library.find("curl_easy_reset", curl.easy_reset));
   TRY(library.find("curl_easy_setopt", curl.easy_setopt));
+  TRY(library.find("curl_easy_perform", curl.easy_perform));
   TRY(library.find("curl_easy_getinfo", curl.easy_getinfo));
   TRY(library.find("curl_easy_strerror", curl.easy_strerror));
   TRY(library.find("curl_multi_init", curl.multi_init));
@@ -25,6 +26,11 @@ Result<const Curl*> open_once() {
   TRY(library.find("curl_multi_info_read", curl.multi_info_read));
   TRY(library.find("curl_slist_append", curl.slist_append));
   TRY(library.find("curl_slist_free_all", curl.slist_free_all));
+  TRY(library.find("curl_url", curl.url));
+  TRY(library.find("curl_url_cleanup", curl.url_cleanup));
+  TRY(library.find("curl_url_set", curl.url_set));
+  TRY(library.find("curl_url_get", curl.url_get));
+  TRY(library.find("curl_free", curl.free));
   if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
     return base::internal("libcurl does not start");
   return &curl;

@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 
+#include <memory>
+
 #include "base/result.h"
 
 namespace everseal::http {
@@ -15,6 +17,7 @@ struct Curl {
   decltype(&::curl_easy_cleanup) easy_cleanup;
   decltype(&::curl_easy_reset) easy_reset;
   decltype(&::curl_easy_setopt) easy_setopt;
+  decltype(&::curl_easy_perform) easy_perform;
   decltype(&::curl_easy_getinfo) easy_getinfo;
   decltype(&::curl_easy_strerror) easy_strerror;
   decltype(&::curl_multi_init) multi_init;
@@ -27,10 +30,27 @@ struct Curl {
   decltype(&::curl_multi_info_read) multi_info_read;
   decltype(&::curl_slist_append) slist_append;
   decltype(&::curl_slist_free_all) slist_free_all;
+  decltype(&::curl_url) url;
+  decltype(&::curl_url_cleanup) url_cleanup;
+  decltype(&::curl_url_set) url_set;
+  decltype(&::curl_url_get) url_get;
+  decltype(&::curl_free) free;
 };
 
 // Opens and starts libcurl once for the process. Errors: not_found (no library, or one without a
 // function that we need), internal (it does not start).
 Result<const Curl*> open_curl();
+
+// The same, once open_curl() has succeeded.
+inline const Curl& curl() { return **open_curl(); }
+
+struct FreeEasy {
+  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
+};
+using EasyPointer = std::unique_ptr<CURL, FreeEasy>;
+using ListPointer = std::unique_ptr<curl_slist, FreeList>;
 
 }  // namespace everseal::http

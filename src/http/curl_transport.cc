@@ -19,20 +19,9 @@ constexpr std::size_t kMostInCurl = 200;
 constexpr long kConnectionsPerHost = 2;
 constexpr std::size_t kMostHeaderBytes = 64 << 10;
 
-// Once CurlTransport::open() has succeeded.
-const Curl& curl() { return **open_curl(); }
-
-struct FreeEasy {
-  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
-};
 struct FreeMulti {
   void operator()(CURLM* handle) const { curl().multi_cleanup(handle); }
 };
-struct FreeList {
-  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
-};
-using EasyPointer = std::unique_ptr<CURL, FreeEasy>;
-using ListPointer = std::unique_ptr<curl_slist, FreeList>;
 
 // One request on its way; its address is known to libcurl.
 struct Transfer {

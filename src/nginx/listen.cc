@@ -1,10 +1,11 @@
 #include "nginx/listen.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <charconv>
 #include <optional>
+
+#include "base/address.h"
 
 namespace everseal::nginx {
 namespace {
@@ -31,20 +32,12 @@ std::optional<Ports> read_ports(std::string_view text) {
   return Ports{*first, *last};
 }
 
-template <class Address>
-std::optional<std::string> canonical(int family, const std::string& text) {
-  Address address;
-  if (::inet_pton(family, text.c_str(), &address) != 1) return std::nullopt;
-  char written[INET6_ADDRSTRLEN];
-  return ::inet_ntop(family, &address, written, sizeof written);
-}
-
 std::string canonical_host(std::string_view host) {
   std::string text(host);
   if (text == "*" || text == "0.0.0.0") return "*";
   if (text.starts_with('[') && text.ends_with(']')) {
-    const auto inner = canonical<in6_addr>(AF_INET6, text.substr(1, text.size() - 2));
-    return inner ? fmt::format("[{}]", *inner) : text;
+    const auto inner = base::canonical_address(text.substr(1, text.size() - 2));
+    return inner && inner->contains(':') ? fmt::format("[{}]", *inner) : text;
   }
   for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

@@ -9,13 +9,13 @@
 #include <set>
 
 #include "acme/runner.h"
+#include "crypto/ssl.h"
 #include "http/curl.h"
 #include "http/curl_transport.h"
 #include "http/message.h"
 #include "privsep/messages.h"
 #include "privsep/roles.h"
 #include "privsep/service.h"
-#include "scan/ssl.h"
 
 namespace everseal::privsep {
 namespace {
@@ -222,7 +222,7 @@ class NetService {
 
   Result<> handle(ask_net::UseServers& request, Files) {
     state_ = State::visitor;
-    static_cast<void>(TRY(scan::open_ssl()));
+    static_cast<void>(TRY(crypto::open_ssl()));
     return leave_only(request.ports);
   }
 

@@ -9,6 +9,10 @@
 namespace everseal::store {
 namespace {
 
+using base::Database;
+using base::Statement;
+using base::Transaction;
+
 // What makes of each schema the next, the first one being 1.
 constexpr std::array<const char*, 4> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "store/sqlite.h"
+#include "base/sqlite.h"
 
 namespace everseal::store {
 
@@ -155,15 +155,15 @@ class Catalog {
   Result<> add_event(const EventRecord& event);
 
  private:
-  explicit Catalog(Database database) : database_(std::move(database)) {}
+  explicit Catalog(base::Database database) : database_(std::move(database)) {}
   Result<> migrate();
-  Result<std::optional<ChangeRecord>> read_change(Statement& rows);
-  Result<std::vector<CertificateRecord>> read_certificates(Statement statement);
+  Result<std::optional<ChangeRecord>> read_change(base::Statement& rows);
+  Result<std::vector<CertificateRecord>> read_certificates(base::Statement statement);
   Result<> save_certificate(CertificateRecord& certificate);
   Result<> save_version(const VersionRecord& version);
   Result<> append_files(std::int64_t change, std::span<const ChangedFile> files);
 
-  Database database_;
+  base::Database database_;
 };
 
 }  // namespace everseal::store

@@ -110,7 +110,7 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   {
     auto catalog = *Catalog::open(path);
     ASSERT_TRUE(catalog.begin_change(kNow, "secure a.example", {"a.example"}));
-    auto database = *Database::open(path);
+    auto database = *base::Database::open(path);
     ASSERT_TRUE(
         database.execute("ALTER TABLE changes DROP COLUMN sites;"
                          "ALTER TABLE accounts DROP COLUMN thumbprint;"
@@ -134,7 +134,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
       std::filesystem::temp_directory_path() / ("everseal-catalog-" + std::to_string(getpid()));
   {
     ASSERT_TRUE(Catalog::open(path));
-    auto database = *Database::open(path);
+    auto database = *base::Database::open(path);
     ASSERT_TRUE(database.execute("PRAGMA user_version=99"));
   }
   const auto opened = Catalog::open(path);

@@ -1,9 +1,9 @@
-#include "store/sqlite.h"
+#include "base/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-namespace everseal::store {
+namespace everseal::base {
 namespace {
 
 std::unexpected<Error> failure(std::string_view attempt, sqlite3* database, int code) {
@@ -14,10 +14,15 @@ std::unexpected<Error> failure(std::string_view attempt, sqlite3* database, int 
     case SQLITE_LOCKED:
     case SQLITE_FULL:
     case SQLITE_IOERR:
-      return base::transient(std::move(message));
+      return transient(std::move(message));
     default:
-      return base::internal(std::move(message));
+      return internal(std::move(message));
   }
+}
+
+// "/DIRECTORY/catalog.db: database is locked".
+std::unexpected<Error> failure(sqlite3* database, int code) {
+  return failure(sqlite3_db_filename(database, "main"), database, code);
 }
 
 }  // namespace
@@ -50,14 +55,16 @@ Result<bool> Statement::step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return failure("catalog", sqlite3_db_handle(statement_.get()), code);
+  return failure(sqlite3_db_handle(statement_.get()), code);
 }
 
 Result<> Statement::run() {
   static_cast<void>(TRY(step()));
-  sqlite3_reset(statement_.get());
+  reset();
   return {};
 }
+
+void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
@@ -91,7 +98,7 @@ Result<Database> Database::open(const std::string& path) {
 
 Result<> Database::execute(const char* sql) {
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) return failure("catalog", database_.get(), code);
+  if (code != SQLITE_OK) return failure(database_.get(), code);
   return {};
 }
 
@@ -99,7 +106,7 @@ Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v2(database_.get(), sql.data(), static_cast<int>(sql.size()),
                                       &statement, nullptr);
-  if (code != SQLITE_OK) return failure("catalog", database_.get(), code);
+  if (code != SQLITE_OK) return failure(database_.get(), code);
   return Statement(statement);
 }
 
@@ -120,4 +127,4 @@ Result<> Transaction::commit() {
   return {};
 }
 
-}  // namespace everseal::store
+}  // namespace everseal::base

@@ -12,7 +12,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace everseal::store {
+namespace everseal::base {
 
 // A prepared statement; must not outlive its Database. Parameters are numbered from 1, columns
 // from 0. Texts and blobs are copied.
@@ -26,6 +26,8 @@ class Statement {
   Result<bool> step();
   // Runs a statement that gives no rows.
   Result<> run();
+  // Ends reading: the statement can be bound and run anew. What was bound stays.
+  void reset();
 
   std::int64_t integer(int column) const;
   std::string text(int column) const;
@@ -72,4 +74,4 @@ class Transaction {
   Database* database_;
 };
 
-}  // namespace everseal::store
+}  // namespace everseal::base

@@ -1,0 +1,140 @@
+#include "ca/http01.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/address.h"
+#include "base/encoding.h"
+#include "http/get_once.h"
+#include "http/url.h"
+
+namespace everseal::ca {
+namespace {
+
+constexpr int kMostRedirects = 10;
+constexpr std::array kRedirectStatuses = {301, 302, 307, 308};
+constexpr std::size_t kSpareBodyBytes = 64;  // after the key authorization
+constexpr std::string_view kUserAgent = "Mozilla/5.0 (compatible; Everseal validation server)";
+
+using Stage = http::GetFailure::Stage;
+
+// One request of the chain of redirects.
+struct Hop {
+  std::string url{};
+  std::string host{};
+  std::uint16_t port = 0;  // to be connected to
+};
+
+Hop first_hop(const ValidationContext& context) {
+  const std::string& name = context.validation.name;
+  const std::string host = name.contains(':') ? fmt::format("[{}]", name) : name;
+  return {
+      .url = fmt::format("http://{}/.well-known/acme-challenge/{}", host, context.validation.token),
+      .host = name,
+      .port = context.settings.http_port};
+}
+
+std::unexpected<acme::Problem> not_followed(std::string_view url, std::string_view why) {
+  return disproven("connection", fmt::format("the redirect to {} is not followed: {}",
+                                             base::printable(url, 200), why));
+}
+
+// The port to connect to; 0 for one that redirects may not lead to.
+std::uint16_t port_for(const http::Url& url, const ValidationSettings& settings) {
+  const bool secure = url.scheme == "https";
+  const std::uint16_t usual = secure ? 443 : 80;
+  if (url.port == 0 || url.port == usual) return secure ? settings.https_port : settings.http_port;
+  return url.port == settings.http_port || url.port == settings.https_port ? url.port : 0;
+}
+
+// An address may only be redirected to itself.
+bool leads_to_another_address(const http::Url& url, const ValidationContext& context) {
+  const auto address = base::canonical_address(url.host);
+  return address && *address != context.validation.name;
+}
+
+Proven<Hop> next_hop(const std::string& location, const ValidationContext& context) {
+  const auto url = http::split_url(location);
+  if (!url) return not_followed(location, "not a URL");
+  if (url->scheme != "http" && url->scheme != "https")
+    return not_followed(location, "neither http nor https");
+  if (leads_to_another_address(*url, context)) return not_followed(location, "not to a name");
+  const std::uint16_t port = port_for(*url, context.settings);
+  if (port == 0) {
+    return not_followed(location, fmt::format("not to port {} or {}", context.settings.http_port,
+                                              context.settings.https_port));
+  }
+  return Hop{location, base::lower_case(url->host), port};
+}
+
+http::Get get_of(const Hop& hop, const std::string& address, const ValidationContext& context) {
+  return {.url = hop.url,
+          .address = base::SocketAddress::from(address, hop.port).value_or(base::SocketAddress()),
+          .connect_timeout = context.time_for(context.settings.connect_timeout),
+          .total_timeout = context.time_for(context.settings.step_timeout),
+          .most_body_bytes = key_authorization(context.validation).size() + kSpareBodyBytes,
+          .user_agent = std::string(kUserAgent)};
+}
+
+std::unexpected<acme::Problem> failed(const Hop& hop, const std::string& address,
+                                      const http::GetFailure& failure) {
+  return disproven(
+      failure.stage == Stage::securing ? "tls" : "connection",
+      fmt::format("{}: fetch {}: {}", address, base::printable(hop.url, 200), failure.message));
+}
+
+// A hop's answer, and the address that gave it.
+struct Fetched {
+  http::GetAnswer answer;
+  std::string address;
+};
+
+// Only the first hop has a second address to try.
+Proven<Fetched> fetch(const Hop& hop, std::vector<std::string> addresses,
+                      const ValidationContext& context) {
+  while (true) {
+    const std::string address = addresses.front();
+    auto answer = http::get_once(get_of(hop, address, context));
+    if (answer) return Fetched{*std::move(answer), address};
+    addresses.erase(addresses.begin());
+    if (addresses.empty() || answer.error().stage != Stage::connecting)
+      return failed(hop, address, answer.error());
+  }
+}
+
+std::string_view without_white_space_at_end(std::string_view text) {
+  return text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+}
+
+Proven<> judge(const Hop& hop, const Fetched& fetched, const Validation& validation) {
+  const auto refuse = [&](std::string_view why) {
+    return disproven("unauthorized",
+                     fmt::format("{}: {} {}", fetched.address, base::printable(hop.url, 200), why));
+  };
+  if (fetched.answer.status != 200)
+    return refuse(fmt::format("was answered with status {}", fetched.answer.status));
+  const std::string_view body = without_white_space_at_end(fetched.answer.body);
+  if (body == key_authorization(validation)) return {};
+  return refuse(fmt::format("has not the key authorization of this account but \"{}\"",
+                            base::printable(body, 100)));
+}
+
+}  // namespace
+
+Proven<> prove_http_01(const ValidationContext& context) {
+  Hop hop = first_hop(context);
+  for (int redirects = 0; redirects <= kMostRedirects; redirects++) {
+    auto addresses = TRY(addresses_of(context, hop.host));
+    if (redirects > 0) addresses.resize(1);
+    const Fetched fetched = TRY(fetch(hop, std::move(addresses), context));
+    const bool redirected =
+        std::ranges::find(kRedirectStatuses, fetched.answer.status) != kRedirectStatuses.end();
+    if (!redirected) return judge(hop, fetched, context.validation);
+    hop = TRY(next_hop(fetched.answer.location, context));
+  }
+  return disproven("connection", fmt::format("more than {} redirects", kMostRedirects));
+}
+
+}  // namespace everseal::ca

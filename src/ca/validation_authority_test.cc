@@ -1,0 +1,104 @@
+#include "ca/validation_authority.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <map>
+
+#include "base/encoding.h"
+#include "ca/stranger_in_thread.h"
+#include "crypto/jws.h"
+#include "dns/fake_resolver.h"
+
+namespace everseal::ca {
+namespace {
+
+class ValidationAuthorityTest : public testing::Test {
+ protected:
+  // What became of each, in one line, once `count` have ended.
+  static std::map<std::uint64_t, std::string> outcomes(ValidationAuthority& authority,
+                                                       std::size_t count) {
+    std::map<std::uint64_t, std::string> result;
+    while (result.size() < count) {
+      pollfd poll{authority.event(), POLLIN, 0};
+      if (::poll(&poll, 1, 5000) != 1) break;
+      for (const ValidationOutcome& each : authority.finished())
+        result[each.id] = each.problem ? each.problem->describe() : "valid";
+    }
+    return result;
+  }
+
+  static Validation dns_validation(const std::string& name) {
+    return {
+        .type = ChallengeType::dns_01, .name = name, .token = "token", .thumbprint = "thumbprint"};
+  }
+
+  ValidationAuthorityTest() {
+    resolver_.put_text("_acme-challenge.a.example",
+                       base::base64url(crypto::sha256("token.thumbprint")));
+  }
+
+  dns::FakeResolver resolver_;
+};
+
+TEST_F(ValidationAuthorityTest, TellsWhatEndedByItsEvent) {
+  ValidationAuthority authority({}, resolver_);
+  authority.start(7, dns_validation("a.example"));
+  authority.start(8, dns_validation("b.example"));
+  const auto ended = outcomes(authority, 2);
+  EXPECT_EQ(ended.at(7), "valid");
+  EXPECT_EQ(ended.at(8), "dns: look up TXT of _acme-challenge.b.example: the name does not exist");
+  pollfd poll{authority.event(), POLLIN, 0};
+  EXPECT_EQ(::poll(&poll, 1, 0), 0);
+  EXPECT_TRUE(authority.finished().empty());
+}
+
+TEST_F(ValidationAuthorityTest, ChecksCaaOnceTheChallengeIsTrue) {
+  resolver_.put_caa("example", {.tag = "issue", .value = "other.test"});
+  ValidationAuthority authority({.caa_identities = {"ca.test"}}, resolver_);
+  authority.start(1, dns_validation("a.example"));
+  EXPECT_EQ(outcomes(authority, 1).at(1),
+            "caa: the CAA records of example forbid it: \"other.test\"");
+}
+
+TEST_F(ValidationAuthorityTest, RefusesWhatDoesNotFitIntoItsQueue) {
+  ValidationAuthority authority({.threads = 0, .most_waiting = 1}, resolver_);
+  authority.start(1, dns_validation("a.example"));
+  authority.start(2, dns_validation("a.example"));
+  EXPECT_EQ(outcomes(authority, 1).at(2),
+            "serverInternal: too many validations at once; try again later");
+}
+
+// Each redirect is slow, none too slow: the whole ends nevertheless.
+TEST_F(ValidationAuthorityTest, EndsEachValidationByADeadlineOfTheWhole) {
+  StrangerInThread server("127.0.0.1", 0, [](auto&) {
+    auto answer = StrangerInThread::redirect("/x");
+    answer.before = base::Milliseconds(150);
+    return answer;
+  });
+  resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
+  ValidationAuthority authority({.http_port = server.port(),
+                                 .step_timeout = base::Milliseconds(300),
+                                 .total_timeout = base::Milliseconds(500)},
+                                resolver_);
+  const auto start = std::chrono::steady_clock::now();
+  authority.start(1, {.name = "a.example", .token = "token", .thumbprint = "thumbprint"});
+  EXPECT_EQ(outcomes(authority, 1).at(1),
+            "connection: 127.0.0.1: fetch http://a.example/x: no answer in time");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, base::Milliseconds(1500));
+}
+
+TEST_F(ValidationAuthorityTest, WorksOnManyAtOnce) {
+  StrangerInThread server("127.0.0.1", 0,
+                          [](auto&) { return StrangerInThread::ok("token.thumbprint"); });
+  resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
+  ValidationAuthority authority({.http_port = server.port()}, resolver_);
+  for (std::uint64_t id = 0; id < 200; id++)
+    authority.start(id, {.name = "a.example", .token = "token", .thumbprint = "thumbprint"});
+  const auto ended = outcomes(authority, 200);
+  EXPECT_EQ(ended.size(), 200u);
+  for (const auto& [id, outcome] : ended) EXPECT_EQ(outcome, "valid");
+}
+
+}  // namespace
+}  // namespace everseal::ca

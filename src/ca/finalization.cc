@@ -8,6 +8,7 @@
 #include "ca/faults.h"
 #include "ca/json.h"
 #include "ca/resources.h"
+#include "ca/signing.h"
 #include "crypto/certificate_request.h"
 #include "crypto/jws.h"
 
@@ -16,8 +17,6 @@ namespace {
 
 // As Let's Encrypt: clients whose clocks are behind take the certificate, too.
 constexpr base::Seconds kBackdating = std::chrono::hours(1);
-constexpr std::size_t kSerialBytes = 16;
-constexpr int kMostSerials = 5;
 
 std::unexpected<Refusal> bad_request(std::string detail) {
   return refuse(400, "badCSR", std::move(detail));
@@ -64,14 +63,6 @@ Checked<> check_request(const crypto::ReceivedRequest& request, const Order& ord
                                  fmt::join(order.names, ", ")));
 }
 
-// A positive number of 127 bits, most of them random (CA/Browser Forum, Baseline Requirements
-// §7.1).
-std::string make_serial(Context& context) {
-  std::string bytes = context.random(kSerialBytes);
-  bytes[0] = static_cast<char>((bytes[0] & 0x7f) | 0x40);
-  return base::hex(bytes);
-}
-
 void set_names(LeafRequest& leaf, const std::vector<std::string>& names) {
   for (const std::string& name : names)
     (base::canonical_address(name) ? leaf.addresses : leaf.dns_names).push_back(name);
@@ -104,25 +95,6 @@ void distort(LeafRequest& leaf, const IssuanceFault& fault, const Call& call) {
   if (!fault.key_der.empty()) leaf.public_key_der = fault.key_der;
 }
 
-// Signs under a serial number that nobody had (RFC 5280 §4.1.2.2).
-Checked<std::string> sign(Context& context, const Order& order, LeafRequest leaf) {
-  for (int i = 0; i < kMostSerials; i++) {
-    leaf.serial = make_serial(context);
-    const Issued issued = TRY(context.issuer.issue(leaf));
-    const bool added =
-        TRY(context.ledger.add(CertificateRecord{.serial = leaf.serial,
-                                                 .account = order.account,
-                                                 .order = order.id,
-                                                 .issuer = issued.issuer,
-                                                 .der = issued.der,
-                                                 .key = crypto::sha256(leaf.public_key_der),
-                                                 .not_before = leaf.not_before,
-                                                 .not_after = leaf.not_after}));
-    if (added) return leaf.serial;
-  }
-  return std::unexpected(Refusal(Error{ErrorKind::internal, "no serial number is free"}));
-}
-
 }  // namespace
 
 Checked<> issue(Context& context, const Call& call, Order& order) {
@@ -134,7 +106,9 @@ Checked<> issue(Context& context, const Call& call, Order& order) {
     return refuse(400, "invalidProfile", fmt::format("the profile {} is no more", order.profile));
   LeafRequest leaf = leaf_of(context, call, order, *profile, request.public_key_der);
   if (call.fault) distort(leaf, *call.fault, call);
-  order.serial = TRY(sign(context, order, std::move(leaf)));
+  order.serial = TRY(sign_leaf(context.ledger, context.issuer, context.random, std::move(leaf),
+                               {.account = order.account, .order = order.id}))
+                     .serial;
   order.status = OrderStatus::valid;
   TRY(context.ledger.update(order));
   if (!order.replaces.empty()) {

@@ -47,6 +47,14 @@ reload. All of it is shown first, with what takes it back. Then, for example fro
   sudo -u acme everseal renew
 )";
 
+constexpr const char* kCaHelp =
+    R"(An ACME CA (RFC 8555) as Let's Encrypt is one: for tests, demos and intranets. At its first start it
+makes its roots; clients trust root.pem in its directory. It ends with SIGTERM or Ctrl-C; what it
+answered it remembers. Example:
+  everseal ca &
+  everseal secure --all --server https://localhost:8555/directory --ca-bundle PATH/root.pem
+)";
+
 constexpr const char* kParseHelp =
     R"(The payload is that of NGINX's crossplane, with its options of the same names. Values are what nginx
 makes of them; bytes that are not UTF-8 appear as U+FFFD, in `everseal nginx cat` as they are. The
@@ -65,6 +73,7 @@ struct Given {
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
+  CaCommand ca;
   std::int64_t change = 0;
   int redirect_status = 0;  // 0: not given
   bool no_hardening = false;
@@ -148,6 +157,42 @@ void add_ca(CLI::App& command, Given& given) {
                   "Of several chains the one whose topmost certificate was issued by NAME")
       ->type_name("NAME")
       ->group(group);
+}
+
+void add_ca_of_ones_own(CLI::App& command, CaCommand& ca) {
+  command.footer(kCaHelp);
+  command.add_option("--listen", ca.listen, "May be repeated [127.0.0.1:8555]")
+      ->type_name("ADDR:PORT")
+      ->allow_extra_args(false);
+  command
+      .add_option("--state", ca.state,
+                  "Keys, certificates, orders [/var/lib/everseal/ca; not as root: "
+                  "~/.local/state/everseal/ca]")
+      ->type_name("DIR");
+  command.add_option("--name", ca.name, "The machine's name in URLs [localhost]")
+      ->type_name("HOST");
+  command.add_option("--policy", ca.policy_file, "Profiles, terms, customers, limits")
+      ->type_name("FILE");
+  const char* group = "For tests";
+  command.add_option("--resolver", ca.resolver, "The DNS server to ask [the system's]")
+      ->type_name("ADDR:PORT")
+      ->group(group);
+  command.add_option("--http-port", ca.http_port, "Where http-01 is validated [80]")
+      ->type_name("PORT")
+      ->group(group);
+  command.add_option("--tls-port", ca.tls_port, "Where tls-alpn-01 is validated [443]")
+      ->type_name("PORT")
+      ->group(group);
+  command.add_option("--faults", ca.faults_file, "What to do wrong")
+      ->type_name("FILE")
+      ->group(group);
+  command
+      .add_option("--management", ca.management,
+                  "Where faults, incidents and policies can be set while it runs")
+      ->type_name("ADDR:PORT")
+      ->group(group);
+  command.add_flag("--json", ca.json, "Say where it is as one JSON document")->group("Everywhere");
+  command.add_flag("--quiet", ca.quiet, "Say only what failed")->group("Everywhere");
 }
 
 void add_yes(CLI::App& command, Given& given, const char* text) {
@@ -393,6 +438,9 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
 
   const NginxCommands nginx = add_nginx_commands(app, given);
 
+  CLI::App& ca = *app.add_subcommand("ca", "Be an ACME CA: for tests, demos and intranets");
+  add_ca_of_ones_own(ca, given.ca);
+
   CLI::App& sandbox = *app.add_subcommand(
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
@@ -418,8 +466,8 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (!settings) return wrong(settings.error().message);
   line.settings = *std::move(settings);
   if (const auto laid = lay_over(given, line.settings); !laid) return wrong(laid.error().message);
-  line.json = given.json;
-  line.quiet = given.quiet;
+  line.json = given.json || given.ca.json;
+  line.quiet = given.quiet || given.ca.quiet;
 
   Result<Command> command =
       UndoCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
@@ -429,6 +477,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (status.parsed()) command = status_command(given);
   if (changes.parsed())
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
+  if (ca.parsed()) command = given.ca;
   if (sandbox.parsed()) command = SandboxCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);
   if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};

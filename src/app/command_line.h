@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/ca_command.h"
 #include "app/nginx_commands.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
@@ -30,9 +31,10 @@ struct ChangesCommand {
 
 struct SandboxCommand {};
 
-using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
-                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand>;
+using Command =
+    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
+                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
+                 NginxCatCommand, NginxSitesCommand, CaCommand>;
 
 struct CommandLine {
   Command command;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/ca_command.h"
 #include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
@@ -250,9 +251,9 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure",      "issue",     "renew",      "status",
-                                    "undo",        "changes",   "setup",      "sandbox",
-                                    "nginx parse", "nginx cat", "nginx sites"};
+  constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
+                                    "undo",        "changes",   "setup",       "sandbox",
+                                    "nginx parse", "nginx cat", "nginx sites", "ca"};
   return kNames[command.index()];
 }
 

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <functional>
 #include <map>
+#include <sstream>
 
 #include "base/domain_name.h"
 
@@ -175,7 +176,21 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
   return {};
 }
 
+Result<toml::table> parse(std::string_view content, const std::string& path) {
+  toml::parse_result parsed = toml::parse(content, path);
+  if (parsed) return std::move(parsed).table();
+  const toml::parse_error& error = parsed.error();
+  return base::invalid(fmt::format("{}: {}", position(path, error.source()), error.description()));
+}
+
 }  // namespace
+
+Result<std::string> read_toml(const FileReader& files, const std::string& path) {
+  const toml::table table = TRY(parse(TRY(files.read(path)), path));
+  std::ostringstream json;
+  json << toml::json_formatter(table);
+  return json.str();
+}
 
 Result<privsep::Strictness> parse_sandbox(std::string_view word) {
   if (word == "required") return privsep::Strictness::required;
@@ -218,14 +233,9 @@ Result<nginx::Redirect> parse_redirect(std::string_view word) {
 }
 
 Result<Settings> parse_settings(std::string_view content, const std::string& path) {
-  const toml::parse_result parsed = toml::parse(content, path);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    return base::invalid(
-        fmt::format("{}: {}", position(path, error.source()), error.description()));
-  }
+  const toml::table table = TRY(parse(content, path));
   Settings settings;
-  TRY(read_table(parsed.table(), "", path, settings));
+  TRY(read_table(table, "", path, settings));
   if (settings.external_account &&
       (settings.external_account->kid.empty() || settings.external_account->mac_key.empty()))
     return base::invalid(fmt::format("{}: external_account needs both kid and hmac_key", path));

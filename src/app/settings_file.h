@@ -20,6 +20,10 @@ enum class Presence { optional, required };
 Result<jobs::Settings> load_settings(const FileReader& files, const std::string& path,
                                      Presence presence);
 
+// Another TOML file, as JSON, for whoever knows its keys. Errors: invalid, as above; those of the
+// file.
+Result<std::string> read_toml(const FileReader& files, const std::string& path);
+
 // Reads "required", "relaxed". Errors: invalid.
 Result<privsep::Strictness> parse_sandbox(std::string_view word);
 

@@ -25,10 +25,29 @@ const Clock& real_clock() {
   return clock;
 }
 
-std::string to_rfc3339(Time time) {
-  time_t seconds = time.time_since_epoch().count();
+namespace {
+
+tm to_parts(Time time) {
+  const time_t seconds = time.time_since_epoch().count();
   tm parts{};
   gmtime_r(&seconds, &parts);
+  return parts;
+}
+
+}  // namespace
+
+std::string to_http_date(Time time) {
+  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const tm parts = to_parts(time);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday],
+                     parts.tm_mday, kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour,
+                     parts.tm_min, parts.tm_sec);
+}
+
+std::string to_rfc3339(Time time) {
+  const tm parts = to_parts(time);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }

@@ -48,6 +48,9 @@ std::string to_rfc3339(Time time);
 // Reads RFC 3339 with any offset; fractions of a second are cut off. Errors: invalid.
 Result<Time> parse_rfc3339(std::string_view text);
 
+// RFC 9110 §5.6.7: "Sat, 21 Nov 2026 03:50:00 GMT".
+std::string to_http_date(Time time);
+
 // Reads the three forms of an HTTP date (RFC 9110 §5.6.7). Errors: invalid.
 Result<Time> parse_http_date(std::string_view text);
 

@@ -97,6 +97,16 @@ Checked<std::vector<std::string>> Object::texts(const char* member) const {
   return found;
 }
 
+Checked<std::vector<std::int64_t>> Object::integers(const char* member) const {
+  std::vector<std::int64_t> found;
+  if (!has(member)) return found;
+  for (const Json& each : *TRY(array(member))) {
+    if (!each.is_number_integer()) return wrong(member, "an array of integers");
+    found.push_back(each.get<std::int64_t>());
+  }
+  return found;
+}
+
 Checked<std::vector<Object>> Object::objects(const char* member) const {
   std::vector<Object> found;
   if (!has(member)) return found;
@@ -115,6 +125,10 @@ Checked<Object> Object::object(const char* member) const {
 
 Checked<std::string> Object::object_text(const char* member) const {
   return dump(TRY(object(member)).value_);
+}
+
+std::string Object::json(const char* member) const {
+  return has(member) ? dump(value_[member]) : "null";
 }
 
 }  // namespace everseal::ca

@@ -33,11 +33,13 @@ class Object {
   Checked<std::string> text(const char* member) const;  // refuses its absence
   Checked<std::optional<std::string>> optional_text(const char* member) const;
   Checked<std::optional<std::int64_t>> optional_integer(const char* member) const;
-  Checked<bool> flag(const char* member) const;                       // false if absent
-  Checked<std::vector<std::string>> texts(const char* member) const;  // none if absent
-  Checked<std::vector<Object>> objects(const char* member) const;     // none if absent
-  Checked<Object> object(const char* member) const;                   // refuses its absence
-  Checked<std::string> object_text(const char* member) const;         // JSON; refuses its absence
+  Checked<bool> flag(const char* member) const;                           // false if absent
+  Checked<std::vector<std::string>> texts(const char* member) const;      // none if absent
+  Checked<std::vector<std::int64_t>> integers(const char* member) const;  // none if absent
+  Checked<std::vector<Object>> objects(const char* member) const;         // none if absent
+  Checked<Object> object(const char* member) const;                       // refuses its absence
+  Checked<std::string> object_text(const char* member) const;  // JSON; refuses its absence
+  std::string json(const char* member) const;                  // of any type; "null" if absent
 
  private:
   explicit Object(Json value) : value_(std::move(value)) {}

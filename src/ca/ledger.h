@@ -46,8 +46,8 @@ struct Order {
   Time created_at{}, expires{};
   std::optional<Time> not_before{}, not_after{};  // as they were asked for
   std::string serial{};                           // of the certificate; empty until there is one
-  std::string replaces{};                         // serial of another certificate, or empty
-  std::string error{};                            // problem document, or empty
+  std::string replaces{};  // identifier of another certificate (RFC 9773 §4.1), or empty
+  std::string error{};     // problem document, or empty
 };
 
 // RFC 8555 §7.1.4. All its challenges have the one token.

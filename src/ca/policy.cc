@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 
 #include "base/encoding.h"
-#include "ca/json.h"
+#include "ca/table.h"
 
 namespace everseal::ca {
 namespace {
@@ -15,53 +14,14 @@ namespace {
 using base::Seconds;
 using std::chrono::days;
 using std::chrono::hours;
+using table::flag;
+using table::life;
+using table::read;
+using table::Setter;
+using table::Setters;
+using table::text;
 
 Time date(std::string_view text) { return *base::parse_rfc3339(text); }
-
-// "90d", "160h", "30m", "10s", "600".
-Checked<Seconds> parse_life(const std::string& text) {
-  std::int64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-  const std::map<std::string_view, Seconds> units = {
-      {"d", days(1)}, {"h", hours(1)}, {"m", std::chrono::minutes(1)}, {"s", Seconds(1)}};
-  const auto found = units.find(unit);
-  if (error != std::errc() || found == units.end() || number <= 0 || number > 1'000'000)
-    return malformed(fmt::format("'{}' is no length of time such as 90d, 160h, 30m or 10s",
-                                 base::printable(text, 40)));
-  return number * found->second;
-}
-
-// One member of a table, read into what it sets.
-template <class T>
-using Setter = std::function<Checked<>(T&, const Object&, const char* member)>;
-template <class T>
-using Setters = std::map<std::string, Setter<T>, std::less<>>;
-
-template <class T>
-Setter<T> text(std::string T::* to) {
-  return [to](T& all, const Object& from, const char* member) -> Checked<> {
-    all.*to = TRY(from.text(member));
-    return {};
-  };
-}
-
-template <class T>
-Setter<T> flag(bool T::* to) {
-  return [to](T& all, const Object& from, const char* member) -> Checked<> {
-    all.*to = TRY(from.flag(member));
-    return {};
-  };
-}
-
-template <class T>
-Setter<T> life(Seconds T::* to) {
-  return [to](T& all, const Object& from, const char* member) -> Checked<> {
-    all.*to = TRY(parse_life(TRY(from.text(member))));
-    return {};
-  };
-}
 
 template <class T>
 Setter<T> limit(Limit T::* to) {
@@ -72,20 +32,9 @@ Setter<T> limit(Limit T::* to) {
     std::from_chars(first.data(), first.data() + first.size(), burst);
     if (words.size() != 2 || burst <= 0)
       return malformed(fmt::format("\"{}\" is not [\"BURST\", \"REFILL\"]", member));
-    all.*to = {burst, TRY(parse_life(words[1]))};
+    all.*to = {burst, TRY(table::parse_life(words[1]))};
     return {};
   };
-}
-
-template <class T>
-Checked<> read(T& all, const Object& from, const Setters<T>& setters) {
-  for (const std::string& member : from.members()) {
-    const auto setter = setters.find(member);
-    if (setter == setters.end())
-      return malformed(fmt::format("\"{}\" is unknown", base::printable(member, 40)));
-    TRY(setter->second(all, from, member.c_str()));
-  }
-  return {};
 }
 
 // A profile and its terms in one table.
@@ -171,7 +120,7 @@ const Setters<Policy>& policy_setters() {
       {"ocsp", flag(&Policy::ocsp)},
       {"agree_anew", flag(&Policy::agree_anew)},
       {"external_account_required", flag(&Policy::external_account_required)},
-      {"renewal_poll", life(&Policy::renewal_poll)},
+      {"renewal_poll", life<Policy>(&Policy::renewal_poll)},
       {"external_accounts", read_external_accounts},
       {"profiles", read_profiles},
       {"limits", read_limits},
@@ -230,12 +179,12 @@ const Profile* Policy::find_profile(std::string_view name) const {
 }
 
 Result<Policy> parse_policy(std::string_view json) {
-  Policy policy;
-  const auto object = Object::parse(json);
-  const Checked<> done =
-      object ? read(policy, *object, policy_setters()) : Checked<>(std::unexpected(object.error()));
-  if (!done) return base::invalid(done.error().problem.detail);
-  return policy;
+  const auto parse = [&]() -> Checked<Policy> {
+    Policy policy;
+    TRY(read(policy, TRY(Object::parse(json)), policy_setters()));
+    return policy;
+  };
+  return table::to_result("policy", parse());
 }
 
 }  // namespace everseal::ca

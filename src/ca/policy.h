@@ -73,7 +73,7 @@ struct Policy {
   std::vector<Profile> profiles = lets_encrypt_profiles();              // the first is the default
   std::optional<Limits> limits{};
   base::Seconds renewal_poll{std::chrono::hours(6)};  // Retry-After of renewal information
-  bool ocsp = false;  // answered, and named in certificates
+  bool ocsp = false;                                  // answered, and named in certificates
 
   const Profile* find_profile(std::string_view name) const;  // empty: the default
 };

@@ -1,34 +1,17 @@
 #include "jobs/state.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 
+#include "base/file_lock.h"
 #include "jobs/rights.h"
 
 namespace everseal::jobs {
 namespace {
 
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
-
-// Held for the life of the descriptor; nullopt if another process holds it. The file says who.
-Result<std::optional<base::FileDescriptor>> lock(const std::string& directory) {
-  const std::string path = lock_path(directory);
-  base::FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return base::system_error(fmt::format("open {}", path), errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return std::nullopt;
-    return base::system_error(fmt::format("lock {}", path), errno);
-  }
-  const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0)
-    return base::system_error(fmt::format("write {}", path), errno);
-  return file;
-}
 
 // What root makes in the directory of another user that one could not change; and the other way.
 Result<> check_owner(const FileReader& files, const std::string& directory) {
@@ -61,7 +44,7 @@ Result<std::optional<State>> State::open_if_idle(const Environment& environment)
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
-  auto held = TRY(within("state directory", lock(directory)));
+  auto held = TRY(within("state directory", base::lock_file(lock_path(directory))));
   if (!held) return std::nullopt;
   State state = TRY(within("state directory", open_files(environment)));
   state.lock_ = *std::move(held);

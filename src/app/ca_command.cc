@@ -1,0 +1,77 @@
+#include "app/ca_command.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "app/settings_file.h"
+#include "ca/service.h"
+#include "jobs/issuer.h"
+
+namespace everseal::app {
+namespace {
+
+constexpr const char* kListen = "127.0.0.1:8555";
+
+// Of root below its other state; of others where the XDG base directory specification has it.
+Result<std::string> default_state() {
+  if (::geteuid() == 0) return "/var/lib/everseal/ca";
+  const passwd* const user = ::getpwuid(::geteuid());
+  if (!user || user->pw_dir[0] != '/')
+    return base::invalid(
+        "this user has no home directory: say by --state where the CA keeps itself");
+  return fmt::format("{}/.local/state/everseal/ca", user->pw_dir);
+}
+
+Result<ca::ServiceOptions> to_options(const CaCommand& command, const FileReader& files) {
+  ca::ServiceOptions options{.listen = command.listen,
+                             .management = command.management,
+                             .name = command.name,
+                             .resolver = command.resolver};
+  options.state = command.state.empty() ? TRY(default_state())
+                                        : std::filesystem::absolute(command.state).string();
+  if (options.listen.empty()) options.listen = {kListen};
+  options.validation.http_port = command.http_port;
+  options.validation.https_port = options.validation.tls_port = command.tls_port;
+  if (!command.policy_file.empty())
+    options.policy = TRY(
+        within(command.policy_file, ca::parse_policy(TRY(read_toml(files, command.policy_file)))));
+  if (!command.faults_file.empty()) options.faults = TRY(read_toml(files, command.faults_file));
+  options.log = [](const std::string& text) { fmt::print(stderr, "everseal: {}\n", text); };
+  return options;
+}
+
+void announce(const CaCommand& command, const ca::Service& service) {
+  const std::string use = fmt::format("everseal secure --server {} --ca-bundle {}",
+                                      service.directory_url(), service.root_file());
+  if (command.json) {
+    const Json document = {{"version", 1},
+                           {"command", "ca"},
+                           {"directory", service.directory_url()},
+                           {"root", service.root_file()},
+                           {"listen", service.addresses()}};
+    fmt::print("{}\n", document.dump(2));
+  } else if (!command.quiet) {
+    fmt::print("directory  {}\nroot       {}\nuse it     {}\n", service.directory_url(),
+               service.root_file(), use);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Result<Output> execute(const CaCommand& command, const jobs::Environment& environment) {
+  auto options = TRY(to_options(command, environment.files));
+  ca::Service service =
+      TRY(ca::Service::open(environment.files, environment.clock, std::move(options)));
+  announce(command, service);
+  service.run(jobs::stop_requested);
+  Output output;
+  output.bytes = "";  // all is said
+  return output;
+}
+
+}  // namespace everseal::app

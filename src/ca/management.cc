@@ -1,0 +1,74 @@
+#include "ca/management.h"
+
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "ca/json.h"
+
+namespace everseal::ca {
+namespace {
+
+std::string path_of(const std::string& url) {
+  const std::size_t authority = url.find("://");
+  return authority == url.npos ? url
+                               : url.substr(std::min(url.find('/', authority + 3), url.size()));
+}
+
+Checked<Time> read_time(const Object& from, const char* member) {
+  const auto time = base::parse_rfc3339(TRY(from.text(member)));
+  if (time) return *time;
+  return malformed("\"" + std::string(member) + "\" is not a time of RFC 3339");
+}
+
+template <class T>
+Checked<T> accepted(Result<T> result) {
+  if (!result) return malformed(result.error().message);
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return *std::move(result);
+}
+
+}  // namespace
+
+http::Response Management::handle(const http::Request& request) {
+  if (const auto done = act(request); !done) return to_response(done.error());
+  return {.status = 204};
+}
+
+Checked<> Management::act(const http::Request& request) {
+  const std::string path = path_of(request.url);
+  if (request.method != http::Method::post) return refuse(405, "malformed", "POST is the method");
+  const auto is_json = [](const http::Header& each) {
+    return base::lower_case(each.name) == "content-type" && each.value == "application/json";
+  };
+  if (std::ranges::none_of(request.headers, is_json))
+    return refuse(415, "malformed", "the content type is not application/json");
+  if (path == "/faults") return accepted(front_end_.faults().add(request.body));
+  if (path == "/policy") {
+    front_end_.set_policy(TRY(accepted(parse_policy(request.body))));
+    return {};
+  }
+  if (path == "/faults/clear") {
+    front_end_.faults().clear();
+    return {};
+  }
+  if (path == "/renewal-windows") return set_window(request.body);
+  return refuse(404, "malformed", "there is no such resource");
+}
+
+Checked<> Management::set_window(const std::string& body) {
+  const Object from = TRY(Object::parse(body));
+  const RenewalWindow window{
+      .start = TRY(read_time(from, "start")),
+      .end = TRY(read_time(from, "end")),
+      .explanation_url = TRY(from.optional_text("explanation_url")).value_or("")};
+  const auto serial = TRY(from.optional_text("serial"));
+  if (serial)
+    TRY(ledger_.set_renewal_window(*serial, window));
+  else
+    TRY(ledger_.set_renewal_window_of_all(TRY(read_time(from, "issued_until")), window));
+  return {};
+}
+
+}  // namespace everseal::ca

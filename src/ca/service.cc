@@ -1,0 +1,215 @@
+#include "ca/service.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/address.h"
+#include "base/file_lock.h"
+#include "ca/front_end.h"
+#include "ca/https_certificate.h"
+#include "ca/management.h"
+#include "ca/validation_authority.h"
+#include "dns/ares_resolver.h"
+#include "http/tls_server.h"
+
+namespace everseal::ca {
+namespace {
+
+constexpr base::Milliseconds kStopLatency{200};
+constexpr base::Seconds kUpkeep = std::chrono::hours(1);
+constexpr base::Seconds kMemory = std::chrono::days(30);  // of what came to nothing
+
+Result<base::FileDescriptor> lock_state(const FileReader& files, const std::string& directory) {
+  const std::string path = base::join_path(directory, "lock");
+  auto lock = TRY(base::lock_file(path));
+  if (lock) return *std::move(lock);
+  const auto holder = files.read(path);
+  return base::transient(fmt::format("another everseal ca (process {}) is at work in {}",
+                                     holder ? std::atoi(holder->c_str()) : 0, directory));
+}
+
+Result<> check_management(const std::string& address) {
+  if (address.empty()) return {};
+  const auto parsed = TRY(base::SocketAddress::parse(address));
+  if (parsed.address() == "::1" || parsed.address().starts_with("127.")) return {};
+  return base::invalid(fmt::format("{} is no loopback address", address));
+}
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// All names by which clients may come: those of the machine, and the addresses that it listens on.
+std::vector<std::string> own_names(const ServiceOptions& options) {
+  std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
+  if (const std::string host = host_name(); !host.empty()) names.push_back(host);
+  if (!options.name.empty()) names.push_back(options.name);
+  for (const std::string& each : options.listen)
+    if (const auto address = base::SocketAddress::parse(each);
+        address && address->address() != "0.0.0.0" && address->address() != "::")
+      names.push_back(address->address());
+  return names;
+}
+
+std::string host_of(const ServiceOptions& options, const http::TlsServer& server) {
+  const std::uint16_t port = base::SocketAddress::parse(server.addresses().front())->port();
+  const std::string name = options.name.empty() ? "localhost" : options.name;
+  const std::string bracketed = name.contains(':') ? "[" + name + "]" : name;
+  return port == 443 ? bracketed : fmt::format("{}:{}", bracketed, port);
+}
+
+}  // namespace
+
+class Service::State {
+ public:
+  static Result<std::unique_ptr<State>> open(FileSystem& files, const Clock& clock,
+                                             ServiceOptions options) {
+    TRY(check_management(options.management));
+    options.validation.caa_identities = options.policy.caa_identities;
+    TRY(base::make_directories(files, options.state, 0700));
+    auto lock = TRY(lock_state(files, options.state));
+    auto ledger = TRY(Ledger::open(base::join_path(options.state, "ledger.db")));
+    auto issuer =
+        TRY(Issuer::open(files, base::join_path(options.state, "authority"), clock.now()));
+    auto resolver = TRY(within("--resolver", dns::AresResolver::open(options.resolver)));
+    std::unique_ptr<State> state(new State(files, clock, std::move(options), std::move(lock),
+                                           std::move(ledger), std::move(issuer),
+                                           std::move(resolver)));
+    TRY(state->begin());
+    return state;
+  }
+
+  void run(const std::atomic<bool>& stop) {
+    while (!stop) turn();
+  }
+
+  std::string directory_url;
+  std::string root_file;
+  std::vector<std::string> addresses;
+
+ private:
+  State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileDescriptor lock,
+        Ledger ledger, Issuer issuer, std::unique_ptr<dns::Resolver> resolver)
+      : files_(files),
+        clock_(clock),
+        options_(std::move(options)),
+        lock_(std::move(lock)),
+        ledger_(std::move(ledger)),
+        issuer_(std::move(issuer)),
+        resolver_(std::move(resolver)),
+        validator_(options_.validation, *resolver_) {}
+
+  Result<> begin() {
+    root_file = base::join_path(options_.state, "root.pem");
+    TRY(base::write_durably(files_, root_file, issuer_.roots().front().certificate().pem(), 0644));
+    TRY(keep_https_certificate(files_, https_file(), issuer_, ledger_, own_names(options_),
+                               clock_.now()));
+    std::vector<std::string> listen = options_.listen;
+    if (!options_.management.empty()) listen.push_back(options_.management);
+    server_.emplace(TRY(http::TlsServer::listen(listen, {https_file(), https_file()})));
+    server_->watch(validator_.event());
+    addresses = server_->addresses();
+    if (!options_.management.empty()) addresses.pop_back();
+    const std::string host = host_of(options_, *server_);
+    directory_url = fmt::format("https://{}/directory", host);
+    front_end_.emplace(
+        ledger_, issuer_, validator_, clock_,
+        FrontEndOptions{.policy = options_.policy, .host = host, .log = options_.log});
+    management_.emplace(*front_end_, ledger_);
+    if (!options_.faults.empty()) TRY(front_end_->faults().add(options_.faults));
+    return front_end_->resume();
+  }
+
+  std::string https_file() const { return base::join_path(options_.state, "https.pem"); }
+
+  // All that came together is answered with one commit.
+  void turn() {
+    std::vector<http::Arrival> arrivals = server_->wait(next_turn());
+    const auto first_managing = std::ranges::stable_partition(arrivals, [&](const auto& each) {
+      return options_.management.empty() || each.listener < options_.listen.size();
+    });
+    for (const http::Arrival& each : first_managing)
+      server_->answer(each.id, management_->handle(each.request));
+    arrivals.erase(first_managing.begin(), arrivals.end());
+    for (Answer& each : front_end_->handle(arrivals)) send(std::move(each));
+    send_delayed();
+    keep_up();
+  }
+
+  Instant next_turn() const {
+    Instant next = clock_.steady_now() + kStopLatency;
+    for (const auto& [due, answer] : delayed_) next = std::min(next, due);
+    return next;
+  }
+
+  void send(Answer answer) {
+    if (answer.delay.count() > 0) {
+      const Instant due = clock_.steady_now() + answer.delay;
+      answer.delay = {};
+      delayed_.emplace_back(due, std::move(answer));
+    } else if (answer.dropped) {
+      server_->drop(answer.id);
+    } else {
+      server_->answer(answer.id, std::move(answer.response));
+    }
+  }
+
+  void send_delayed() {
+    std::vector<Answer> due;
+    std::erase_if(delayed_, [&](auto& each) {
+      if (each.first > clock_.steady_now()) return false;
+      due.push_back(std::move(each.second));
+      return true;
+    });
+    for (Answer& each : due) send(std::move(each));
+  }
+
+  void keep_up() {
+    if (clock_.now() < next_upkeep_) return;
+    next_upkeep_ = clock_.now() + kUpkeep;
+    if (const auto done = ledger_.forget(clock_.now() - kMemory); !done)
+      options_.log(done.error().message);
+    if (const auto done = renew_https(); !done) options_.log(done.error().message);
+  }
+
+  Result<> renew_https() {
+    if (!TRY(keep_https_certificate(files_, https_file(), issuer_, ledger_, own_names(options_),
+                                    clock_.now())))
+      return {};
+    return server_->use({https_file(), https_file()});
+  }
+
+  FileSystem& files_;
+  const Clock& clock_;
+  const ServiceOptions options_;
+  base::FileDescriptor lock_;
+  Ledger ledger_;
+  Issuer issuer_;
+  std::unique_ptr<dns::Resolver> resolver_;
+  ValidationAuthority validator_;
+  std::optional<FrontEnd> front_end_;
+  std::optional<Management> management_;
+  std::optional<http::TlsServer> server_;
+  std::vector<std::pair<Instant, Answer>> delayed_;
+  Time next_upkeep_{};
+};
+
+Service::Service(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Service::Service(Service&&) noexcept = default;
+Service::~Service() = default;
+
+Result<Service> Service::open(FileSystem& files, const Clock& clock, ServiceOptions options) {
+  return Service(TRY(State::open(files, clock, std::move(options))));
+}
+
+const std::string& Service::directory_url() const { return state_->directory_url; }
+const std::string& Service::root_file() const { return state_->root_file; }
+const std::vector<std::string>& Service::addresses() const { return state_->addresses; }
+
+void Service::run(const std::atomic<bool>& stop) { state_->run(stop); }
+
+}  // namespace everseal::ca

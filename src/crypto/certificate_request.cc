@@ -165,9 +165,9 @@ Result<std::string> read_common_name(const X509_REQ* request) {
 Result<ReceivedRequest> read_request(std::string_view der) {
   const RequestPointer request = TRY(decode(der));
   ReceivedRequest result;
-  result.public_key_der = TRY(check_key_and_signature(request.get()));
   result.common_name = TRY(read_common_name(request.get()));
   TRY(read_attributes(request.get(), result));
+  result.public_key_der = TRY(check_key_and_signature(request.get()));
   return result;
 }
 

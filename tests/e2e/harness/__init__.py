@@ -2,7 +2,8 @@
 
 Start here: `sandbox.enter()` gives the machine, `Authority` the CA and the DNS, `Nginx` the web
 server, `Sites` what the administrator had before Everseal came, `Everseal` the program under test,
-`visitor` what a browser sees, `Proxy` a CA that misbehaves. `MachineCase` puts them together for
+`visitor` what a browser sees, `Proxy` a CA that misbehaves, `OwnCa` the CA that
+Everseal itself can be. `MachineCase` puts them together for
 one test.
 """
 
@@ -10,9 +11,10 @@ from .authority import Authority
 from .case import MachineCase, main
 from .everseal import Everseal
 from .nginx import Nginx
+from .own_ca import OwnCa
 from .proxy import Proxy
 from .sites import Application, Sites
 from . import sandbox, visitor
 
-__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "Proxy", "Sites",
-           "main", "sandbox", "visitor"]
+__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "OwnCa", "Proxy",
+           "Sites", "main", "sandbox", "visitor"]

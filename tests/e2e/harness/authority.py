@@ -1,9 +1,8 @@
-"""The CA (Debian's pebble) and the DNS that it asks (pebble-challtestsrv)."""
+"""The CA (Debian's pebble) and the DNS that it asks."""
 
 import collections
 import json
 import os
-import pathlib
 import re
 import signal
 import ssl
@@ -11,6 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+from .dns import Dns
 from .sandbox import SCRATCH, wait_until
 
 DAY = 86400
@@ -21,7 +21,6 @@ class Authority:
 
     url = "https://localhost:14000/dir"
     management = "https://localhost:15000"
-    dns_management = "http://127.0.0.1:8055"
 
     def __init__(self, *, nonce_reject=0, sleep_seconds=0, authz_reuse=0, chain_length=1,
                  alternate_roots=0, eab=None, blocklist=(), validity_days=90,
@@ -30,6 +29,7 @@ class Authority:
         self.directory.mkdir(exist_ok=True)
         self.bundle = self.directory / "https-ca.pem"
         self.log_file = self.directory / "pebble.log"
+        self.dns = Dns()
         self._processes = {}
         self._names = {}  # of each certificate, by serial number
         self._environment = {
@@ -56,17 +56,13 @@ class Authority:
         }}))
 
     def start(self):
-        self._start("dns", ["pebble-challtestsrv", "-http01", "", "-https01", "", "-tlsalpn01", "",
-                            "-defaultIPv4", "", "-defaultIPv6", "",
-                            "-dns01", "127.0.0.1:53", "-management", "127.0.0.1:8055"])
-        pathlib.Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
-        wait_until("DNS answers", lambda: self._answers(self.dns_management + "/"))
+        self.dns.start()
         self.start_ca()
         return self
 
     def start_ca(self):
         self._start("pebble", ["pebble", "-config", str(self.directory / "pebble.json"),
-                               "-dnsserver", "127.0.0.1:53"])
+                               "-dnsserver", self.dns.address])
         wait_until("pebble answers", lambda: self._answers(self.management + "/roots/0"))
 
     def stop_ca(self):
@@ -74,6 +70,7 @@ class Authority:
         self._stop("pebble")
 
     def stop(self):
+        self.dns.stop()
         for name in list(self._processes):
             self._stop(name)
 
@@ -137,16 +134,10 @@ class Authority:
 
     def resolve(self, name, ipv4=("127.0.0.1",), ipv6=("::1",)):
         """Gives `name` these addresses and no others; a name never mentioned does not exist."""
-        for kind, addresses in (("a", ipv4), ("aaaa", ipv6)):
-            self._dns(f"clear-{kind}", {"host": name})
-            if addresses:
-                self._dns(f"add-{kind}", {"host": name, "addresses": list(addresses)})
+        self.dns.resolve(name, ipv4, ipv6)
 
     def servfail(self, name):
-        self._dns("set-servfail", {"host": name})
-
-    def _dns(self, command, body):
-        self._fetch(f"{self.dns_management}/{command}", json.dumps(body).encode())
+        self.dns.servfail(name)
 
     def _fetch(self, url, body=None):
         context = ssl.create_default_context(cafile=self.bundle)

@@ -1,20 +1,20 @@
 #include "ca/caa.h"
 
-#include <gtest/gtest.h>
-
-#include "dns/fake_resolver.h"
+#include "ca/validation_fixture.h"
 
 namespace everseal::ca {
 namespace {
 
-class CaaTest : public testing::Test {
+class CaaTest : public ValidationTest {
  protected:
+  CaaTest() {
+    validation_.name = "a.b.example";
+    validation_.account_url = "https://ca.test/acct/1";
+    settings_.caa_identities = {"ca.test", "ca2.test"};
+  }
   std::string verdict() {
-    const auto proven = check_caa({.validation = validation_,
-                                   .settings = settings_,
-                                   .resolver = resolver_,
-                                   .deadline = Instant::max()});
-    return proven ? "allowed" : proven.error().describe();
+    const std::string all = ValidationTest::verdict(check_caa(context()));
+    return all == "proven" ? "allowed" : all;
   }
   void put(const std::string& name, const std::string& tag, const std::string& value) {
     resolver_.put_caa(name, {.tag = tag, .value = value});
@@ -26,10 +26,6 @@ class CaaTest : public testing::Test {
     const std::string result = verdict();
     return result == "allowed" ? result : result.substr(0, 3);
   }
-
-  Validation validation_{.name = "a.b.example", .account_url = "https://ca.test/acct/1"};
-  ValidationSettings settings_{.caa_identities = {"ca.test", "ca2.test"}};
-  dns::FakeResolver resolver_;
 };
 
 TEST_F(CaaTest, AllowsWhatNobodyForbids) { EXPECT_EQ(verdict(), "allowed"); }

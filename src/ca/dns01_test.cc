@@ -1,31 +1,17 @@
 #include "ca/dns01.h"
 
-#include <gtest/gtest.h>
-
 #include "base/encoding.h"
+#include "ca/validation_fixture.h"
 #include "crypto/jws.h"
-#include "dns/fake_resolver.h"
 
 namespace everseal::ca {
 namespace {
 
-class Dns01Test : public testing::Test {
+class Dns01Test : public ValidationTest {
  protected:
-  std::string verdict() {
-    const auto proven = prove_dns_01({.validation = validation_,
-                                      .settings = settings_,
-                                      .resolver = resolver_,
-                                      .deadline = Instant::max()});
-    return proven ? "proven" : proven.error().describe();
-  }
+  std::string verdict() { return ValidationTest::verdict(prove_dns_01(context())); }
 
   const std::string right_ = base::base64url(crypto::sha256("token.thumbprint"));
-  Validation validation_{.type = ChallengeType::dns_01,
-                         .name = "a.example",
-                         .token = "token",
-                         .thumbprint = "thumbprint"};
-  ValidationSettings settings_;
-  dns::FakeResolver resolver_;
 };
 
 TEST_F(Dns01Test, FindsTheDigestAmongTheRecords) {

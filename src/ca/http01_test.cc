@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "ca/stranger_in_thread.h"
+#include "ca/validation_fixture.h"
 #include "ca/x509.h"
 #include "crypto/certificate.h"
-#include "dns/fake_resolver.h"
 
 namespace everseal::ca {
 namespace {
@@ -19,13 +19,6 @@ using testing::StartsWith;
 using Answer = StrangerInThread::Answer;
 
 constexpr const char* kPath = "/.well-known/acme-challenge/token";
-
-// "TYPE STATUS: DETAIL", or "proven".
-std::string verdict(const Proven<>& proven) {
-  if (proven) return "proven";
-  return fmt::format("{} {}: {}", proven.error().type, proven.error().status,
-                     proven.error().detail);
-}
 
 StrangerInThread::Tls any_certificate() {
   const auto key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
@@ -41,7 +34,7 @@ StrangerInThread::Tls any_certificate() {
   return {.certificate_pem = certificate.pem(), .key_pem = key.to_pem()};
 }
 
-class Http01Test : public testing::Test {
+class Http01Test : public ValidationTest {
  protected:
   std::string verdict_with(StrangerInThread::Script script) {
     StrangerInThread server("127.0.0.1", 0, std::move(script));
@@ -53,21 +46,12 @@ class Http01Test : public testing::Test {
     return verdict(prove());
   }
 
-  Proven<> prove() {
-    return prove_http_01({.validation = validation_,
-                          .settings = settings_,
-                          .resolver = resolver_,
-                          .deadline = std::chrono::steady_clock::now() + settings_.total_timeout});
-  }
+  Proven<> prove() { return prove_http_01(context()); }
 
   Http01Test() {
-    resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
+    settings_.https_port = 1;
     resolver_.put("b.example", {.v4 = {"127.0.0.1"}});
   }
-
-  Validation validation_{.name = "a.example", .token = "token", .thumbprint = "thumbprint"};
-  ValidationSettings settings_{.https_port = 1};
-  dns::FakeResolver resolver_;
 };
 
 TEST_F(Http01Test, FetchesTheKeyAuthorization) {
@@ -92,45 +76,43 @@ TEST_F(Http01Test, TakesBodiesInEveryForm) {
 }
 
 TEST_F(Http01Test, RefusesOtherContent) {
-  EXPECT_EQ(
-      verdict_with([](auto&) { return StrangerInThread::ok("token.other\x01"); }),
-      "unauthorized 403: 127.0.0.1: http://a.example/.well-known/acme-challenge/token has not "
-      "the key authorization of this account but \"token.other\\x01\"");
-  EXPECT_EQ(
-      verdict_with([](auto&) { return StrangerInThread::ok(" token.thumbprint"); }),
-      "unauthorized 403: 127.0.0.1: http://a.example/.well-known/acme-challenge/token has not "
-      "the key authorization of this account but \" token.thumbprint\"");
+  EXPECT_EQ(verdict_with([](auto&) { return StrangerInThread::ok("token.other\x01"); }),
+            "unauthorized: 127.0.0.1: http://a.example/.well-known/acme-challenge/token has not "
+            "the key authorization of this account but \"token.other\\x01\"");
+  EXPECT_EQ(verdict_with([](auto&) { return StrangerInThread::ok(" token.thumbprint"); }),
+            "unauthorized: 127.0.0.1: http://a.example/.well-known/acme-challenge/token has not "
+            "the key authorization of this account but \" token.thumbprint\"");
   EXPECT_EQ(verdict_with([](auto&) {
               return Answer{"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"};
             }),
-            "unauthorized 403: 127.0.0.1: http://a.example/.well-known/acme-challenge/token was "
+            "unauthorized: 127.0.0.1: http://a.example/.well-known/acme-challenge/token was "
             "answered with status 404");
 }
 
 TEST_F(Http01Test, LimitsBodyAndHeaders) {
   EXPECT_EQ(verdict_with([](auto&) { return StrangerInThread::ok(std::string(100, 'x')); }),
-            "connection 400: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
+            "connection: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
             "the body is larger than 80 bytes");
   std::string headers = "HTTP/1.1 200 OK\r\n";
   for (int i = 0; i < 20; i++) headers += "X: " + std::string(1000, 'x') + "\r\n";
   EXPECT_EQ(verdict_with([&](auto&) { return Answer{headers}; }),
-            "connection 400: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
+            "connection: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
             "the headers are larger than 16 KiB");
 }
 
 TEST_F(Http01Test, RefusesWhatIsNotHttp) {
   EXPECT_THAT(verdict_with([](auto&) { return Answer{"SSH-2.0-OpenSSH_9.2\r\n"}; }),
-              StartsWith("connection 400: 127.0.0.1: fetch "
+              StartsWith("connection: 127.0.0.1: fetch "
                          "http://a.example/.well-known/acme-challenge/token: "));
   EXPECT_THAT(verdict_with([](auto&) { return Answer{}; }),
-              StartsWith("connection 400: 127.0.0.1: fetch "));
+              StartsWith("connection: 127.0.0.1: fetch "));
 }
 
 TEST_F(Http01Test, MeetsItsDeadlineWithSlowServers) {
   settings_.step_timeout = base::Milliseconds(300);
   const auto start = std::chrono::steady_clock::now();
   const char* const expected =
-      "connection 400: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: no "
+      "connection: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: no "
       "answer in time";
   EXPECT_EQ(verdict_with([](auto&) {
               return Answer{.bytes = "HTTP/1.1 200 OK\r\n", .before = base::Milliseconds(60'000)};
@@ -163,7 +145,7 @@ TEST_F(Http01Test, FollowsNoMoreThanTenRedirects) {
               hops++;
               return StrangerInThread::redirect(kPath);
             }),
-            "connection 400: more than 10 redirects");
+            "connection: more than 10 redirects");
   EXPECT_EQ(hops, 11);
 }
 
@@ -178,22 +160,22 @@ TEST_F(Http01Test, RedirectsLeadToNamesOnTheUsualPorts) {
   EXPECT_EQ(redirected_to("http://b.example:80/x"), "proven");
   const std::string to_8080 = redirected_to("http://b.example:8080/x");
   EXPECT_EQ(to_8080,
-            fmt::format("connection 400: the redirect to http://b.example:8080/x is not followed: "
+            fmt::format("connection: the redirect to http://b.example:8080/x is not followed: "
                         "not to port {} or 1",
                         settings_.http_port));
   EXPECT_EQ(redirected_to("http://127.0.0.1/x"),
-            "connection 400: the redirect to http://127.0.0.1/x is not followed: not to a name");
+            "connection: the redirect to http://127.0.0.1/x is not followed: not to a name");
   EXPECT_EQ(redirected_to("http://0x7f000001/x"),
-            "connection 400: the redirect to http://127.0.0.1/x is not followed: not to a name");
+            "connection: the redirect to http://127.0.0.1/x is not followed: not to a name");
   EXPECT_EQ(redirected_to("http://[::1]/x"),
-            "connection 400: the redirect to http://[::1]/x is not followed: not to a name");
+            "connection: the redirect to http://[::1]/x is not followed: not to a name");
   EXPECT_EQ(redirected_to("ftp://b.example/x"),
-            "connection 400: the redirect to ftp://b.example/x is not followed: neither http nor "
+            "connection: the redirect to ftp://b.example/x is not followed: neither http nor "
             "https");
   EXPECT_EQ(redirected_to("http://u@b.example/x"),
-            "connection 400: the redirect to http://u@b.example/x is not followed: not a URL");
+            "connection: the redirect to http://u@b.example/x is not followed: not a URL");
   EXPECT_EQ(redirected_to("http://no.example/x"),
-            "dns 400: look up addresses of no.example: the name does not exist");
+            "dns: look up addresses of no.example: the name does not exist");
   EXPECT_THAT(redirected_to("http://b.example/" + std::string(2000, 'x')), HasSubstr("not a URL"));
 }
 
@@ -217,7 +199,7 @@ TEST_F(Http01Test, SaysWhenTlsFails) {
                          [](auto&) { return StrangerInThread::redirect("https://b.example/x"); });
   settings_.https_port = first.port();  // speaks no TLS
   settings_.step_timeout = base::Milliseconds(500);
-  EXPECT_THAT(verdict_of(first), StartsWith("tls 400: 127.0.0.1: fetch https://b.example/x: "));
+  EXPECT_THAT(verdict_of(first), StartsWith("tls: 127.0.0.1: fetch https://b.example/x: "));
 }
 
 TEST_F(Http01Test, AsksOverIpv6First) {
@@ -236,7 +218,7 @@ TEST_F(Http01Test, DoesNotTurnToIpv4AfterAWrongAnswer) {
                       [](auto&) { return StrangerInThread::ok("token.thumbprint"); });
   ASSERT_TRUE(v6.bound() && v4.bound());
   resolver_.put("a.example", {.v6 = {"::1"}, .v4 = {"127.0.0.1"}});
-  EXPECT_THAT(verdict_of(v6), StartsWith("unauthorized 403: ::1: http://a.example/"));
+  EXPECT_THAT(verdict_of(v6), StartsWith("unauthorized: ::1: http://a.example/"));
   EXPECT_THAT(v4.requests(), SizeIs(0));
 }
 
@@ -268,17 +250,17 @@ TEST_F(Http01Test, ReportsTheLastAddressThatWasTried) {
   resolver_.put("a.example", {.v6 = {"::1"}, .v4 = {"127.0.0.1"}});
   settings_.http_port = 1;
   EXPECT_EQ(verdict(prove()),
-            "connection 400: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
+            "connection: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
             "connect to 127.0.0.1:1: Connection refused");
 }
 
 TEST_F(Http01Test, NeedsAnAddress) {
   validation_.name = "c.example";
-  EXPECT_EQ(verdict(prove()), "dns 400: look up addresses of c.example: the name does not exist");
+  EXPECT_EQ(verdict(prove()), "dns: look up addresses of c.example: the name does not exist");
   resolver_.put("c.example", {});
-  EXPECT_EQ(verdict(prove()), "dns 400: c.example has neither A nor AAAA records");
+  EXPECT_EQ(verdict(prove()), "dns: c.example has neither A nor AAAA records");
   resolver_.fail("c.example", {ErrorKind::transient, "c.example: SERVFAIL"});
-  EXPECT_EQ(verdict(prove()), "dns 400: look up addresses of c.example: SERVFAIL");
+  EXPECT_EQ(verdict(prove()), "dns: look up addresses of c.example: SERVFAIL");
 }
 
 TEST_F(Http01Test, ValidatesAddresses) {

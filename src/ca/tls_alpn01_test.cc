@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "base/address.h"
 #include "ca/stranger_in_thread.h"
+#include "ca/validation_fixture.h"
 #include "ca/x509.h"
 #include "crypto/der.h"
 #include "crypto/jws.h"
-#include "dns/fake_resolver.h"
 
 namespace everseal::ca {
 namespace {
@@ -29,7 +28,7 @@ std::string names(const std::vector<std::string>& dns_names,
   return *x509::alternative_name(dns_names, addresses, Weight::normal);
 }
 
-class TlsAlpn01Test : public testing::Test {
+class TlsAlpn01Test : public ValidationTest {
  protected:
   crypto::Certificate certificate(const std::string& extensions,
                                   const crypto::PrivateKey* issuer = nullptr) const {
@@ -50,12 +49,7 @@ class TlsAlpn01Test : public testing::Test {
 
   std::string verdict_of(std::uint16_t port) {
     settings_.tls_port = port;
-    const auto proven =
-        prove_tls_alpn_01({.validation = validation_,
-                           .settings = settings_,
-                           .resolver = resolver_,
-                           .deadline = std::chrono::steady_clock::now() + settings_.total_timeout});
-    return proven ? "proven" : proven.error().describe();
+    return verdict(prove_tls_alpn_01(context()));
   }
 
   // What comes of a server with this certificate that agrees on this protocol.
@@ -65,21 +59,13 @@ class TlsAlpn01Test : public testing::Test {
         StrangerInThread::Tls{.certificate_pem = certificate(extensions).pem(),
                               .key_pem = key_.to_pem(),
                               .protocol = protocol});
-    const std::string verdict = verdict_of(server.port());
+    std::string result = verdict_of(server.port());
     const std::string where = fmt::format("connect to 127.0.0.1:{}: ", server.port());
-    const std::size_t at = verdict.find(where);
-    return at == verdict.npos ? verdict : std::string(verdict).erase(at, where.size());
+    const std::size_t at = result.find(where);
+    return at == result.npos ? result : result.erase(at, where.size());
   }
 
-  TlsAlpn01Test() { resolver_.put("a.example", {.v4 = {"127.0.0.1"}}); }
-
   crypto::PrivateKey key_ = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
-  Validation validation_{.type = ChallengeType::tls_alpn_01,
-                         .name = "a.example",
-                         .token = "token",
-                         .thumbprint = "thumbprint"};
-  ValidationSettings settings_;
-  dns::FakeResolver resolver_;
   const std::string right_ = names({"a.example"}) + acme_identifier("token.thumbprint");
 };
 

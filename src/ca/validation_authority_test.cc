@@ -61,6 +61,13 @@ TEST_F(ValidationAuthorityTest, ChecksCaaOnceTheChallengeIsTrue) {
             "caa: the CAA records of example forbid it: \"other.test\"");
 }
 
+// As Let's Encrypt sets them.
+TEST(Disproven, HasTheStatusOfItsType) {
+  EXPECT_EQ(disproven("unauthorized", "").error().status, 403);
+  EXPECT_EQ(disproven("caa", "").error().status, 403);
+  EXPECT_EQ(disproven("connection", "").error().status, 400);
+}
+
 TEST_F(ValidationAuthorityTest, RefusesWhatDoesNotFitIntoItsQueue) {
   ValidationAuthority authority({.threads = 0, .most_waiting = 1}, resolver_);
   authority.start(1, dns_validation("a.example"));

@@ -161,7 +161,7 @@ Result<Ledger> Ledger::open(const std::string& path) {
   Database& database = *ledger.database_;
   TRY(database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
   auto version = TRY(database.prepare("PRAGMA user_version"));
-  TRY(version.step());
+  static_cast<void>(TRY(version.step()));
   const std::int64_t found = version.integer(0);
   version.reset();
   if (found > kSchemaVersion)

@@ -109,7 +109,8 @@ std::optional<ReadRequest> RequestReader::next() {
   if (over_) return std::nullopt;
   if (!current_) {
     const std::size_t end = bytes_.find(kHeadEnd);
-    if (std::min(end, bytes_.size()) > limits_.most_head_bytes) return give_up(431);
+    const std::size_t least = bytes_.size() - std::min(bytes_.size(), kHeadEnd.size() - 1);
+    if (std::min(end, least) > limits_.most_head_bytes) return give_up(431);
     if (end == bytes_.npos) return std::nullopt;
     current_.emplace();
     const int status = read_head(std::string_view(bytes_).substr(0, end));

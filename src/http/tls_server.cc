@@ -73,6 +73,7 @@ Result<ContextPointer> make_context(const ServerCertificate& certificate) {
                          SSL_MODE_RELEASE_BUFFERS,
                      nullptr);
   ssl().context_ctrl(context.get(), SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, nullptr);
+  ssl().context_ctrl(context.get(), SSL_CTRL_SET_READ_AHEAD, 1, nullptr);
   ssl().set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   ssl().set_alpn_select_callback(context.get(), choose_alpn, nullptr);
   if (ssl().use_certificate_chain_file(context.get(), certificate.chain_file.c_str()) != 1)

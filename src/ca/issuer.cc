@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/encoding.h"
 #include "ca/x509.h"
@@ -60,6 +61,25 @@ Result<std::string> extensions(const LeafRequest& request, const Intermediate& i
 
 std::string intermediate_id(std::size_t number) { return fmt::format("{}", number + 1); }
 
+// Those that are there, and new ones until enough have time before them. Where the roots' keys are
+// kept elsewhere, the old ones go on while there are any.
+Result<std::vector<Intermediate>> open_intermediates(FileSystem& files,
+                                                     const std::string& directory,
+                                                     const std::vector<Root>& roots, Time now) {
+  std::vector<Intermediate> all;
+  std::size_t active = 0;
+  while (true) {
+    const std::string id = intermediate_id(all.size());
+    const bool there = Intermediate::exists(files, directory, id);
+    if (!there && active >= kActive) return all;
+    auto next = Intermediate::open(files, directory, id, roots, now);
+    const bool no_root_key = !next && next.error().kind == ErrorKind::not_found;
+    if (!there && no_root_key && all.size() >= kActive) return all;
+    all.push_back(TRY(std::move(next)));
+    if (all.back().not_after() >= now + kLeastLeft) active++;
+  }
+}
+
 }  // namespace
 
 Result<Issuer> Issuer::open(FileSystem& files, const std::string& directory, Time now) {
@@ -67,14 +87,7 @@ Result<Issuer> Issuer::open(FileSystem& files, const std::string& directory, Tim
   std::vector<Root> roots;
   for (std::size_t i = 1; i <= kRoots; i++)
     roots.push_back(TRY(Root::open(files, directory, fmt::format("root-{}", i), now)));
-  std::vector<Intermediate> intermediates;
-  std::size_t active = 0;
-  while (active < kActive ||
-         Intermediate::exists(files, directory, intermediate_id(intermediates.size()))) {
-    intermediates.push_back(TRY(
-        Intermediate::open(files, directory, intermediate_id(intermediates.size()), roots, now)));
-    if (intermediates.back().not_after() >= now + kLeastLeft) active++;
-  }
+  auto intermediates = TRY(open_intermediates(files, directory, roots, now));
   return Issuer(std::move(roots), std::move(intermediates));
 }
 
@@ -104,6 +117,13 @@ Result<Issued> Issuer::issue(const LeafRequest& request) const {
   leaf.public_key = request.public_key_der;
   leaf.extensions = TRY(extensions(request, issuer, weight));
   return Issued{.der = TRY(x509::sign_certificate(leaf, issuer.key())), .issuer = issuer.id()};
+}
+
+Time Issuer::not_after() const {
+  Time first = intermediates_.back().not_after();
+  for (const Intermediate& each : intermediates_ | std::views::reverse | std::views::take(kActive))
+    first = std::min(first, each.not_after());
+  return first;
 }
 
 Result<std::vector<std::string>> Issuer::chains(std::string_view leaf_der) const {

@@ -38,8 +38,9 @@ struct Issued {
 class Issuer {
  public:
   // Reads the roots and intermediates of `directory`, or makes what is missing: two roots, and
-  // intermediates until two have more than two years before them. Errors: those of files; invalid
-  // (keys or certificates that are not ours).
+  // intermediates until two have more than two years before them (or none, where the roots' keys
+  // are kept elsewhere and two are there already). Errors: those of files; invalid (keys or
+  // certificates that are not ours).
   static Result<Issuer> open(FileSystem& files, const std::string& directory, Time now);
 
   // Signs with one of the youngest two intermediates, whichever the serial falls on. Errors:
@@ -50,6 +51,9 @@ class Issuer {
   // A leaf of ours and what leads from it to each root, in PEM: the default chain first, then the
   // alternates. Errors: not_found (none of our intermediates issued it).
   Result<std::vector<std::string>> chains(std::string_view leaf_der) const;
+
+  // Until when it can issue, without new intermediates.
+  Time not_after() const;
 
   // In the order in which they were made. Old ones stay: their CRLs go on.
   const std::vector<Intermediate>& intermediates() const { return intermediates_; }

@@ -94,8 +94,12 @@ TEST_F(IssuerTest, NeedsNoRootKeyOnceItsIntermediatesAreMade) {
   ASSERT_TRUE(files_.remove(kDirectory + "/root-2.key"));
   EXPECT_TRUE(Issuer::open(files_, kDirectory, kNow));
   const auto later = Issuer::open(files_, kDirectory, kNow + std::chrono::days(4 * 365));
-  EXPECT_EQ(later.error().message,
-            "open /var/lib/everseal/ca/root-2.key: No such file or directory");
+  ASSERT_TRUE(later) << later.error().message;
+  EXPECT_THAT(later->intermediates(), SizeIs(2));
+  EXPECT_EQ(base::to_rfc3339(later->not_after()), "2031-11-20T10:59:59Z");
+  ASSERT_TRUE(files_.remove(kDirectory + "/intermediate-2.pem"));
+  EXPECT_EQ(Issuer::open(files_, kDirectory, kNow).error().message,
+            "open /var/lib/everseal/ca/root-1.key: No such file or directory");
 }
 
 TEST_F(IssuerTest, MakesNewIntermediatesBeforeTheOldOnesEnd) {

@@ -2,9 +2,8 @@
 
 Start here: `sandbox.enter()` gives the machine, `Authority` the CA and the DNS, `Nginx` the web
 server, `Sites` what the administrator had before Everseal came, `Everseal` the program under test,
-`visitor` what a browser sees, `Proxy` a CA that misbehaves, `OwnCa` the CA that
-Everseal itself can be. `MachineCase` puts them together for
-one test.
+`visitor` what a browser sees, `Proxy` a CA that misbehaves, `OwnCa` the CA that Everseal itself can
+be. `MachineCase` puts them together for one test, `OwnCaCase` the latter.
 """
 
 from .authority import Authority
@@ -12,9 +11,10 @@ from .case import MachineCase, main
 from .everseal import Everseal
 from .nginx import Nginx
 from .own_ca import OwnCa
+from .own_ca_case import OwnCaCase
 from .proxy import Proxy
 from .sites import Application, Sites
 from . import sandbox, visitor
 
-__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "OwnCa", "Proxy",
-           "Sites", "main", "sandbox", "visitor"]
+__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "OwnCa", "OwnCaCase",
+           "Proxy", "Sites", "main", "sandbox", "visitor"]

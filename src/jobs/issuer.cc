@@ -13,7 +13,13 @@ std::atomic<bool> stop_requested = false;
 
 namespace {
 
+// What the CA says where nothing goes on before something is done about the account.
 constexpr std::string_view kAccountUnknown = "accountDoesNotExist";
+constexpr std::string_view kActionRequired = "userActionRequired";
+
+bool is_about_account(std::string_view problem_type) {
+  return problem_type == kAccountUnknown || problem_type == kActionRequired;
+}
 
 // "a.example: unauthorized: …; b.example: …", or the error as it is.
 Error with_problems(const acme::Outcome& outcome) {
@@ -127,7 +133,7 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   std::vector<store::VersionRecord> versions;
   for (store::CertificateRecord& certificate : certificates) {
     ids.push_back(tasks_.size());
-    Task& task = tasks_.emplace_back(Task{std::move(certificate), {}, {}, false, false});
+    Task& task = tasks_.emplace_back(Task{std::move(certificate)});
     TRY(begin(task));
     versions.push_back(task.version);
   }
@@ -136,13 +142,32 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
     if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
   TRY(run(ids));
 
-  std::erase_if(ids, [&](std::uint64_t id) { return !tasks_[id].account_unknown; });
+  std::erase_if(ids, [&](std::uint64_t id) { return tasks_[id].account_problem.empty(); });
   if (ids.empty()) return std::move(report_);
-  environment_.reporter.note("The CA no longer knows this account; registering its key again.");
-  key_was_used_ = true;
-  TRY(register_account());
-  TRY(run(ids));
+  if (const auto mended = mend_account(tasks_[ids.front()].account_problem); mended) {
+    TRY(run(ids));
+  } else {
+    for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
+  }
   return std::move(report_);
+}
+
+// So that the CA takes orders of the account again.
+Result<> Issuer::mend_account(std::string_view problem) {
+  key_was_used_ = true;
+  if (problem == kActionRequired) return agree_anew();
+  environment_.reporter.note("The CA no longer knows this account; registering its key again.");
+  return register_account();
+}
+
+// RFC 8555 §7.3.3: the terms have changed. What was agreed to before counts no longer.
+Result<> Issuer::agree_anew() {
+  environment_.reporter.note("The CA asks anew whether its terms of service are agreed to.");
+  if (auto known = TRY(state_.catalog().account(server_))) {
+    known->terms_agreed_at = std::nullopt;
+    TRY(state_.catalog().save_account(*known));
+  }
+  return make_account();
 }
 
 // Without its key a version was begun by nobody: no order can have been placed for it.
@@ -244,8 +269,8 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
   for (const acme::Outcome& outcome : outcomes) {
     Task& task = tasks_[outcome.id];
     if (!outcome.chain) {
-      if (outcome.problem_type == kAccountUnknown && !task.account_unknown)
-        task.account_unknown = true;
+      if (is_about_account(outcome.problem_type) && task.account_problem.empty())
+        task.account_problem = outcome.problem_type;
       else
         keep_failure(task, with_problems(outcome), outcome);
     } else if (auto version = keep(task, *outcome.chain); !version) {

@@ -60,10 +60,10 @@ class Issuer : private acme::Host {
  private:
   struct Task {
     store::CertificateRecord certificate;
-    store::VersionRecord version;
-    std::string public_key;  // DER
-    bool was_begun = false;  // by an earlier run
-    bool account_unknown = false;
+    store::VersionRecord version{};
+    std::string public_key{};       // DER
+    bool was_begun = false;         // by an earlier run
+    std::string account_problem{};  // its type: why it is tried again, once
   };
 
   Result<> save_orders(std::span<const acme::OrderRecord> records) override;
@@ -75,6 +75,8 @@ class Issuer : private acme::Host {
   void make_users();
   Result<> register_account();
   Result<> make_account();
+  Result<> mend_account(std::string_view problem);
+  Result<> agree_anew();
   Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task);
   Result<> make_key(std::uint64_t id);

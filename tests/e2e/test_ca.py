@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-import sqlite3
 import subprocess
 import unittest
 import urllib.request
@@ -135,8 +134,7 @@ class OurOwnClient(OwnCaCase):
     def test_loses_nothing_that_the_ca_answered_before_it_was_killed(self):
         """The process dies after it has answered newOrder and whatever comes after, again and again."""
         for moment in ("new-order", "challenge", "finalize"):
-            self.ca.manage("/faults", {"fault": [
-                {"resource": moment, "times": 1, "drop": "after", "delay": "1s"}]})
+            self.ca.fault({"resource": moment, "times": 1, "drop": "after", "delay": "1s"})
             run = self.everseal.start("issue", "--yes", "--force", "-d",
                                       "static.example:/var/www/static")
             sandbox.wait_until(f"{moment} is answered", lambda: self._has(moment))
@@ -166,9 +164,7 @@ problem = { type = "rejectedIdentifier", detail = "not today" }
         query = {"new-order": "SELECT count(*) FROM orders WHERE status = 'pending'",
                  "challenge": "SELECT count(*) FROM authorizations WHERE attempted <> ''",
                  "finalize": "SELECT count(*) FROM certificates WHERE order_id > 0"}[moment]
-
-        with sqlite3.connect(f"file:{self.ca.state}/ledger.db?mode=ro", uri=True) as ledger:
-            return ledger.execute(query).fetchone()[0]
+        return self.ca.ledger(query)[0]
 
 
 class Clients(OwnCaCase):

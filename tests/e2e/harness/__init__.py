@@ -4,17 +4,18 @@ Start here: `sandbox.enter()` gives the machine, `Authority` the CA and the DNS,
 server, `Sites` what the administrator had before Everseal came, `Everseal` the program under test,
 `visitor` what a browser sees, `Proxy` a CA that misbehaves, `OwnCa` the CA that
 Everseal itself can be. `MachineCase` puts them together for
-one test.
+one test, `ManyNamesCase` for one with many certificates.
 """
 
 from .authority import Authority
 from .case import MachineCase, main
 from .everseal import Everseal
+from .many_names import ManyNamesCase
 from .nginx import Nginx
 from .own_ca import OwnCa
 from .proxy import Proxy
 from .sites import Application, Sites
 from . import sandbox, visitor
 
-__all__ = ["Application", "Authority", "Everseal", "MachineCase", "Nginx", "OwnCa", "Proxy",
-           "Sites", "main", "sandbox", "visitor"]
+__all__ = ["Application", "Authority", "Everseal", "MachineCase", "ManyNamesCase", "Nginx", "OwnCa",
+           "Proxy", "Sites", "main", "sandbox", "visitor"]

@@ -30,7 +30,7 @@ std::string literal(const std::string& text) {
   if (text.size() < 127) return static_cast<char>(text.size()) + text;
   std::string length = "\x7f";
   std::size_t rest = text.size() - 127;
-  for (; rest >= 128; rest >>= 7) length += static_cast<char>(rest & 127 | 128);
+  for (; rest >= 128; rest >>= 7) length += static_cast<char>((rest & 127) | 128);
   return length + static_cast<char>(rest) + text;
 }
 

@@ -141,6 +141,7 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   for (const std::uint64_t id : ids)
     if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
   TRY(run(ids));
+  for (const Task& each : tasks_) sweep(each);
 
   std::erase_if(ids, [&](std::uint64_t id) { return tasks_[id].account_problem.empty(); });
   if (ids.empty()) return std::move(report_);
@@ -243,10 +244,17 @@ Result<challenge::Responder*> Issuer::responder(const Task& task, const std::str
   const auto index = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
   if (index >= task.certificate.webroots.size())
     return base::internal(fmt::format("no webroot is known for {}", name));
-  const std::string& webroot = task.certificate.webroots[index];
-  auto& responder = webroots_[webroot];
-  if (!responder) responder = std::make_unique<challenge::WebrootResponder>(webroot);
-  return responder.get();
+  return &webroot(task.certificate.webroots[index]);
+}
+
+challenge::WebrootResponder& Issuer::webroot(const std::string& path) {
+  return webroots_.try_emplace(path, path).first->second;
+}
+
+// An earlier run that was killed may have left its challenges. All of this one are retracted.
+void Issuer::sweep(const Task& task) {
+  if (!task.was_begun || task.certificate.method != store::Method::webroot) return;
+  for (const std::string& path : task.certificate.webroots) webroot(path).sweep(thumbprint_);
 }
 
 Result<> Issuer::publish(const acme::ChallengeResponse& response) {

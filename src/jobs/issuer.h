@@ -82,7 +82,9 @@ class Issuer : private acme::Host {
   Result<> make_key(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
+  challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
+  void sweep(const Task& task);
   void keep_failure(Task& task, Error error, const acme::Outcome& outcome);
 
   const Environment& environment_;
@@ -95,7 +97,7 @@ class Issuer : private acme::Host {
   std::string thumbprint_;
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
-  std::map<std::string, std::unique_ptr<challenge::Responder>> webroots_;
+  std::map<std::string, challenge::WebrootResponder> webroots_;
   std::vector<Task> tasks_;  // by id
   IssueReport report_;
 };

@@ -2,16 +2,16 @@
 """`everseal ca` with faults on purpose, and what becomes of the client (faults.md, A1 to A30)."""
 
 import datetime
-import os
 import pathlib
 import re
 import shutil
 import signal
-import subprocess
+import ssl
 import time
 
 from harness import ManyNamesCase, OwnCa, main, processes, visitor
-from harness.everseal import STATE, Everseal, check_live
+from harness.everseal import STATE, check_live
+from harness.many_names import MANY
 from harness.sandbox import SCRATCH, wait_until
 from harness.sites import fingerprint
 
@@ -92,11 +92,9 @@ class CaFaults(ManyNamesCase):
 
     def assert_nothing_issued_is_lost(self):
         """Each certificate of the CA is a version on disk, or its order is in the catalog."""
-        issued = self.ca.ledger("SELECT lower(hex(der)) FROM certificates WHERE order_id > 0")
-        kept = set()
-        for path in STATE.glob("certs/*/versions/*/cert.pem"):
-            kept.add(subprocess.run(["openssl", "x509", "-outform", "DER", "-in", str(path)],
-                                    check=True, capture_output=True).stdout.hex())
+        issued = self.ca.ledger("SELECT der FROM certificates WHERE order_id > 0")
+        kept = {ssl.PEM_cert_to_DER_cert(path.read_text())
+                for path in STATE.glob("certs/*/versions/*/cert.pem")}
         waiting = len(list(STATE.glob("certs/*/versions/*.new")))
         self.assertLessEqual(len(set(issued) - kept), waiting + self.refused)
 
@@ -137,7 +135,7 @@ class Nonces(CaFaults):
                        "problem": problem("badNonce")},
                       {"resource": "new-account", "problem": problem("badNonce")})
         self.elsewhere.append(self.everseal.start(
-            "issue", "--yes", "--state", SCRATCH / "elsewhere", "-d", "good.many.example:/var/www/many"))
+            "issue", "--yes", "--state", SCRATCH / "elsewhere", "-d", f"good.many.example:{MANY}"))
         failed = self.failures()
         self.assertEqual(list(failed), ["n0.many.example"])
         self.assertEqual(failed["n0.many.example"][0], "transient")
@@ -228,7 +226,7 @@ class Certificates(CaFaults):
         self.run_everseal("secure", "pair.example", "--yes")
         configuration, serial = fingerprint(), self.serial("pair.example")
         self.ca.fault({"resource": "finalize", "issuance": {"names": ["pair.example"]}})
-        [(kind, message)] = self.failures().values()
+        [(_, message)] = self.failures(status=1).values()
         self.assertIn("is for pair.example, not for pair.example, www.pair.example", message)
         self.assertEqual(self.serial("pair.example"), serial)
         self.refused = 1
@@ -244,30 +242,27 @@ class Certificates(CaFaults):
         failed = self.renew_with([
             {"begins": "-60d", "ends": "-1h"},
             {"begins": "30d", "ends": "60d"},
-            {"begins": "2h", "ends": "1h"},
-            {"begins": "-1d", "ends": "4000d"},
             {"begins": "6s"},
             {"begins": "-1m", "ends": "10m"},
-            {"begins": "-1d", "ends": "1825d"}])
+            {"begins": "-1d", "ends": "1800d"}])
         name = "n{}.many.example"
         for number, kind, expected in (
                 (0, "rejected", "expired"), (1, "rejected", "not valid before"),
-                (2, "rejected", "ends before it begins"), (3, "rejected", "more than ten years"),
-                (4, "transient", "not valid before")):
+                (2, "transient", "not valid before")):
             self.assertEqual(failed[name.format(number)][0], kind)
             self.assertIn(expected, failed[name.format(number)][1])
-        self.assertEqual(len(failed), 5)
-        self.refused = 4
+        self.assertEqual(len(failed), 3)
+        self.refused = 2
         self.assert_invariants()
         # Soon it is good: it is fetched, and no other is ordered.
         before, orders = self.certificate_files(), self.count_orders()
         time.sleep(6)
         self.ca.clear()
-        self.run_everseal("renew", "--force", name.format(4))
+        self.run_everseal("renew", "--force", name.format(2))
         self.assertEqual(self.count_orders(), orders)
-        self.assertNotEqual(self.certificate_files()[name.format(4)], before[name.format(4)])
+        self.assertNotEqual(self.certificate_files()[name.format(2)], before[name.format(2)])
         # Half of so short a life is left when it is renewed.
-        found = self.status()[name.format(5)]
+        found = self.status()[name.format(3)]
         left = (datetime.datetime.fromisoformat(found["expires"])
                 - datetime.datetime.fromisoformat(found["next_renewal"])).total_seconds()
         self.assertAlmostEqual(left, 330, delta=10)
@@ -296,6 +291,7 @@ class Stuck(CaFaults):
         self.assertEqual(self.certificate_files(), before)
         self.assert_invariants(order=8)
         # Stopped again while it looks at that order, it keeps it all the same.
+        self.ca.clear()
         self.ca.fault({"resource": "order", "delay": "3s"})
         running = self.start_renewal("order", 1)
         running.send_signal(signal.SIGTERM)
@@ -320,8 +316,8 @@ class Stuck(CaFaults):
         self.ca.start_ca()
         self.run_everseal(*self.issue_arguments())
         self.assertEqual(self.count_orders(), 1)
-        self.assertEqual(list(pathlib.Path("/var/www/many").iterdir()),
-                         [pathlib.Path("/var/www/many/hello")])
+        self.assertEqual([path.name for path in MANY.rglob("*") if path.is_file()], ["hello"])
+        shutil.rmtree(MANY / ".well-known")  # empty; its maker was killed
         self.assert_invariants(new_account=0, new_order=0)
         self.assert_converges()
 
@@ -340,12 +336,14 @@ class Refusals(CaFaults):
                  "type": "urn:ietf:params:acme:error:unauthorized", "detail": "since a minute",
                  "subproblems": [{"type": "urn:ietf:params:acme:error:caa", "detail": "forbidden",
                                   "identifier": {"type": "dns", "value": "app.example"}}]}},
-             "remove": ["/certificate"], "has_effect": False, "status": 200})
+             "remove": ["/certificate"]})
+        self.refused = 1
         self.run_everseal("secure", "four.example", "--yes")
         result = self.run_everseal("secure", "pair.example", "static.example", "app.example",
                                    "--yes", status=1)
         for words in ("www.pair.example: unauthorized: the wrong page",
-                      "static.example: rejectedIdentifier: on a list"):
+                      "static.example: rejectedIdentifier: on a list",
+                      "app.example: unauthorized: since a minute; app.example: caa: forbidden"):
             self.assertIn(words, result.err)
         found = self.status()
         for name in ("pair.example", "static.example"):
@@ -353,9 +351,11 @@ class Refusals(CaFaults):
             self.assertEqual(self.seconds_to_next_attempt(name), 60)
         # Not more than five failures of a name an hour: after 1, 10 and 100 minutes.
         for wait in (600, 6000, DAY):
-            self.run_everseal("renew", "--force", "pair.example", "--json", status=1)
+            self.run_everseal("secure", "pair.example", "--yes", status=1)
             self.assertEqual(self.seconds_to_next_attempt("pair.example"), wait)
-        self.assertNotIn("pair.example", result.out)
+        for file in ("sites-available/pair", "sites-available/static", "sites-enabled/app"):
+            self.assertEqual(fingerprint()[file], before[file])
+        self.assert_https("four.example")
         self.assert_invariants()
 
     def test_A27_problem_types_and_what_becomes_of_them(self):
@@ -380,7 +380,10 @@ class Refusals(CaFaults):
         self.assert_converges()
 
     def test_A27_real_reasons(self):
-        self.ca.manage("/policy", {"caa_identities": ["ca.example"]})
+        policy = SCRATCH / "policy.toml"
+        policy.write_text('caa_identities = ["ca.example"]\n')
+        self.ca.stop_ca()
+        self.ca.start_ca("--policy", str(policy))
         names = self.serve(3)
         self.ca.dns.set_caa(names[0], "issue", "another-ca.example")
         self.ca.dns.servfail(names[1])
@@ -416,8 +419,9 @@ class Accounts(CaFaults):
 
     def test_A18_the_account_is_unknown(self):
         self.issue(1)
-        self.ca.fault(*({"resource": resource, "times": 2, "problem": problem("accountDoesNotExist")}
-                        for resource in ("new-order", "new-account")))
+        self.ca.fault(*({"resource": resource, "times": count,
+                         "problem": problem("accountDoesNotExist")}
+                        for resource, count in (("new-order", 2), ("new-account", 1))))
         result = self.run_everseal("renew", "--force")
         self.assertEqual((result.out + result.err).count("no longer knows this account"), 1)
         self.assertEqual(self.ca.ledger("SELECT count(*) FROM accounts"), [1])
@@ -475,10 +479,9 @@ class Accounts(CaFaults):
     def test_A23_the_directory_changes(self):
         self.issue(1)
         base = "https://localhost:8555"
-        self.ca.fault({"resource": "directory",
-                       "set": {"/newOrder": base + "/moved", "/newNonce": base + "/moved"}})
+        self.ca.fault({"resource": "directory", "set": {"/newOrder": base + "/moved"}})
         result = self.run_everseal("renew", "--force", status=1)
-        self.assertIn("resource", result.err)
+        self.assertIn("there is no such resource", result.err)
         self.ca.clear()
         self.ca.fault({"resource": "directory", "set": {
             f"/{name}": f"{base}/{path}?2" for name, path in (

@@ -56,6 +56,23 @@ def request(method, path, body=b"", content_type="application/jose+json"):
             f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
 
 
+def frame(kind, flags, stream, payload):
+    """RFC 9113 §4.1."""
+    return (len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+            + payload)
+
+
+def head(number):
+    """A POST of three large headers; the first of a connection tells the table of one (RFC 7541)."""
+    def text(value):
+        if len(value) < 127:
+            return bytes([len(value)]) + value
+        rest = len(value) - 127
+        return bytes([127, rest & 127 | 128, rest >> 7]) + value
+    large = b"\x40" + text(b"x") + text(b"y" * 4000) if number == 0 else b"\xbe"
+    return (b"\x83\x84\x87" + b"\x01" + text(f"localhost:{_PORT}".encode()) + large + b"\xbe\xbe")
+
+
 def connect():
     return socket.create_connection(("127.0.0.1", _PORT), timeout=30)
 
@@ -224,6 +241,23 @@ class Strangers(unittest.TestCase):
         print(f"\n{memory >> 10} KiB before, {held >> 10} KiB with 10,500 connections, "
               f"{after >> 10} KiB after; the slowest answer took {worst * 1000:.0f} ms")
         self.assertLess(self.seconds_to_answer(), 1)
+
+    def test_requests_that_are_begun_and_never_ended(self):
+        """By HTTP/2, where a byte can stand for a header of four thousand (RFC 7541 §6.1)."""
+        self.seconds_to_answer()
+        memory = self.memory()
+        context = ssl.create_default_context(cafile=self.ca.bundle)
+        context.set_alpn_protocols(["h2"])
+        with contextlib.ExitStack() as opened:
+            for _ in range(200):
+                one = opened.enter_context(context.wrap_socket(
+                    connect(), server_hostname="localhost"))
+                one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + b"".join(
+                    frame(1, 4, 2 * number + 1, head(number)) for number in range(128)))
+            self.assertLess(self.seconds_to_answer(), 1)
+            held = self.memory()
+        print(f"\n{memory >> 10} KiB before, {held >> 10} KiB with 25,600 requests begun")
+        self.assertLess(held - memory, 100 * _MIB)
 
     @staticmethod
     def drip(connections, over):

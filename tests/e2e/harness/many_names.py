@@ -1,12 +1,12 @@
 """Many certificates at once, and what must be true whatever happened to them."""
 
 import fcntl
+import shutil
 
-from . import processes, visitor
+from . import processes
 from .case import MachineCase
 from .everseal import STATE
 from .nginx import CONFIGURATION
-from .sandbox import wait_until
 from .sites import WEBROOT
 
 MANY = WEBROOT / "many"
@@ -22,14 +22,13 @@ class ManyNamesCase(MachineCase):
 
     def serve(self, count):
         """Names whose challenges are answered by files in MANY."""
-        MANY.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(MANY, ignore_errors=True)
+        MANY.mkdir(parents=True)
         (CONFIGURATION / "conf.d/many.conf").write_text(
             "server { listen 80; listen [::]:80; server_name *.many.example;"
             f" root {MANY}; }}\n")
         (MANY / "hello").write_text("hello")
-        self.nginx.reload()
-        wait_until("nginx serves the names", lambda: visitor.http_get(
-            "x.many.example", "/hello").status == 200)
+        self.nginx.replace_workers()
         names = [f"n{number}.many.example" for number in range(count)] + ["good.many.example"]
         for name in names:
             self.authority.resolve(name)

@@ -497,8 +497,8 @@ void Issuance::fail(Error error, std::string problem_type) {
   clean_up();
 }
 
-// Who is stopped takes back what nobody will miss. Once finalize was sent, in this run or an earlier
-// one, there may be a certificate.
+// Who is stopped takes back what nobody will miss. Once finalize was sent, in this run or an
+// earlier one, there may be a certificate.
 bool Issuance::worth_resuming(ErrorKind kind) const {
   if (kind != ErrorKind::transient && kind != ErrorKind::internal) return false;
   return !aborted_ || resuming_ || stage_ == OrderStage::finalizing;

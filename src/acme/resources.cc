@@ -19,7 +19,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMostBytes = 1 << 20;
 constexpr int kMostDepth = 16;
-constexpr std::size_t kMostItems = 1000;  // of one array
+constexpr std::size_t kMostItems = 1000;   // of one array
 constexpr std::size_t kMostDetail = 1000;  // bytes to show: it may end with a URL
 constexpr std::size_t kMostUrlText = 400;
 constexpr std::string_view kErrorPrefix = "urn:ietf:params:acme:error:";

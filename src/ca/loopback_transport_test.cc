@@ -88,10 +88,8 @@ class Loopback : public FrontEndTest {
 
   // How many requests a resource had since the last look.
   std::int64_t asked(const std::string& resource) {
-    const auto& now = front_end_.requests();
-    const auto found = now.find(resource), before = counted_.find(resource);
-    return (found == now.end() ? 0 : found->second) -
-           (before == counted_.end() ? 0 : before->second);
+    auto now = front_end_.requests();
+    return now[resource] - counted_[resource];
   }
   std::map<std::string, std::int64_t> counted_;
 
@@ -135,9 +133,8 @@ TEST_F(Loopback, RepliesThatAreLostAreRecovered) {
 }
 
 TEST_F(Loopback, FaultA15_WhatIsStuckIsKeptWithinABudgetAndResumed) {
-  for (const char* fault :
-       {R"({"fault": [{"resource": "challenge", "hold": true}]})",
-        R"({"fault": [{"resource": "order", "set": {"/status": "processing"}},
+  for (const char* fault : {R"({"fault": [{"resource": "challenge", "hold": true}]})",
+                            R"({"fault": [{"resource": "order", "set": {"/status": "processing"}},
                       {"resource": "finalize", "set": {"/status": "processing"}}]})"}) {
     front_end_.faults().clear();
     ASSERT_TRUE(front_end_.faults().add(fault));

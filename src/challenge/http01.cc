@@ -96,7 +96,7 @@ std::vector<std::string> list(const FileDescriptor& directory, std::size_t most)
 bool holds(const FileDescriptor& directory, const std::string& name, const std::string& content) {
   const FileDescriptor file(
       ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct stat found {};
+  struct stat found{};
   if (!file || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
   std::string bytes(content.size() + 1, '\0');
   return ::read(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(content.size()) &&

@@ -66,8 +66,8 @@ const Result<Nghttp2>& opened() {
 
 const Nghttp2& lib() { return *opened(); }
 
-// Of the requests of one connection that are not yet whole: a few bytes can stand for many (RFC 7541
-// §2.3.2), and many streams can be begun at once.
+// Of the requests of one connection that are not yet whole: a few bytes can stand for many (RFC
+// 7541 §2.3.2), and many streams can be begun at once.
 constexpr std::size_t kMostUnfinishedBytes = 256 << 10;
 
 // One request as it comes, and its answer as it goes.

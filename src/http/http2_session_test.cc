@@ -46,9 +46,7 @@ std::string post(const std::string& more = "") {
 
 class Http2SessionTest : public testing::Test {
  protected:
-  Http2SessionTest() {
-    session_.feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, ""));
-  }
+  Http2SessionTest() { session_.feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "")); }
 
   void begin(int stream, const std::string& head) {
     EXPECT_TRUE(session_.feed(frame(kHeaders, kEndHeaders, stream, head)));

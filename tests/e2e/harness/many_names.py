@@ -5,7 +5,7 @@ import shutil
 
 from . import processes
 from .case import MachineCase
-from .everseal import STATE
+from .everseal import STATE, check_live
 from .nginx import CONFIGURATION
 from .sites import WEBROOT
 
@@ -46,6 +46,15 @@ class ManyNamesCase(MachineCase):
     def status(self):
         document = self.run_everseal("status", "--json").json()
         return {each["name"]: each for each in document["certificates"]}
+
+    def assert_renews_all(self):
+        before = self.certificate_files()
+        self.run_everseal("renew", "--force")
+        after = self.certificate_files()
+        for name in self.names:
+            self.assertNotEqual(after[name], before[name], name)
+        check_live()
+        self.assert_tidy()
 
     def assert_tidy(self, state=STATE):
         """No process, temporary file, challenge, stage or lock is left, and nginx could start."""

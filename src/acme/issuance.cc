@@ -218,9 +218,10 @@ void Issuance::on_rate_limited(Exchange exchange, const http::Response& response
 }
 
 // A limit without an end in sight: a person must act ("paused" at Let's Encrypt, with a URL where
-// it is undone), and until then asking again is in vain.
+// it is undone), and until then asking again is in vain. An end that cannot be read is an end.
 void Issuance::on_paused(const http::Response& response) {
   fail(parse_problem(response.body, response.status));
+  if (response.header("Retry-After")) return;
   outcome_->chain.error().kind = ErrorKind::rejected;
   outcome_->retry_at = context_.clock.now() + kPause;
 }

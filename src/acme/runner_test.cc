@@ -182,6 +182,16 @@ TEST_F(Run, FaultA7_APauseNeedsAPersonAndIsAskedAboutDaily) {
   EXPECT_EQ(ca_.count("POST /new-order"), 1);
 }
 
+TEST_F(Run, FaultA5_AnEndThatCannotBeReadIsNoPause) {
+  http::Response limited = FakeCa::problem(429, "rateLimited", "wait");
+  limited.headers.push_back({"Retry-After", "soon"});
+  fault_always("/new-order", {Fault::answer, limited});
+  const Outcome outcome = issue();
+  EXPECT_EQ(outcome.chain.error().kind, ErrorKind::transient);
+  EXPECT_EQ(outcome.retry_at, std::nullopt);
+  EXPECT_EQ(ca_.count("POST /new-order"), 1);
+}
+
 TEST_F(Run, ALimitWithoutAnEndIsNoReasonToGiveUpAnOrder) {
   const Fault limited{Fault::answer, FakeCa::problem(429, "rateLimited", "slow down")};
   fault_at("/finalize/", 1, limited);

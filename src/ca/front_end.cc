@@ -202,6 +202,7 @@ struct FrontEnd::State {
   Context context;
   KeyCache keys;
   RequestLimits request_limits;
+  std::map<std::string, std::int64_t> requests;  // by resource
   Faults faults;
   std::function<void(const std::string&)> log;
   std::vector<ValidationOutcome> outcomes;  // not yet durable
@@ -215,7 +216,9 @@ struct FrontEnd::State {
   };
 
   Answered answer_or_refuse(Exchange& exchange) {
-    TRY(find_route(exchange));
+    const auto found = find_route(exchange);
+    ++requests[exchange.route ? std::string(exchange.route->name) : ""];
+    TRY(found);
     TRY(check_request_rate(exchange));
     TRY(let_in(exchange));
     if (!faults.empty())
@@ -380,6 +383,7 @@ Result<> FrontEnd::resume() {
   return {};
 }
 
+const std::map<std::string, std::int64_t>& FrontEnd::requests() const { return state_->requests; }
 Faults& FrontEnd::faults() { return state_->faults; }
 const Policy& FrontEnd::policy() const { return state_->context.policy; }
 void FrontEnd::set_policy(Policy policy) { state_->context.policy = std::move(policy); }

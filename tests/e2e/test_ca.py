@@ -2,7 +2,6 @@
 """`everseal ca` as a program, with our own client."""
 
 import json
-import sqlite3
 import unittest
 import urllib.request
 
@@ -53,10 +52,9 @@ class OurOwnClient(OwnCaCase):
         (CONFIGURATION / "sites-enabled/more").write_text(
             f"server {{ listen 80; listen [::]:80; server_name new-order.example challenge.example\n"
             f"         finalize.example; root {WEBROOT}; }}\n")
-        self.nginx.reload()
+        self.nginx.replace_workers()
         for moment in ("new-order", "challenge", "finalize"):
-            self.ca.manage("/faults", {"fault": [
-                {"resource": moment, "times": 1, "drop": "after", "delay": "1s"}]})
+            self.ca.fault({"resource": moment, "times": 1, "drop": "after", "delay": "1s"})
             self.ca.dns.resolve(f"{moment}.example")
             before = self._count(moment)
             run = self.everseal.start("issue", "--yes", "-d", f"{moment}.example:{WEBROOT}")
@@ -88,9 +86,7 @@ problem = { type = "rejectedIdentifier", detail = "not today" }
         query = {"new-order": "SELECT count(*) FROM orders",
                  "challenge": "SELECT count(*) FROM authorizations WHERE attempted <> ''",
                  "finalize": "SELECT count(*) FROM certificates WHERE order_id > 0"}[moment]
-
-        with sqlite3.connect(f"file:{self.ca.state}/ledger.db?mode=ro", uri=True) as ledger:
-            return ledger.execute(query).fetchone()[0]
+        return self.ca.ledger(query)[0]
 
 
 class TheCommand(OwnCaCase):

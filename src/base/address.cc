@@ -78,8 +78,8 @@ Result<SocketAddress> SocketAddress::local(std::string_view path) {
   SocketAddress made;
   auto* const local = reinterpret_cast<sockaddr_un*>(&made.storage_);
   if (path.size() >= sizeof local->sun_path)
-    return invalid(fmt::format("the path of the socket is longer than {} bytes",
-                               sizeof local->sun_path - 1));
+    return invalid(
+        fmt::format("the path of the socket is longer than {} bytes", sizeof local->sun_path - 1));
   local->sun_family = AF_UNIX;
   path.copy(local->sun_path, path.size());
   made.length_ = sizeof(*local);

@@ -48,7 +48,8 @@ void prepare(SSL* session, const TlsGreeting& greeting) {
   ssl().ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
              const_cast<char*>(greeting.server_name.c_str()));
   if (greeting.key)
-    ssl().ctrl(session, SSL_CTRL_SET_SIGALGS_LIST, 0, const_cast<char*>(signatures_of(*greeting.key)));
+    ssl().ctrl(session, SSL_CTRL_SET_SIGALGS_LIST, 0,
+               const_cast<char*>(signatures_of(*greeting.key)));
   if (greeting.protocol.empty()) return;
   const std::string list = static_cast<char>(greeting.protocol.size()) + greeting.protocol;
   ssl().set_alpn_protocols(session, to_unsigned(list), static_cast<unsigned>(list.size()));

@@ -13,9 +13,9 @@ namespace everseal::crypto {
 
 // What the client says.
 struct TlsGreeting {
-  std::string server_name{};  // SNI
+  std::string server_name{};       // SNI
   std::optional<KeyFamily> key{};  // understand no signature of another; none: any
-  std::string protocol{};     // the one protocol to agree on (RFC 7301); empty: none. Wants TLS 1.2
+  std::string protocol{};  // the one protocol to agree on (RFC 7301); empty: none. Wants TLS 1.2
 };
 
 // What the server showed.

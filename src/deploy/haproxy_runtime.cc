@@ -96,10 +96,10 @@ bool is_success(std::string_view answer, std::string_view begin) {
 Result<std::string> HaproxyRuntime::ask(const std::string& command,
                                         const FileDescriptor* bundle) const {
   const auto talk = [&]() -> Result<std::string> {
-    Connection connection = TRY(within(
-        "does HAProxy run, and is this its stats socket?",
-        Connection::open(TRY(base::SocketAddress::local(socket_)),
-                         std::chrono::steady_clock::now() + timeout_)));
+    Connection connection =
+        TRY(within("does HAProxy run, and is this its stats socket?",
+                   Connection::open(TRY(base::SocketAddress::local(socket_)),
+                                    std::chrono::steady_clock::now() + timeout_)));
     TRY(connection.send(command + (bundle ? " <<\n" : "\n")));
     if (bundle) TRY(send_payload(connection, *bundle));
     return connection.receive(kMaxAnswer);

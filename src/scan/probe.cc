@@ -64,7 +64,8 @@ Result<Target> parse_target(std::string_view text) {
 Result<Leaf> DirectVisitor::handshake(const Target& target, const std::string& server_name,
                                       base::Milliseconds timeout) {
   auto connection = TRY(connect(target, timeout));
-  const auto answer = TRY(crypto::tls_handshake(connection, {.server_name = server_name, .key = target.key}));
+  const auto answer =
+      TRY(crypto::tls_handshake(connection, {.server_name = server_name, .key = target.key}));
   const crypto::Certificate& leaf = answer.leaf;
   return Leaf{leaf.fingerprint(), leaf.issuer(), leaf.not_after()};
 }

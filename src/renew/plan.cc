@@ -226,23 +226,36 @@ bool is_more_urgent(const Kept& one, const Kept& other) {
   return end(one) < end(other);
 }
 
-Action within_limits(const Kept& kept, Action action, LimitLedger& limits, Time now) {
-  if (kept.progress == Progress::ordered) return action;  // counted when it was made
-  const Intent intent{kept.server, action.names, action.kind};
-  if (const auto delay = limits.delay(intent, now)) {
-    limits.queue(*delay);
-    return put_off(std::move(action), delay->until, delay->why);
+// What the orders of one plan leave of the limits; a copy is made for the first of them, since most
+// plans have none.
+class Room {
+ public:
+  explicit Room(const LimitLedger& limits) : limits_(limits) {}
+
+  // The order, or that it waits.
+  Action fit(const Kept& kept, Action action, Time now) {
+    if (kept.progress == Progress::ordered) return action;  // counted when it was made
+    if (!left_) left_ = limits_;
+    const Intent intent{kept.server, action.names, action.kind};
+    if (const auto delay = left_->delay(intent, now)) {
+      left_->queue(*delay);
+      return put_off(std::move(action), delay->until, delay->why);
+    }
+    left_->reserve(intent, now);
+    return action;
   }
-  limits.reserve(intent, now);
-  return action;
-}
+
+ private:
+  const LimitLedger& limits_;
+  std::optional<LimitLedger> left_;
+};
 
 }  // namespace
 
 Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedger& limits,
           const PlanOptions& options) {
   Plan plan{.actions = {}, .next = Time::max(), .doubt = doubt(clocks)};
-  LimitLedger left = limits;
+  Room room(limits);
   std::vector<const Kept*> by_urgency;
   for (const Kept& kept : inventory) by_urgency.push_back(&kept);
   std::ranges::stable_sort(by_urgency,
@@ -251,7 +264,7 @@ Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedg
     Action action = decide(*kept, clocks.now, options);
     if (action.what == Do::order)
       action = plan.doubt.empty()
-                   ? within_limits(*kept, std::move(action), left, clocks.now)
+                   ? room.fit(*kept, std::move(action), clocks.now)
                    : put_off(std::move(action), clocks.now + kDoubtLasts, plan.doubt);
     plan.next = std::min(plan.next, action.at);
     plan.actions.push_back(std::move(action));

@@ -120,7 +120,7 @@ class Year : public ca::FrontEndTest {
     at(when, [=, this] {
       incidents_.push_back(when);
       EXPECT_TRUE(ledger_.set_renewal_window_of_all(
-          when, {when - 2h, when - 1h, "https://ca.test/incident"}));
+          when - 2h, {when - 2h, when - 1h, "https://ca.test/incident"}));
     });
   }
 
@@ -129,7 +129,10 @@ class Year : public ca::FrontEndTest {
   void live() {
     for (std::size_t i = 0; i < sites_.size(); i++) agenda_.emplace(kStart, i);
     for (int day = 1; day < 365; day++)
-      at(kStart + days(day), [this] { EXPECT_TRUE(ledger_.forget(clock_.now() - days(8))); });
+      at(kStart + days(day), [this] {
+        EXPECT_TRUE(ledger_.forget(clock_.now() - days(8)));
+        limits_.forget_full_ones(clock_.now());
+      });
     while (sleep_to_next()) turn(due_sites());
   }
 

@@ -25,8 +25,15 @@ class LoopbackSigner : public acme::Signer {
   const crypto::PrivateKey key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
 
  private:
+  // The same for the same names: the key is always the same.
+  Result<std::string> request_for(const std::vector<std::string>& all) {
+    std::string& request = requests_[all];
+    if (request.empty()) request = TRY(crypto::make_certificate_request(key, all));
+    return request;
+  }
+
   struct Text {
-    const LoopbackSigner& signer;
+    LoopbackSigner& signer;
     using Written = Result<std::string>;
     Written operator()(const acme::payload::PostAsGet&) const { return acme::kPostAsGet; }
     Written operator()(const acme::payload::FindAccount&) const { return acme::kFindAccount; }
@@ -41,10 +48,10 @@ class LoopbackSigner : public acme::Signer {
     }
     Written operator()(const acme::payload::Deactivate&) const { return acme::kDeactivate; }
     Written operator()(const acme::payload::Finalize& finalize) const {
-      return acme::finalize_json(
-          TRY(crypto::make_certificate_request(signer.key, signer.names.at(finalize.id))));
+      return acme::finalize_json(TRY(signer.request_for(signer.names.at(finalize.id))));
     }
   };
+  std::map<std::vector<std::string>, std::string> requests_;
   const crypto::PrivateKey account_key_ =
       *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
 };

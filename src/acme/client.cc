@@ -18,6 +18,7 @@ constexpr std::size_t kMostNonces = 200;
 // Requests under way that will each bring a nonce. Let's Encrypt takes ten new-nonce requests at
 // once and twenty a second.
 constexpr std::size_t kMostNonceSources = 10;
+constexpr std::size_t kMostGets = 10;
 
 bool is_nonce(std::string_view text) {
   return !text.empty() && text.size() <= kMostNonceBytes && is_base64url(text);
@@ -84,25 +85,32 @@ Result<const Directory*> Client::directory() {
   return &*directory_;
 }
 
+std::vector<Result<http::Response>> Client::get_all(std::span<const std::string> urls) {
+  std::vector<Result<http::Response>> results(urls.size(), base::transient("stopped"));
+  std::size_t next = 0;
+  while (!stopping() && (next < urls.size() || !gets_.empty())) {
+    for (; next < urls.size() && gets_.size() < kMostGets; next++) {
+      gets_.emplace(next_id_, next);
+      transport_.send(next_id_++,
+                      {.method = http::Method::get, .url = urls[next], .headers = {}, .body = ""});
+    }
+    for (auto& each : transport_.wait(next_look(Instant::max())))
+      complete_get(results, std::move(each));
+  }
+  for (const auto& [id, index] : std::exchange(gets_, {})) abandoned_.insert(id);
+  return results;
+}
+
+void Client::complete_get(std::vector<Result<http::Response>>& results,
+                          http::Completion completion) {
+  const auto get = gets_.extract(completion.id);
+  if (get.empty()) return complete(std::move(completion));
+  results[get.mapped()] = std::move(completion.result);
+}
+
 Result<http::Response> Client::fetch(std::string url) {
   for (int redirects = 0; redirects <= kMostRedirects; redirects++) {
-    const std::uint64_t id = next_id_++;
-    transport_.send(id, {.method = http::Method::get, .url = url, .headers = {}, .body = ""});
-    std::optional<Result<http::Response>> result;
-    while (!result) {
-      if (stopping()) {
-        abandoned_.insert(id);
-        return base::transient("stopped");
-      }
-      for (auto& each : transport_.wait(next_look(Instant::max()))) {
-        if (each.id == id) {
-          result = std::move(each.result);
-        } else {
-          complete(std::move(each));
-        }
-      }
-    }
-    const auto response = TRY(*std::move(result));
+    const auto response = TRY(std::move(get_all({&url, 1}).front()));
     if (response.status == 200) return response;
     if (!is_redirect(response.status)) {
       return std::unexpected(parse_problem(response.body, response.status).error());

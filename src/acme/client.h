@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,10 @@ class Client {
   const std::string& origin() const { return origin_; }
   const Clock& clock() const { return clock_; }
 
+  // Plain GETs of URLs at the CA, a few at once; how each ended, in their order. Redirects are not
+  // followed. Errors of each: transient ("stopped", too).
+  std::vector<Result<http::Response>> get_all(std::span<const std::string> urls);
+
   // Queues a signed request; `id` is the caller's and names the reply.
   void send(std::uint64_t id, SignedRequest request);
 
@@ -90,6 +95,7 @@ class Client {
   };
 
   Result<http::Response> fetch(std::string url);
+  void complete_get(std::vector<Result<http::Response>>& results, http::Completion completion);
   Result<http::Response> ask_for_account(Payload payload);
   Result<Account> accept_account(const http::Response& response);
   Result<http::Response> call_once(const SignedRequest& request);
@@ -116,6 +122,7 @@ class Client {
   std::deque<Pending> waiting_;                 // for a nonce
   std::map<std::uint64_t, Pending> in_flight_;  // by the transport's id
   std::vector<Reply> replies_;                  // not yet handed out
+  std::map<std::uint64_t, std::size_t> gets_;   // indexes of those of get_all(), by transport id
   std::set<std::uint64_t> abandoned_;           // the transport's ids that nobody waits for
   std::uint64_t next_id_ = 1;
   std::size_t nonce_requests_ = 0;  // in flight

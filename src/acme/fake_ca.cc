@@ -52,7 +52,7 @@ Result<std::string> FakeSigner::sign(const crypto::JwsHeader& header, const Payl
       return new_account_json(registration, "");
     }
     Result<std::string> operator()(const payload::NewOrder& order) const {
-      return new_order_json(order.names);
+      return new_order_json(order);
     }
     Result<std::string> operator()(const payload::AnswerChallenge&) const {
       return kAnswerChallenge;
@@ -108,11 +108,15 @@ http::Response FakeCa::handle(const http::Request& request) {
   if (path == "/dir") {
     json meta = {{"externalAccountRequired", external_account_required}};
     if (!terms.empty()) meta["termsOfService"] = terms;
-    return reply({{"newNonce", "https://ca.test/nonce"},
-                  {"newAccount", "https://ca.test/new-account"},
-                  {"newOrder", "https://ca.test/new-order"},
-                  {"meta", meta}});
+    json directory = {{"newNonce", "https://ca.test/nonce"},
+                      {"newAccount", "https://ca.test/new-account"},
+                      {"newOrder", "https://ca.test/new-order"},
+                      {"meta", meta}};
+    if (!renewal_info.empty()) directory["renewalInfo"] = "https://ca.test/renewal-info";
+    return reply(directory);
   }
+  if (path.starts_with("/renewal-info/"))
+    return {.status = 200, .headers = {}, .body = renewal_info};
   if (path == "/nonce") return {.status = 200, .headers = {}, .body = ""};
   const json jws = json::parse(request.body);
   if (nonces_.erase(nonce_of(jws)) == 0) return problem(400, "badNonce", "never heard of it");
@@ -172,8 +176,14 @@ http::Response FakeCa::list(int page) {
 }
 
 http::Response FakeCa::new_order(const std::string& payload) {
-  Order& order = orders.emplace_back();
   const json wanted = json::parse(payload);
+  Order asked{.names = {},
+              .replaces = wanted.value("replaces", ""),
+              .profile = wanted.value("profile", "")};
+  if (has_replaced && !asked.replaces.empty()) return problem(409, "alreadyReplaced", "it was");
+  if (!asked.profile.empty() && asked.profile != profile)
+    return problem(400, "invalidProfile", "no such profile");
+  Order& order = orders.emplace_back(std::move(asked));
   for (const json& each : wanted.at("identifiers")) {
     order.names.push_back(each.at("value"));
     order.authorizations.push_back(static_cast<int>(authorizations.size()));

@@ -53,9 +53,12 @@ class FakeCa : public http::Transport {
   std::string terms;  // URL
   bool external_account_required = false;
   bool has_order_list = true;
-  bool authorizations_reused = false;          // orders are ready at once
-  int polls_until_valid = 1;                   // of an authorization and of a processing order
-  std::string retry_after;                     // with every authorization
+  bool authorizations_reused = false;  // orders are ready at once
+  int polls_until_valid = 1;           // of an authorization and of a processing order
+  std::string retry_after;             // with every authorization
+  std::string renewal_info;            // of every certificate, as JSON; empty: there is none
+  bool has_replaced = false;           // orders that replace a certificate are refused
+  std::string profile = "classic";     // the only one
   std::map<std::string, std::string> refused;  // name → detail of its failed validation
 
   // What it saw.
@@ -63,9 +66,10 @@ class FakeCa : public http::Transport {
   int count(const std::string& entry) const;
   struct Order {
     std::vector<std::string> names;
+    std::string replaces{}, profile{};
     std::string status = "pending";
-    std::vector<int> authorizations;
-    std::string chain, alternate_chain;
+    std::vector<int> authorizations{};
+    std::string chain{}, alternate_chain{};
     int polls = 0;
   };
   struct Authorization {

@@ -70,7 +70,11 @@ std::string_view to_string(Step step) {
 }
 
 Issuance::Issuance(IssuanceRequest request, const IssuanceContext& context)
-    : context_(context), request_(std::move(request)), sorted_names_(sorted(request_.names)) {}
+    : context_(context),
+      request_(std::move(request)),
+      replaces_(context.directory.renewal_info.empty() ? "" : request_.replaces),
+      profile_(request_.profile),
+      sorted_names_(sorted(request_.names)) {}
 
 Action Issuance::next() {
   if (step_ == Step::queued) begin();
@@ -122,10 +126,10 @@ void Issuance::on_order_found(std::string url) {
 
 void Issuance::begin_order() {
   step_ = Step::ordering;
-  timers_.push_back(
-      {new_order_at_,
-       {.subject = Subject::new_order,
-        .request = {context_.directory.new_order, payload::NewOrder{request_.names}}}});
+  timers_.push_back({new_order_at_,
+                     {.subject = Subject::new_order,
+                      .request = {context_.directory.new_order,
+                                  payload::NewOrder{request_.names, replaces_, profile_}}}});
 }
 
 // ---- Requests and their answers
@@ -230,6 +234,8 @@ void Issuance::on_refused(const Exchange& exchange, const http::Response& respon
   const Problem problem = parse_problem(response.body, response.status);
   if (problem.type == "accountDoesNotExist") return fail(problem);
   switch (exchange.subject) {
+    case Subject::new_order:
+      return order_with_less(problem) ? begin_order() : fail(problem);
     case Subject::order:
       return resuming_ ? forget_order() : fail(problem);
     case Subject::finalize:
@@ -242,6 +248,24 @@ void Issuance::on_refused(const Exchange& exchange, const http::Response& respon
     default:
       return fail(problem);
   }
+}
+
+// Whether there is something to order without that the CA refused (RFC 9773 §5: alreadyReplaced;
+// draft-aaron-acme-profiles: invalidProfile). A CA that knows nothing of the certificate, or whose
+// account it was, calls that malformed or unauthorized, as it does much else.
+bool Issuance::order_with_less(const Problem& problem) {
+  if (!profile_.empty() && problem.type == "invalidProfile") {
+    notices_.push_back(fmt::format("ordered without the profile {}: {}",
+                                   base::printable(profile_, 80), problem.describe()));
+    profile_.clear();
+    return true;
+  }
+  const bool replaces_refused = problem.status == 409 || problem.type == "alreadyReplaced" ||
+                                problem.type == "malformed" || problem.type == "unauthorized";
+  if (replaces_.empty() || !replaces_refused) return false;
+  notices_.push_back(fmt::format("ordered as new, not as a replacement: {}", problem.describe()));
+  replaces_.clear();
+  return true;
 }
 
 // ---- The order (RFC 8555 §7.1.6)
@@ -477,7 +501,8 @@ void Issuance::succeed(std::string chain) {
                      .problems = {},
                      .problem_type = {},
                      .retry_at = {},
-                     .order_url = order_url_};
+                     .order_url = order_url_,
+                     .notices = notices_};
 }
 
 void Issuance::fail(const Problem& problem) {
@@ -494,7 +519,8 @@ void Issuance::fail(Error error, std::string problem_type) {
                      .problems = problems_,
                      .problem_type = std::move(problem_type),
                      .retry_at = {},
-                     .order_url = order_url_};
+                     .order_url = order_url_,
+                     .notices = notices_};
   clean_up();
 }
 

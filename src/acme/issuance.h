@@ -25,6 +25,9 @@ struct IssuanceRequest {
   // An earlier attempt may have made an order whose URL was lost: look for it at the CA first.
   bool recover_unknown_order = false;
   std::string preferred_chain{};  // common name of the issuer of the topmost certificate; or empty
+  // Identifier of the certificate before it (RFC 9773 §4.1), for CAs that know of such; or empty.
+  std::string replaces{};
+  std::string profile{};  // empty: the CA's default
 };
 
 // How far an order is, as it must be remembered.
@@ -64,6 +67,7 @@ struct Outcome {
   std::string problem_type{};      // ACME's word for the failure ("accountDoesNotExist"), or empty
   std::optional<Time> retry_at{};  // what the CA asked for
   std::string order_url{};         // empty if there is no order worth resuming
+  std::vector<std::string> notices{};  // what the CA would not do as asked; printable
 };
 
 // An http-01 challenge to be made true, or no longer.
@@ -113,7 +117,8 @@ struct IssuanceContext {
 // challenge and before it finalizes, so that a crash at any point is resumed and never ordered
 // twice. Polls by the CA's Retry-After, else after 2 ms, doubling to 5 s. A request that got no
 // response or a 5xx is repeated five times; what could have taken effect is looked up, not
-// repeated. The context must outlive it.
+// repeated. Where the CA takes no order that replaces that certificate, or has not that profile, it
+// is ordered without, and a notice says so. The context must outlive it.
 class Issuance {
  public:
   Issuance(IssuanceRequest request, const IssuanceContext& context);
@@ -168,6 +173,7 @@ class Issuance {
 
   void begin();
   void begin_order();
+  bool order_with_less(const Problem& problem);
   void send(Exchange exchange);
   void send_after(base::Milliseconds delay, Exchange exchange);
   void fetch_order_after(base::Milliseconds delay, int failures = 0);
@@ -214,6 +220,8 @@ class Issuance {
 
   const IssuanceContext& context_;
   const IssuanceRequest request_;
+  std::string replaces_, profile_;  // of the next order
+  std::vector<std::string> notices_;
   std::vector<std::string> sorted_names_;
 
   Step step_ = Step::queued;

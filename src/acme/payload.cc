@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/encoding.h"
 
@@ -17,6 +18,23 @@ Result<> check_email(const std::string& address) {
                     });
   if (good) return {};
   return base::invalid(fmt::format("not an e-mail address: {}", base::printable(address, 100)));
+}
+
+constexpr std::size_t kMostBytesOfAMember = 200;
+
+// Whether it needs no escape in JSON: base64url and a dot is all that an identifier of RFC 9773
+// has, and more than the names of known profiles have.
+bool is_plain(std::string_view text) {
+  return text.size() <= kMostBytesOfAMember && std::ranges::all_of(text, [](unsigned char c) {
+           return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+         });
+}
+
+Result<std::string> optional_member(const char* member, const std::string& value) {
+  if (value.empty()) return std::string();
+  if (is_plain(value)) return fmt::format(R"(,"{}":"{}")", member, value);
+  return base::rejected(
+      fmt::format("an order cannot have the {} '{}'", member, base::printable(value, 80)));
 }
 
 }  // namespace
@@ -35,12 +53,14 @@ Result<std::string> new_account_json(const Registration& registration, const std
 }
 
 // Names are in base::parse_domain_name's form: letters, digits, '-', '.', '_' and '*'.
-std::string new_order_json(const std::vector<std::string>& names) {
+Result<std::string> new_order_json(const payload::NewOrder& order) {
   std::string identifiers;
-  for (const std::string& name : names)
+  for (const std::string& name : order.names)
     identifiers +=
         fmt::format(R"({}{{"type":"dns","value":"{}"}})", identifiers.empty() ? "" : ",", name);
-  return fmt::format(R"({{"identifiers":[{}]}})", identifiers);
+  return fmt::format(R"({{"identifiers":[{}]{}{}}})", identifiers,
+                     TRY(optional_member("replaces", order.replaces)),
+                     TRY(optional_member("profile", order.profile)));
 }
 
 std::string finalize_json(const std::string& request_der) {

@@ -20,6 +20,8 @@ struct FindAccount {};  // §7.3.1: the account of this key, if there is one
 struct NewAccount {};   // §7.3, for what the signer knows of the person
 struct NewOrder {       // §7.4
   std::vector<std::string> names{};
+  std::string replaces{};  // RFC 9773 §4.1: the identifier of a certificate; or empty
+  std::string profile{};   // draft-aaron-acme-profiles; or empty: the CA's default
 };
 struct AnswerChallenge {};  // §7.5.1
 struct Deactivate {};       // §7.5.2: an authorization that is no longer wanted
@@ -40,9 +42,10 @@ struct Registration {
 };
 
 // The JSON of each payload that needs more than itself. Errors: invalid (an e-mail address that is
-// none; the error quotes it). `binding` is crypto::bind_external_account()'s text, or empty.
+// none; the error quotes it), rejected (an order whose `replaces` or `profile` has a character that
+// neither may have). `binding` is crypto::bind_external_account()'s text, or empty.
 Result<std::string> new_account_json(const Registration& registration, const std::string& binding);
-std::string new_order_json(const std::vector<std::string>& names);
+Result<std::string> new_order_json(const payload::NewOrder& order);
 std::string finalize_json(const std::string& request_der);
 
 // The JSON of the others, which is fixed.

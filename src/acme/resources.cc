@@ -22,6 +22,7 @@ constexpr int kMostDepth = 16;
 constexpr std::size_t kMostItems = 1000;   // of one array
 constexpr std::size_t kMostDetail = 1000;  // bytes to show: it may end with a URL
 constexpr std::size_t kMostUrlText = 400;
+constexpr Time kEndOfTime = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
 constexpr std::string_view kErrorPrefix = "urn:ietf:params:acme:error:";
 
 // A JSON object of one resource; its readers name the member that is wrong.
@@ -159,6 +160,12 @@ Result<Challenge> read_challenge(const Object& object) {
   return challenge;
 }
 
+Result<Time> read_time(const Object& object, const char* member) {
+  const auto time = base::parse_rfc3339(object.text(member));
+  if (!time || *time < Time() || *time >= kEndOfTime) return object.refuse(member);
+  return *time;
+}
+
 bool passes_by_itself(std::string_view type) {
   constexpr std::array types = {"dns",      "connection",   "rateLimited", "serverInternal",
                                 "badNonce", "orderNotReady"};
@@ -264,6 +271,16 @@ Result<Authorization> parse_authorization(std::string_view text, std::string_vie
     authorization.challenges.push_back(TRY(read_challenge(each)));
   }
   return authorization;
+}
+
+Result<RenewalWindow> parse_renewal_info(std::string_view text) {
+  const auto object = TRY(Object::parse("renewal information", text, ""));
+  const Object suggested = object.object("suggestedWindow");
+  RenewalWindow window{.start = TRY(read_time(suggested, "start")),
+                       .end = TRY(read_time(suggested, "end")),
+                       .explanation = base::printable(object.text("explanationURL"))};
+  if (window.end <= window.start) return object.refuse("suggestedWindow");
+  return window;
 }
 
 }  // namespace everseal::acme

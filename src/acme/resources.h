@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace everseal::acme {
@@ -102,5 +103,12 @@ struct Authorization {
   std::vector<Challenge> challenges{};  // of the types we know how to read
 };
 Result<Authorization> parse_authorization(std::string_view json, std::string_view origin);
+
+// RFC 9773 §4.2: when the CA wants a certificate to be renewed.
+struct RenewalWindow {
+  Time start{}, end{};        // of the years 1970 to 9999; the start is before the end
+  std::string explanation{};  // URL to show, of any origin; printable
+};
+Result<RenewalWindow> parse_renewal_info(std::string_view json);
 
 }  // namespace everseal::acme

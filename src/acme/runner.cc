@@ -191,7 +191,8 @@ class Runner {
                            .problems = {},
                            .problem_type = {},
                            .retry_at = {},
-                           .order_url = each.order_url});
+                           .order_url = each.order_url,
+                           .notices = {}});
     }
   }
 

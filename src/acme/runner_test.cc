@@ -314,6 +314,50 @@ TEST_F(Run, PicksThePreferredChain) {
   EXPECT_EQ(*fallback.chain, ca_.orders[1].chain);
 }
 
+TEST_F(Run, OrdersAReplacementOfItsProfile) {
+  ca_.renewal_info = "{}";
+  const Outcome outcome =
+      issue({.id = 1, .names = {"a.com"}, .replaces = "aYhb.AIdl", .profile = "classic"});
+  EXPECT_EQ(error_of(outcome), "issued");
+  EXPECT_EQ(ca_.orders[0].replaces, "aYhb.AIdl");
+  EXPECT_EQ(ca_.orders[0].profile, "classic");
+  EXPECT_THAT(outcome.notices, IsEmpty());
+}
+
+TEST_F(Run, OrdersWithoutWhatTheCaRefuses) {
+  ca_.renewal_info = "{}";
+  ca_.has_replaced = true;
+  const Outcome outcome =
+      issue({.id = 1, .names = {"a.com"}, .replaces = "aYhb.AIdl", .profile = "gold"});
+  EXPECT_EQ(error_of(outcome), "issued");
+  EXPECT_EQ(ca_.orders[0].replaces + ca_.orders[0].profile, "");
+  EXPECT_EQ(ca_.count("POST /new-order"), 3);
+  EXPECT_THAT(outcome.notices,
+              ElementsAre("ordered as new, not as a replacement: alreadyReplaced: it was",
+                          "ordered without the profile gold: invalidProfile: no such profile"));
+}
+
+TEST_F(Run, ReplacesNothingAtACaThatKnowsNothingOfIt) {
+  EXPECT_EQ(error_of(issue({.id = 1, .names = {"a.com"}, .replaces = "aYhb.AIdl"})), "issued");
+  EXPECT_EQ(ca_.orders[0].replaces, "");
+}
+
+// What a CA calls malformed or unauthorized may be the replacement, or the order itself.
+TEST_F(Run, OrdersOnlyOnceMoreWithoutTheReplacement) {
+  ca_.renewal_info = "{}";
+  for (const char* type : {"malformed", "unauthorized"}) {
+    fault_always("/new-order", {Fault::answer, FakeCa::problem(403, type, "no")});
+    const int before = ca_.count("POST /new-order");
+    EXPECT_EQ(error_of(issue({.id = 1, .names = {"a.com"}, .replaces = "aYhb.AIdl"})),
+              fmt::format("{}: no", type));
+    EXPECT_EQ(ca_.count("POST /new-order"), before + 2);
+  }
+  fault_always("/new-order", {Fault::answer, FakeCa::problem(403, "rejectedIdentifier", "no")});
+  const int before = ca_.count("POST /new-order");
+  issue({.id = 1, .names = {"a.com"}, .replaces = "aYhb.AIdl"});
+  EXPECT_EQ(ca_.count("POST /new-order"), before + 1);
+}
+
 TEST_F(Run, SaysThatWildcardsNeedAnotherChallenge) {
   const Outcome outcome = issue({.id = 1, .names = {"*.a.com"}});
   EXPECT_EQ(error_of(outcome), "*.a.com: the CA does not offer http-01 for wildcards, only dns-01");

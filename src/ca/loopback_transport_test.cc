@@ -1,7 +1,8 @@
 #include "ca/loopback_transport.h"
 
-#include "acme/runner.h"
+#include "acme/renewal_info.h"
 #include "ca/front_end_fixture.h"
+#include "ca/loopback_fixture.h"
 
 namespace everseal::ca {
 namespace {
@@ -12,66 +13,20 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
 
-// Signs for an account and makes certificate requests for the names of each issuance.
-class Signer : public acme::Signer {
- public:
-  Result<std::string> sign(const crypto::JwsHeader& header, const acme::Payload& payload) override {
-    return crypto::sign_jws(account_key_, header, TRY(std::visit(Text{*this}, payload)));
-  }
-
-  std::map<std::uint64_t, std::vector<std::string>> names;  // by issuance
-  const crypto::PrivateKey key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
-
- private:
-  struct Text {
-    const Signer& signer;
-    using Written = Result<std::string>;
-    Written operator()(const acme::payload::PostAsGet&) const { return acme::kPostAsGet; }
-    Written operator()(const acme::payload::FindAccount&) const { return acme::kFindAccount; }
-    Written operator()(const acme::payload::NewAccount&) const {
-      return acme::new_account_json({.terms_agreed = true}, "");
-    }
-    Written operator()(const acme::payload::NewOrder& order) const {
-      return acme::new_order_json(order.names);
-    }
-    Written operator()(const acme::payload::AnswerChallenge&) const {
-      return acme::kAnswerChallenge;
-    }
-    Written operator()(const acme::payload::Deactivate&) const { return acme::kDeactivate; }
-    Written operator()(const acme::payload::Finalize& finalize) const {
-      return acme::finalize_json(
-          TRY(crypto::make_certificate_request(signer.key, signer.names.at(finalize.id))));
-    }
-  };
-  const crypto::PrivateKey account_key_ =
-      *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
-};
-
-// Publishes nothing: the validator believes.
-class Host : public acme::Host {
- public:
-  Result<> save_orders(std::span<const acme::OrderRecord>) override { return {}; }
-  Result<> publish(const acme::ChallengeResponse& response) override {
-    published.insert(response.name);
-    return {};
-  }
-  void retract(const acme::ChallengeResponse& response) override { published.erase(response.name); }
-  void progress(std::uint64_t, acme::Step) override {}
-  void finished(std::span<const acme::Outcome> all) override {
-    for (const acme::Outcome& each : all) outcomes.emplace(each.id, each);
-  }
-  std::set<std::string> published;
-  std::map<std::uint64_t, acme::Outcome> outcomes;
-};
-
 // The client as it is against the CA as it is.
 class Loopback : public FrontEndTest {
  protected:
   Loopback() { EXPECT_TRUE(client_.register_account()); }
 
+  void issue(acme::IssuanceRequest request) {
+    signer_.names[request.id] = request.names;
+    requests_.push_back(std::move(request));
+  }
   void issue(std::uint64_t id, std::vector<std::string> names) {
-    signer_.names[id] = names;
-    requests_.push_back({.id = id, .names = std::move(names)});
+    issue({.id = id, .names = std::move(names)});
+  }
+  crypto::Certificate certificate(std::uint64_t id) {
+    return crypto::CertificateChain::from_pem(*host_.outcomes.at(id).chain)->leaf();
   }
   void run() {
     ASSERT_TRUE(acme::run(client_, std::exchange(requests_, {}), host_, {.most_at_once = 1000}));
@@ -94,9 +49,9 @@ class Loopback : public FrontEndTest {
   std::map<std::string, std::int64_t> counted_;
 
   LoopbackTransport transport_{front_end_, clock_};
-  Signer signer_;
+  LoopbackSigner signer_;
   acme::Client client_{transport_, signer_, clock_, url("/directory")};
-  Host host_;
+  LoopbackHost host_;
   std::vector<acme::IssuanceRequest> requests_;
 };
 
@@ -119,6 +74,25 @@ TEST_F(Loopback, SaysWhyAValidationFailed) {
   issue(1, {"a.com", "b.com"});
   run();
   EXPECT_EQ(outcome(1), "a.com: unauthorized: 404");
+}
+
+TEST_F(Loopback, RenewsInsideTheWindow) {
+  issue({.id = 1, .names = {"a.com"}, .profile = "shortlived"});
+  run();
+  const std::vector<std::string> ids = {*acme::certificate_id(certificate(1)), "AAAA.BBBB"};
+  const auto info = *acme::fetch_renewal_info(client_, ids);
+  EXPECT_EQ(info.at(0).ask_again, 6h);
+  EXPECT_EQ(base::to_rfc3339(info.at(0).window->start), "2026-11-24T09:24:00Z");
+  EXPECT_EQ(info.at(1).window.error().message, "malformed: there is no such certificate");
+  issue({.id = 2, .names = {"a.com"}, .replaces = ids[0], .profile = "shortlived"});
+  issue({.id = 3, .names = {"a.com"}, .replaces = ids[0], .profile = "gold"});
+  run();
+  EXPECT_EQ(outcome(2) + outcome(3), "issuedissued");
+  EXPECT_THAT(host_.outcomes.at(2).notices, IsEmpty());
+  EXPECT_THAT(
+      host_.outcomes.at(3).notices,
+      ElementsAre("ordered without the profile gold: invalidProfile: there is no profile 'gold'",
+                  HasSubstr("ordered as new, not as a replacement: alreadyReplaced: another")));
 }
 
 TEST_F(Loopback, RepliesThatAreLostAreRecovered) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/encoding.h"
+#include "base/registered_domain.h"
 #include "ca/resources.h"
 #include "crypto/jws.h"
 
@@ -41,7 +42,7 @@ std::vector<Wanted> of_certificate(const Order& order, const Limits& limits) {
        fmt::format("too many certificates for exactly these names recently: {}",
                    fmt::join(order.names, ", "))}};
   std::set<std::string> domains;
-  for (const std::string& name : order.names) domains.insert(registered_domain(name));
+  for (const std::string& name : order.names) domains.insert(base::registered_domain(name));
   for (const std::string& domain : domains)
     wanted.push_back({"domain " + domain, limits.certificates_per_domain,
                       fmt::format("too many certificates for {} recently", domain)});

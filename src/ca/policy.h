@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/token_bucket.h"
 
 namespace everseal::ca {
 
@@ -38,11 +39,7 @@ struct Profile {
 // classic, tlsserver and shortlived as Let's Encrypt announced them.
 std::vector<Profile> lets_encrypt_profiles();
 
-// So many at once; then one more in each `refill`.
-struct Limit {
-  std::int64_t burst = 0;
-  base::Milliseconds refill{};
-};
+using base::Limit;
 
 // Let's Encrypt's of https://letsencrypt.org/docs/rate-limits/.
 struct Limits {

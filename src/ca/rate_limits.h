@@ -8,20 +8,11 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/token_bucket.h"
 #include "ca/ledger.h"
 #include "ca/policy.h"
 
 namespace everseal::ca {
-
-// Token buckets by name. A bucket is kept as the moment at which it will be full again (the generic
-// cell rate algorithm), so that one that is full needs no memory.
-class Buckets {
- public:
-  // How long until one more may be taken; zero or less: now.
-  static base::Milliseconds wait(std::int64_t full_at, const Limit& limit, std::int64_t now);
-  // `full_at` after one was taken.
-  static std::int64_t take(std::int64_t full_at, const Limit& limit, std::int64_t now);
-};
 
 // Buckets that the ledger remembers, for what takes hours and days. All times are the clock's.
 class RateLimits {
@@ -53,10 +44,5 @@ class RequestLimits {
   const Clock& clock_;
   std::unordered_map<std::string, std::int64_t> full_at_;  // milliseconds of the steady clock
 };
-
-// The name under which a registry sells: "example.co.uk" of "www.example.co.uk", by the public
-// suffix list where libpsl is installed, else the last two labels. Of an IPv6 address its /64, of
-// an IPv4 address itself.
-std::string registered_domain(std::string_view name);
 
 }  // namespace everseal::ca

@@ -40,14 +40,6 @@ TEST(Buckets, OfAMomentAreInMemory) {
   EXPECT_TRUE(limits.take("x", {2, 100ms}));
 }
 
-TEST(RegisteredDomain, IsWhatIsSold) {
-  EXPECT_EQ(registered_domain("www.example.com"), "example.com");
-  EXPECT_EQ(registered_domain("*.example.com"), "example.com");
-  EXPECT_EQ(registered_domain("example.com"), "example.com");
-  EXPECT_EQ(registered_domain("192.0.2.1"), "192.0.2.1");
-  EXPECT_EQ(registered_domain("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-}
-
 class Limited : public FrontEndTest {
  protected:
   Limited() {

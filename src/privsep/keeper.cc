@@ -141,7 +141,7 @@ Result<std::string> Keeper::text(const crypto::JwsHeader& header,
 Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::NewOrder& order) {
   if (!names_.contains(sorted(order.names)))
     return base::rejected("not signed: an order for names that are not planned");
-  return acme::new_order_json(order.names);
+  return acme::new_order_json(order);
 }
 
 Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::AnswerChallenge&) {

@@ -38,6 +38,8 @@ acme::Payload payload(FuzzedDataProvider& data) {
       acme::payload::NewOrder order;
       while (data.ConsumeBool())
         order.names.push_back(data.ConsumeBool() ? "a.com" : data.ConsumeRandomLengthString(20));
+      if (data.ConsumeBool()) order.replaces = data.ConsumeRandomLengthString(20);
+      if (data.ConsumeBool()) order.profile = data.ConsumeRandomLengthString(20);
       return order;
     }
     case 4:

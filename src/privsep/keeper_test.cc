@@ -44,6 +44,9 @@ TEST_F(KeeperTest, SignsWhatAnIssuanceNeeds) {
   EXPECT_EQ(sign(payload::AnswerChallenge()), "{}");
   EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com"}}),
             R"({"identifiers":[{"type":"dns","value":"a.com"},{"type":"dns","value":"b.com"}]})");
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com"}, "aYhb-_.AIdl", "shortlived"}),
+            R"({"identifiers":[{"type":"dns","value":"a.com"},{"type":"dns","value":"b.com"}],)"
+            R"("replaces":"aYhb-_.AIdl","profile":"shortlived"})");
   EXPECT_THAT(sign(payload::Finalize{7}), HasSubstr(R"({"csr":")"));
   EXPECT_EQ(sign(payload::Deactivate(), "https://ca.test/authz/9"), R"({"status":"deactivated"})");
 }
@@ -63,6 +66,13 @@ TEST_F(KeeperTest, OrdersNoNameThatIsNotPlanned) {
   EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com", "c.com"}}), refusal);
   EXPECT_EQ(sign(payload::NewOrder{{}}), refusal);
   EXPECT_EQ(sign(payload::Finalize{8}), "not signed: a certificate that is not planned");
+}
+
+TEST_F(KeeperTest, OrdersNothingThatEndsAString) {
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com"}, R"(x","y":")", ""}),
+            R"(an order cannot have the replaces 'x","y":"')");
+  EXPECT_EQ(sign(payload::NewOrder{{"a.com", "b.com"}, "", "\\"}),
+            R"(an order cannot have the profile '\')");
 }
 
 TEST_F(KeeperTest, MakesNoAccountUnlessItIsAllowed) {

@@ -213,7 +213,9 @@ void fields(auto& archive, scan::Target& it) {
 void fields(auto& archive, scan::Leaf& it) { archive(it.fingerprint, it.issuer, it.not_after); }
 void fields(auto& archive, scan::Answer& it) { archive(it.status, it.location, it.body); }
 
-void fields(auto& archive, acme::payload::NewOrder& it) { archive(it.names); }
+void fields(auto& archive, acme::payload::NewOrder& it) {
+  archive(it.names, it.replaces, it.profile);
+}
 void fields(auto& archive, acme::payload::Finalize& it) { archive(it.id); }
 void fields(auto& archive, acme::Registration& it) {
   archive(it.contacts, it.terms_agreed, it.external_account);
@@ -222,13 +224,14 @@ void fields(auto& archive, acme::AccountTerms& it) {
   archive(it.terms_of_service, it.external_account_required);
 }
 void fields(auto& archive, acme::IssuanceRequest& it) {
-  archive(it.id, it.names, it.order_url, it.recover_unknown_order, it.preferred_chain);
+  archive(it.id, it.names, it.order_url, it.recover_unknown_order, it.preferred_chain, it.replaces,
+          it.profile);
 }
 void fields(auto& archive, acme::OrderRecord& it) { archive(it.id, it.url, it.stage); }
 void fields(auto& archive, acme::ChallengeResponse& it) { archive(it.id, it.name, it.token); }
 void fields(auto& archive, acme::NameProblem& it) { archive(it.name, it.text); }
 void fields(auto& archive, acme::Outcome& it) {
-  archive(it.id, it.chain, it.problems, it.problem_type, it.retry_at, it.order_url);
+  archive(it.id, it.chain, it.problems, it.problem_type, it.retry_at, it.order_url, it.notices);
 }
 
 void fields(auto& archive, ask_keeper::UseCa& it) { archive(it.directory_url); }

@@ -1,7 +1,5 @@
 #include "renew/policy.h"
 
-#include <array>
-
 namespace everseal::renew {
 namespace {
 
@@ -15,18 +13,6 @@ Decision decide(const Candidate& candidate, Time now, Urgency urgency) {
 }
 
 }  // namespace
-
-Time renewal_time(Time not_before, Time not_after) {
-  const base::Seconds life = not_after - not_before;
-  return life < std::chrono::days(10) ? not_after - life / 2 : not_after - life / 3;
-}
-
-base::Seconds backoff(int failures) {
-  constexpr std::array<std::chrono::minutes, 3> kFirst = {
-      std::chrono::minutes(1), std::chrono::minutes(10), std::chrono::minutes(100)};
-  const auto index = static_cast<std::size_t>(failures < 1 ? 0 : failures - 1);
-  return index < kFirst.size() ? kFirst[index] : base::Seconds(std::chrono::days(1));
-}
 
 std::vector<Entry> plan(std::span<const Candidate> candidates, Time now, Urgency urgency) {
   std::vector<Entry> entries;

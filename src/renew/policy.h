@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "renew/schedule.h"
 #include "store/catalog.h"
 
 namespace everseal::renew {
-
-// The moment from which a certificate is to be renewed: when a third of its life is left, or a half
-// of a life under ten days (Let's Encrypt, integration guide).
-Time renewal_time(Time not_before, Time not_after);
-
-// How long to wait after the `failures`-th failure in a row (from 1): 1, 10, 100 minutes, then a
-// day (Let's Encrypt, integration guide, "Retrying failures").
-base::Seconds backoff(int failures);
 
 enum class Decision {
   install,  // issued by an earlier run, not yet proven to be served

@@ -6,7 +6,6 @@ namespace everseal::renew {
 namespace {
 
 using std::chrono::days;
-using std::chrono::hours;
 
 const Time kNow = *base::parse_rfc3339("2026-11-21T00:00:00Z");
 
@@ -21,19 +20,6 @@ store::CertificateRecord certificate(Time renew_at) {
 Decision decide(const store::CertificateRecord& record, Urgency urgency = Urgency::when_due) {
   const Candidate candidate{&record};
   return plan({&candidate, 1}, kNow, urgency).front().decision;
-}
-
-TEST(RenewalTime, IsAThirdOfTheLifeBeforeItsEnd) {
-  EXPECT_EQ(renewal_time(kNow, kNow + days(90)), kNow + days(60));
-  EXPECT_EQ(renewal_time(kNow, kNow + hours(160)), kNow + hours(80));
-}
-
-TEST(Backoff, GrowsToADay) {
-  EXPECT_EQ(backoff(1), base::Seconds(60));
-  EXPECT_EQ(backoff(2), base::Seconds(600));
-  EXPECT_EQ(backoff(3), base::Seconds(6000));
-  EXPECT_EQ(backoff(4), base::Seconds(days(1)));
-  EXPECT_EQ(backoff(400), base::Seconds(days(1)));
 }
 
 TEST(Plan, IssuesWhatIsDueAndNothingElse) {

@@ -1,7 +1,7 @@
 # make            the program: build/release/everseal
 # make demo       see it work: a CA, an nginx with seven sites, all of them put on HTTPS
 # make test       everything that is tested, in one run of ctest
-# make bench      beside Debian's other ACME clients
+# make bench      beside Debian's other ACME clients, and its CA beside pebble
 # make install    into PREFIX [/usr/local]
 # Each installs what it needs from Debian first.
 
@@ -30,6 +30,7 @@ test: build-release build-dev build-fuzz deps-test
 
 bench: build-release
 	@bench/peers.sh
+	@bench/ca.sh
 
 # FUZZ_SECONDS=3600: for each target [60 for those of nginx, 15 for others]
 fuzz: build-fuzz

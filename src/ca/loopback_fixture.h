@@ -21,6 +21,8 @@ class LoopbackSigner : public acme::Signer {
     return crypto::sign_jws(account_key_, header, TRY(std::visit(Text{*this}, payload)));
   }
 
+  std::string thumbprint() const { return crypto::thumbprint(account_key_); }
+
   std::map<std::uint64_t, std::vector<std::string>> names;  // by issuance
   const crypto::PrivateKey key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
 

@@ -36,6 +36,10 @@ class Dns:
             if addresses:
                 self._tell(f"add-{kind}", {"host": name, "addresses": list(addresses)})
 
+    def resolve_others(self, ipv4="127.0.0.1"):
+        """Gives all names that are never mentioned this address."""
+        self._tell("set-default-ipv4", {"ip": ipv4})
+
     def servfail(self, name):
         self._tell("set-servfail", {"host": name})
 

@@ -137,6 +137,11 @@ std::vector<std::string> names_of(Context& context, const Route& route, const Ca
   return {};
 }
 
+std::string header_of(const http::Request& request, const char* name) {
+  const std::string* const found = request.header(name);
+  return found ? *found : std::string();
+}
+
 void add_default(http::Response& response, const char* name, std::string value) {
   if (!response.header(name)) response.headers.push_back({name, std::move(value)});
 }
@@ -237,6 +242,7 @@ struct FrontEnd::State {
                        .url = arrival.request.url,
                        .words = *std::move(words),
                        .client = arrival.client,
+                       .accept = header_of(arrival.request, "Accept"),
                        .now = context.clock.now()};
       return check_method(exchange);
     }

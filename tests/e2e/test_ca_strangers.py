@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import resource
-import shutil
 import socket
 import ssl
 import threading
@@ -19,8 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from harness import OwnCa, processes, sandbox
-from harness.sandbox import SCRATCH
+from harness import OwnCaCase, processes, sandbox
 
 _PORT = 8555
 _BASE = f"https://localhost:{_PORT}"
@@ -112,12 +110,7 @@ class Connection:
         self._bytes += part
 
 
-class Strangers(unittest.TestCase):
-    def setUp(self):
-        shutil.rmtree(SCRATCH / "ca", ignore_errors=True)
-        self.ca = OwnCa().start()
-        self.addCleanup(self.ca.stop)
-
+class Strangers(OwnCaCase):
     def memory(self):
         """Bytes that the CA has in memory, of all its own."""
         return int(processes.status(self.ca.pid)["VmRSS"][0]) * 1024

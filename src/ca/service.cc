@@ -106,8 +106,8 @@ class Service::State {
   Result<> begin() {
     root_file = base::join_path(options_.state, "root.pem");
     TRY(base::write_durably(files_, root_file, issuer_.roots().front().certificate().pem(), 0644));
-    TRY(keep_https_certificate(files_, https_file(), issuer_, ledger_, own_names(options_),
-                               clock_.now()));
+    static_cast<void>(TRY(keep_https_certificate(files_, https_file(), issuer_, ledger_,
+                                                 own_names(options_), clock_.now())));
     std::vector<std::string> listen = options_.listen;
     if (!options_.management.empty()) listen.push_back(options_.management);
     server_.emplace(TRY(http::TlsServer::listen(listen, {https_file(), https_file()})));

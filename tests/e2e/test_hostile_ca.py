@@ -8,13 +8,11 @@ goes a certificate whose CA behaves, and which must get what it wants.
 import contextlib
 import datetime
 import json
-import os
 import pathlib
 import signal
 import subprocess
 import tempfile
 import time
-import unittest
 
 from harness import Everseal, ManyNamesCase, Proxy, main, processes, proxy
 from harness.everseal import STATE, check_live

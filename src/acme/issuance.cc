@@ -497,7 +497,8 @@ void Issuance::succeed(std::string chain) {
                      .problem_type = {},
                      .retry_at = {},
                      .order_url = order_url_,
-                     .notices = notices_};
+                     .notices = notices_,
+                     .replaces = replaces_};
 }
 
 void Issuance::fail(const Problem& problem) {
@@ -517,7 +518,8 @@ void Issuance::fail(Error error, std::string problem_type) {
                      .problem_type = std::move(problem_type),
                      .retry_at = {},
                      .order_url = order_url_,
-                     .notices = notices_};
+                     .notices = notices_,
+                     .replaces = {}};
   clean_up();
 }
 

@@ -26,7 +26,7 @@ WEBROOT = pathlib.Path("/var/www/bench")
 CHALLENGES = WEBROOT / ".well-known/acme-challenge"
 CONTACT = "admin@bench.example"
 
-_NGINX_CONF = f"""\
+NGINX_CONF = f"""\
 user www-data;
 worker_processes auto;
 pid /run/nginx.pid;
@@ -236,7 +236,7 @@ class Bench:
         self.names = 0
         CHALLENGES.mkdir(parents=True)
         pathlib.Path("/etc/nginx").mkdir()
-        pathlib.Path("/etc/nginx/nginx.conf").write_text(_NGINX_CONF)
+        pathlib.Path("/etc/nginx/nginx.conf").write_text(NGINX_CONF)
         Nginx().start()
         with open("/etc/ssl/certs/ca-certificates.crt", "a", encoding="ascii") as trusted:
             trusted.write(self.ca.bundle.read_text())

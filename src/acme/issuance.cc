@@ -16,7 +16,9 @@ namespace {
 
 constexpr base::Milliseconds kFirstPoll{2}, kLongestPoll{5000};
 constexpr base::Seconds kCleaningTime{10}, kCleaningTimeOfStopped{2};
+constexpr base::Seconds kPause = std::chrono::days(1);
 constexpr std::size_t kMostAlternates = 10;
+constexpr std::size_t kMostProblemText = 400;  // of one of several
 
 std::vector<std::string> sorted(std::vector<std::string> names) {
   std::ranges::sort(names);
@@ -207,22 +209,25 @@ void Issuance::repeat(Exchange exchange, base::Milliseconds delay) {
   }
 }
 
-// RFC 8555 §6.6. A limit without an end in sight ("paused" at Let's Encrypt) needs a person. One
-// that says "at once" again and again is not believed.
+// RFC 8555 §6.6. One that says "at once" again and again is not believed.
 void Issuance::on_rate_limited(Exchange exchange, const http::Response& response) {
   const auto asked = http::retry_after(response, context_.clock.now());
+  if (!asked && exchange.subject == Subject::new_order) return on_paused(response);
   const auto delay = std::max<base::Milliseconds>(repeat_delay(++exchange.failures),
                                                   asked.value_or(base::Seconds(0)));
   const bool in_time = context_.clock.steady_now() + delay < deadline_;
-  if (asked && exchange.failures <= kMostFailures && in_time) {
-    return send_after(delay, std::move(exchange));
-  }
-  const Problem problem = parse_problem(response.body, response.status);
-  fail(problem);
+  if (exchange.failures <= kMostFailures && in_time) return send_after(delay, std::move(exchange));
+  fail(parse_problem(response.body, response.status));
   if (asked) outcome_->retry_at = context_.clock.now() + *asked;
-  if (!asked && outcome_->chain.error().kind == ErrorKind::transient) {
-    outcome_->chain.error().kind = ErrorKind::rejected;
-  }
+}
+
+// A limit without an end in sight: a person must act ("paused" at Let's Encrypt, with a URL where
+// it is undone), and until then asking again is in vain. An end that cannot be read is an end.
+void Issuance::on_paused(const http::Response& response) {
+  fail(parse_problem(response.body, response.status));
+  if (response.header("Retry-After")) return;
+  outcome_->chain.error().kind = ErrorKind::rejected;
+  outcome_->retry_at = context_.clock.now() + kPause;
 }
 
 void Issuance::on_refused(const Exchange& exchange, const http::Response& response) {
@@ -503,15 +508,13 @@ void Issuance::succeed(std::string chain) {
 
 void Issuance::fail(const Problem& problem) {
   for (const Problem& each : problem.subproblems) {
-    problems_.push_back({each.name, each.describe()});
+    problems_.push_back({each.name, base::printable(each.describe(), kMostProblemText)});
   }
   fail(problem.error(), problem.type);
 }
 
 void Issuance::fail(Error error, std::string problem_type) {
-  const bool worth_resuming =
-      aborted_ ? stage_ == OrderStage::finalizing : error.kind == ErrorKind::transient;
-  if (!worth_resuming) order_url_.clear();
+  if (!worth_resuming(error.kind)) order_url_.clear();
   outcome_ = Outcome{.id = id(),
                      .chain = std::unexpected(std::move(error)),
                      .problems = problems_,
@@ -523,10 +526,11 @@ void Issuance::fail(Error error, std::string problem_type) {
   clean_up();
 }
 
-// Once finalize was sent there may be a certificate: that order is never given up.
+// Who is stopped takes back what nobody will miss. Once finalize was sent, in this run or an
+// earlier one, there may be a certificate.
 bool Issuance::worth_resuming(ErrorKind kind) const {
-  if (resuming_ || stage_ == OrderStage::finalizing) return true;
-  return !aborted_ && (kind == ErrorKind::transient || kind == ErrorKind::internal);
+  if (kind != ErrorKind::transient && kind != ErrorKind::internal) return false;
+  return !aborted_ || resuming_ || stage_ == OrderStage::finalizing;
 }
 
 void Issuance::abort() {

@@ -184,6 +184,7 @@ class Issuance {
   void repeat(Exchange exchange, base::Milliseconds delay);
   void on_refused(const Exchange& exchange, const http::Response& response);
   void on_rate_limited(Exchange exchange, const http::Response& response);
+  void on_paused(const http::Response& response);
 
   void on_new_order(const http::Response& response);
   void on_order(const http::Response& response);

@@ -19,7 +19,9 @@ using nlohmann::json;
 
 constexpr std::size_t kMostBytes = 1 << 20;
 constexpr int kMostDepth = 16;
-constexpr std::size_t kMostItems = 1000;  // of one array
+constexpr std::size_t kMostItems = 1000;   // of one array
+constexpr std::size_t kMostDetail = 1000;  // bytes to show: it may end with a URL
+constexpr std::size_t kMostUrlText = 400;
 constexpr Time kEndOfTime = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
 constexpr std::string_view kErrorPrefix = "urn:ietf:params:acme:error:";
 
@@ -127,6 +129,7 @@ Problem read_problem(const Object& object, int status, int depth = 0) {
   problem.type = base::printable(problem.type, 100);
   problem.detail = object.text("detail");
   problem.status = status != 0 ? status : object.number("status");
+  problem.instance = base::printable(object.text("instance"), kMostUrlText);
   problem.name = base::printable(object.object("identifier").text("value"), 253);
   if (depth > 0) return problem;
   for (const Object& each : object.objects("subproblems").value_or(std::vector<Object>())) {
@@ -207,9 +210,10 @@ Result<Directory> parse_directory(std::string_view text, std::string_view url) {
 }
 
 std::string Problem::describe() const {
-  const std::string text =
-      detail.empty() ? fmt::format("status {}", status) : base::printable(detail);
-  return type.empty() ? text : fmt::format("{}: {}", type, text);
+  std::string text =
+      detail.empty() ? fmt::format("status {}", status) : base::printable(detail, kMostDetail);
+  if (!type.empty()) text = fmt::format("{}: {}", type, text);
+  return instance.empty() ? text : fmt::format("{}; see {}", text, instance);
 }
 
 Error Problem::error() const {

@@ -45,10 +45,11 @@ struct Problem {
   std::string type{};    // without "urn:ietf:params:acme:error:"; empty if it has none
   std::string detail{};  // as sent: hostile; show it through describe()
   int status = 0;
-  std::string name{};  // of a subproblem: the domain name it is about
+  std::string name{};      // of a subproblem: the domain name it is about
+  std::string instance{};  // URL for a person (RFC 7807 §3.1), printable; or empty
   std::vector<Problem> subproblems{};
 
-  // "unauthorized: Invalid response from …" on one line, safe to print.
+  // "unauthorized: Invalid response from …; see https://…" on one line, safe to print.
   std::string describe() const;
 
   // The error that asks for the right reaction: transient for what may pass by itself (dns,

@@ -75,7 +75,24 @@ TEST(Problem, FaultA30_HostileTextIsMadeHarmless) {
   EXPECT_EQ(problem.describe(), "dns: \\x1b[2J\\x0d\\x0ax $(reboot)");
   EXPECT_LT(
       parse_problem("{\"detail\":\"" + std::string(500000, 'x') + "\"}", 400).describe().size(),
-      500u);
+      1100u);
+}
+
+TEST(Problem, FaultA7_ShowsTheWholeUrlOfAPause) {
+  const std::string detail =
+      "Your account is temporarily prevented from requesting certificates for a.com. Please visit: "
+      "https://ca.test/unpause?jwt=" +
+      std::string(700, 'x');
+  EXPECT_EQ(Problem{.detail = detail}.describe(), detail);
+}
+
+TEST(Problem, FaultA19_NamesTheUrlForAPerson) {
+  const Problem problem = parse_problem(
+      R"_({"type":"urn:ietf:params:acme:error:userActionRequired","detail":"terms changed",
+          "instance":"https://ca.test/\u001bterms"})_",
+      403);
+  EXPECT_EQ(problem.describe(),
+            "userActionRequired: terms changed; see https://ca.test/\\x1bterms");
 }
 
 TEST(Problem, FaultA27_TellsWhatMayPass) {

@@ -170,8 +170,38 @@ TEST_F(Run, FaultA6_OneLimitedNameStopsNoOther) {
   ASSERT_TRUE(
       run(client_, {{.id = 1, .names = {"bad.com"}}, {.id = 2, .names = {"a.com"}}}, host_));
   EXPECT_EQ(error_of(host_.outcomes.at(2)), "issued");
-  // FaultA7: without an end in sight a person must act.
-  EXPECT_EQ(host_.outcomes.at(1).chain.error().kind, ErrorKind::rejected);
+}
+
+TEST_F(Run, FaultA7_APauseNeedsAPersonAndIsAskedAboutDaily) {
+  fault_always("/new-order",
+               {Fault::answer, FakeCa::problem(429, "rateLimited", "paused: visit https://x")});
+  const Outcome outcome = issue();
+  EXPECT_EQ(error_of(outcome), "rateLimited: paused: visit https://x");
+  EXPECT_EQ(outcome.chain.error().kind, ErrorKind::rejected);
+  EXPECT_EQ(base::to_rfc3339(outcome.retry_at.value()), "2026-11-22T04:00:00Z");
+  EXPECT_EQ(ca_.count("POST /new-order"), 1);
+}
+
+TEST_F(Run, FaultA5_AnEndThatCannotBeReadIsNoPause) {
+  http::Response limited = FakeCa::problem(429, "rateLimited", "wait");
+  limited.headers.push_back({"Retry-After", "soon"});
+  fault_always("/new-order", {Fault::answer, limited});
+  const Outcome outcome = issue();
+  EXPECT_EQ(outcome.chain.error().kind, ErrorKind::transient);
+  EXPECT_EQ(outcome.retry_at, std::nullopt);
+  EXPECT_EQ(ca_.count("POST /new-order"), 1);
+}
+
+TEST_F(Run, ALimitWithoutAnEndIsNoReasonToGiveUpAnOrder) {
+  const Fault limited{Fault::answer, FakeCa::problem(429, "rateLimited", "slow down")};
+  fault_at("/finalize/", 1, limited);
+  EXPECT_EQ(error_of(issue()), "issued");
+  fault_always("/cert/", limited);
+  const Outcome outcome = issue({.id = 1, .names = {"a.com"}});
+  EXPECT_EQ(error_of(outcome), "rateLimited: slow down");
+  EXPECT_EQ(outcome.chain.error().kind, ErrorKind::transient);
+  EXPECT_EQ(outcome.order_url, "https://ca.test/order/1");
+  EXPECT_LE(ca_.count("POST /cert/"), 7);
 }
 
 TEST_F(Run, FaultA8_MalformedJsonIsATypedError) {
@@ -359,6 +389,20 @@ TEST_F(Run, StopsTidily) {
   EXPECT_EQ(error_of(host_.outcomes.at(1)), "stopped");
   EXPECT_EQ(error_of(host_.outcomes.at(2)), "stopped");
   EXPECT_EQ(ca_.authorizations[0].status, "deactivated");
+}
+
+TEST_F(Run, AStoppedRunKeepsTheOrderOfAnEarlierOne) {
+  std::atomic<bool> stop = false;
+  options_.stop = &stop;
+  issue({.id = 1, .names = {"a.com"}});
+  ca_.fault = [&](const std::string& path, const std::string&) {
+    stop = stop || path == "/order/";
+    return stop ? Fault{Fault::drop_request} : Fault();
+  };
+  const Outcome outcome =
+      issue({.id = 1, .names = {"a.com"}, .order_url = "https://ca.test/order/0"});
+  EXPECT_EQ(error_of(outcome), "stopped");
+  EXPECT_EQ(outcome.order_url, "https://ca.test/order/0");
 }
 
 TEST_F(Run, FaultA10_StopsWhileItLooksForAnOrder) {

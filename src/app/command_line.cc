@@ -427,6 +427,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       ->type_name("");
   renew.add_flag("--force", given.force, "Also if they are not due");
   renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
+  add_yes(renew, given, "The CA's terms of service count as agreed");
   add_ca(renew, given);
   add_nginx(renew, given);
   add_common(renew, given);

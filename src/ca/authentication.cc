@@ -12,11 +12,8 @@ constexpr std::size_t kMostKeys = 10'000;
 
 // §6.2.
 Checked<> check_content_type(const http::Request& request) {
-  for (const http::Header& each : request.headers) {
-    if (base::lower_case(each.name) != "content-type") continue;
-    if (each.value == "application/jose+json") return {};
-    break;
-  }
+  const std::string* const type = request.header("Content-Type");
+  if (type && *type == "application/jose+json") return {};
   return refuse(415, "malformed", "the content type is not application/jose+json");
 }
 

@@ -53,6 +53,7 @@ struct Call {
   std::string url{};                 // whole
   std::vector<std::string> words{};  // what each "*" of the route stands for
   std::string client{};              // address
+  std::string accept{};              // the header of this name, as it is
   Time now{};
   std::string payload{};             // of the JWS; empty: POST-as-GET. Without a JWS: the body
   std::optional<Account> account{};  // whose key signed; none if the request brought its key

@@ -30,7 +30,12 @@ TEST_F(CertificateTest, ComesWithItsChainAndTheOthers) {
 
 TEST_F(CertificateTest, NamesTheCertificateOfItsIssuer) {
   const json order = issued(client_, {"a.com"});
-  const auto up = http::links(post_as_get(client_, order.at("certificate")).response, "up");
+  const std::string target = order.at("certificate");
+  EXPECT_THAT(http::links(post_as_get(client_, target).response, "up"), SizeIs(0));
+  const Reply alone = post(client_, target, std::string(), {{"Accept", "application/pkix-cert"}});
+  EXPECT_EQ(alone.header("Content-Type"), "application/pkix-cert");
+  EXPECT_EQ(alone.response.body, leaf(client_, order).der());
+  const auto up = http::links(alone.response, "up");
   ASSERT_THAT(up, SizeIs(1));
   const Reply issuer = get(up[0]);
   EXPECT_EQ(issuer.header("Content-Type"), "application/pkix-cert");

@@ -137,6 +137,11 @@ std::vector<std::string> names_of(Context& context, const Route& route, const Ca
   return {};
 }
 
+std::string header_of(const http::Request& request, const char* name) {
+  const std::string* const found = request.header(name);
+  return found ? *found : std::string();
+}
+
 void add_default(http::Response& response, const char* name, std::string value) {
   if (!response.header(name)) response.headers.push_back({name, std::move(value)});
 }
@@ -197,6 +202,7 @@ struct FrontEnd::State {
   Context context;
   KeyCache keys;
   RequestLimits request_limits;
+  std::map<std::string, std::int64_t> requests;  // by resource
   Faults faults;
   std::function<void(const std::string&)> log;
   std::vector<ValidationOutcome> outcomes;  // not yet durable
@@ -210,7 +216,9 @@ struct FrontEnd::State {
   };
 
   Answered answer_or_refuse(Exchange& exchange) {
-    TRY(find_route(exchange));
+    const auto found = find_route(exchange);
+    ++requests[exchange.route ? std::string(exchange.route->name) : ""];
+    TRY(found);
     TRY(check_request_rate(exchange));
     TRY(let_in(exchange));
     if (!faults.empty())
@@ -234,6 +242,7 @@ struct FrontEnd::State {
                        .url = arrival.request.url,
                        .words = *std::move(words),
                        .client = arrival.client,
+                       .accept = header_of(arrival.request, "Accept"),
                        .now = context.clock.now()};
       return check_method(exchange);
     }
@@ -374,6 +383,7 @@ Result<> FrontEnd::resume() {
   return {};
 }
 
+const std::map<std::string, std::int64_t>& FrontEnd::requests() const { return state_->requests; }
 Faults& FrontEnd::faults() { return state_->faults; }
 const Policy& FrontEnd::policy() const { return state_->context.policy; }
 void FrontEnd::set_policy(Policy policy) { state_->context.policy = std::move(policy); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,6 +58,10 @@ class FrontEnd {
 
   // Begins the validations that the last run did not end.
   Result<> resume();
+
+  // How many requests each resource had, by the names that faults know them by; "" for those to
+  // none.
+  const std::map<std::string, std::int64_t>& requests() const;
 
   Faults& faults();
   const Policy& policy() const;

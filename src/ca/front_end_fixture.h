@@ -78,19 +78,22 @@ class FrontEndTest : public testing::Test {
 
   // A POST of these bytes as they are.
   Reply post_raw(const std::string& target, const std::string& body,
-                 const std::string& type = "application/jose+json") {
-    return {front_end_.handle({.method = http::Method::post,
-                               .url = target,
-                               .headers = {{"Content-Type", type}},
-                               .body = body})};
+                 const std::string& type = "application/jose+json",
+                 std::vector<http::Header> more = {}) {
+    more.push_back({"Content-Type", type});
+    return {front_end_.handle(
+        {.method = http::Method::post, .url = target, .headers = std::move(more), .body = body})};
   }
 
   // A request signed by the account, or, if it has none, by the key. An empty payload is a
   // POST-as-GET.
-  Reply post(const Client& client, const std::string& target, const std::string& payload) {
+  Reply post(const Client& client, const std::string& target, const std::string& payload,
+             std::vector<http::Header> more = {}) {
     return post_raw(
-        target, *crypto::sign_jws(
-                    client.key, {.url = target, .nonce = nonce(), .kid = client.account}, payload));
+        target,
+        *crypto::sign_jws(client.key, {.url = target, .nonce = nonce(), .kid = client.account},
+                          payload),
+        "application/jose+json", std::move(more));
   }
   Reply post(const Client& client, const std::string& target, const json& payload) {
     return post(client, target, payload.dump());

@@ -69,12 +69,16 @@ Proven<Hop> next_hop(const std::string& location, const ValidationContext& conte
   return Hop{location, base::lower_case(url->host), port};
 }
 
+std::size_t most_body_bytes(const Validation& validation) {
+  return key_authorization(validation).size() + kSpareBodyBytes;
+}
+
 http::Get get_of(const Hop& hop, const std::string& address, const ValidationContext& context) {
   return {.url = hop.url,
           .address = base::SocketAddress::from(address, hop.port).value_or(base::SocketAddress()),
           .connect_timeout = context.time_for(context.settings.connect_timeout),
           .total_timeout = context.time_for(context.settings.step_timeout),
-          .most_body_bytes = key_authorization(context.validation).size() + kSpareBodyBytes,
+          .most_body_bytes = most_body_bytes(context.validation),
           .user_agent = std::string(kUserAgent)};
 }
 
@@ -115,8 +119,9 @@ Proven<> judge(const Hop& hop, const Fetched& fetched, const Validation& validat
   };
   if (fetched.answer.status != 200)
     return refuse(fmt::format("was answered with status {}", fetched.answer.status));
+  const bool whole = fetched.answer.body.size() < most_body_bytes(validation);
   const std::string_view body = without_white_space_at_end(fetched.answer.body);
-  if (body == key_authorization(validation)) return {};
+  if (whole && body == key_authorization(validation)) return {};
   return refuse(fmt::format("has not the key authorization of this account but \"{}\"",
                             base::printable(body, 100)));
 }

@@ -90,9 +90,18 @@ TEST_F(Http01Test, RefusesOtherContent) {
 }
 
 TEST_F(Http01Test, LimitsBodyAndHeaders) {
-  EXPECT_EQ(verdict_with([](auto&) { return StrangerInThread::ok(std::string(100, 'x')); }),
-            "connection: 127.0.0.1: fetch http://a.example/.well-known/acme-challenge/token: "
-            "the body is larger than 80 bytes");
+  for (const std::string begin : {"x", "token.thumbprint"})
+    EXPECT_THAT(
+        verdict_with([&](auto&) { return StrangerInThread::ok(begin + std::string(1000, ' ')); }),
+        StartsWith("unauthorized: 127.0.0.1: http://a.example/.well-known/acme-challenge/token has "
+                   "not the key authorization of this account but \"" +
+                   begin + "\""));
+  EXPECT_EQ(verdict_with([](auto&) {
+              return Answer{"HTTP/1.1 404 Not Found\r\nContent-Length: 9999\r\n\r\n" +
+                            std::string(9999, 'x')};
+            }),
+            "unauthorized: 127.0.0.1: http://a.example/.well-known/acme-challenge/token was "
+            "answered with status 404");
   std::string headers = "HTTP/1.1 200 OK\r\n";
   for (int i = 0; i < 20; i++) headers += "X: " + std::string(1000, 'x') + "\r\n";
   EXPECT_EQ(verdict_with([&](auto&) { return Answer{headers}; }),

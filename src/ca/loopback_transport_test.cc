@@ -41,6 +41,13 @@ class Loopback : public FrontEndTest {
     return chain ? "issued" : chain.error().message;
   }
 
+  // How many requests a resource had since the last look.
+  std::int64_t asked(const std::string& resource) {
+    auto now = front_end_.requests();
+    return now[resource] - counted_[resource];
+  }
+  std::map<std::string, std::int64_t> counted_;
+
   LoopbackTransport transport_{front_end_, clock_};
   LoopbackSigner signer_;
   acme::Client client_{transport_, signer_, clock_, url("/directory")};
@@ -97,6 +104,29 @@ TEST_F(Loopback, RepliesThatAreLostAreRecovered) {
   run();
   EXPECT_EQ(outcome(1), "issued");
   EXPECT_EQ(*ledger_.order(2), std::nullopt);
+}
+
+TEST_F(Loopback, FaultA15_WhatIsStuckIsKeptWithinABudgetAndResumed) {
+  for (const char* fault : {R"({"fault": [{"resource": "challenge", "hold": true}]})",
+                            R"({"fault": [{"resource": "order", "set": {"/status": "processing"}},
+                      {"resource": "finalize", "set": {"/status": "processing"}}]})"}) {
+    front_end_.faults().clear();
+    ASSERT_TRUE(front_end_.faults().add(fault));
+    issue(1, {"a.com"});
+    run();
+    EXPECT_THAT(outcome(1), HasSubstr("after 300 seconds"));
+    const acme::Outcome stuck = host_.outcomes.extract(1).mapped();
+    EXPECT_EQ(stuck.chain.error().kind, ErrorKind::transient);
+    EXPECT_LT(asked("authz") + asked("order"), 100);
+    front_end_.faults().clear();
+    ASSERT_TRUE(front_end_.resume());
+    requests_.push_back({.id = 1, .names = {"a.com"}, .order_url = stuck.order_url});
+    run();
+    EXPECT_EQ(outcome(1), "issued") << fault;
+    host_.outcomes.clear();
+    EXPECT_EQ(asked("new-order"), 1);
+    counted_ = front_end_.requests();
+  }
 }
 
 TEST_F(Loopback, DelaysPassOnTheClock) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "ca/call.h"
 #include "ca/json.h"
 
 namespace everseal::ca {
@@ -32,6 +33,8 @@ Checked<T> accepted(Result<T> result) {
 }  // namespace
 
 http::Response Management::handle(const http::Request& request) {
+  if (request.method == http::Method::get && path_of(request.url) == "/requests")
+    return respond(200, dump(Json(front_end_.requests())));
   if (const auto done = act(request); !done) return to_response(done.error());
   return {.status = 204};
 }

@@ -1,5 +1,6 @@
 #include "challenge/http01.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
@@ -8,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
+#include <vector>
 
 #include "acme/resources.h"
 #include "base/encoding.h"
@@ -17,6 +20,9 @@ namespace everseal::challenge {
 namespace {
 
 using base::FileDescriptor;
+
+constexpr char kWellKnown[] = ".well-known", kAcmeChallenge[] = "acme-challenge";
+constexpr std::size_t kMostChallenges = 100'000;  // that are looked at
 
 // It becomes a file name.
 Result<> check_token(std::string_view token) {
@@ -66,6 +72,37 @@ Result<> create_file(const FileDescriptor& directory, const std::string& name,
   return written;
 }
 
+Result<FileDescriptor> open_challenges(const FileDescriptor& root) {
+  return open_directory(TRY(open_directory(root, kWellKnown)), kAcmeChallenge);
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// The names in it, of at most so many that it may hold.
+std::vector<std::string> list(const FileDescriptor& directory, std::size_t most) {
+  const std::unique_ptr<DIR, CloseDirectory> open(
+      ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  std::vector<std::string> names;
+  while (const dirent* const entry = open ? ::readdir(open.get()) : nullptr) {
+    if (names.size() == most) break;
+    names.emplace_back(entry->d_name);
+  }
+  return names;
+}
+
+// Whether it is a file with exactly this in it.
+bool holds(const FileDescriptor& directory, const std::string& name, const std::string& content) {
+  const FileDescriptor file(
+      ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat found{};
+  if (!file || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
+  std::string bytes(content.size() + 1, '\0');
+  return ::read(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(content.size()) &&
+         bytes.starts_with(content);
+}
+
 }  // namespace
 
 std::string key_authorization(std::string_view token, std::string_view thumbprint) {
@@ -86,6 +123,15 @@ Result<> WebrootResponder::publish_checked(const std::string& token,
   if (TRY(make_directory(well_known, kAcmeChallenge))) made_.acme_challenge = true;
   const auto directory = TRY(open_directory(well_known, kAcmeChallenge));
   return create_file(directory, token, key_authorization);
+}
+
+void WebrootResponder::sweep(std::string_view thumbprint) {
+  const auto root = open_root(webroot_);
+  const auto directory = root ? open_challenges(*root) : std::unexpected(root.error());
+  if (!directory) return;
+  for (const std::string& each : list(*directory, kMostChallenges))
+    if (acme::is_token(each) && holds(*directory, each, key_authorization(each, thumbprint)))
+      ::unlinkat(directory->get(), each.c_str(), 0);
 }
 
 void WebrootResponder::retract(const std::string& token) {

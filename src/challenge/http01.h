@@ -29,17 +29,18 @@ class Responder {
 
 // Writes WEBROOT/.well-known/acme-challenge/TOKEN, readable by all. Below the webroot no symlink is
 // followed, so that a site's owner cannot lead us elsewhere. What it made, files and directories,
-// it removes.
+// it removes; directories that another process made stay.
 class WebrootResponder : public Responder {
  public:
   explicit WebrootResponder(std::string webroot) : webroot_(std::move(webroot)) {}
   Result<> publish(const std::string& token, const std::string& key_authorization) override;
   void retract(const std::string& token) override;
 
+  // Removes what a process that was killed left there: challenges with our account's answer.
+  void sweep(std::string_view thumbprint);
+
  private:
   Result<> publish_checked(const std::string& token, const std::string& key_authorization);
-
-  static constexpr char kWellKnown[] = ".well-known", kAcmeChallenge[] = "acme-challenge";
 
   std::string webroot_;
   // The directories that were missing: removed with the last challenge.

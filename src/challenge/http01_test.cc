@@ -55,6 +55,24 @@ TEST_F(Webroot, KeepsDirectoriesOfOthers) {
   EXPECT_TRUE(fs::is_empty(root_ / ".well-known/acme-challenge"));
 }
 
+TEST_F(Webroot, SweepsWhatAKilledProcessLeft) {
+  const fs::path directory = file().parent_path();
+  fs::create_directories(directory);
+  const std::string others(43, 'b'), longer(43, 'c'), linked(43, 'd');
+  std::ofstream(file()) << kToken << ".thumb";
+  std::ofstream(directory / others) << others << ".another";
+  std::ofstream(directory / longer) << longer << ".thumb\n";
+  std::ofstream(directory / "short") << "short.thumb";
+  std::ofstream(root_ / "content") << linked << ".thumb";
+  fs::create_symlink(root_ / "content", directory / linked);
+  responder_.sweep("thumb");
+  EXPECT_FALSE(fs::exists(file()));
+  for (const std::string& each : {others, longer, std::string("short"), linked})
+    EXPECT_TRUE(fs::exists(directory / each)) << each;
+  fs::remove_all(root_ / ".well-known");
+  responder_.sweep("thumb");
+}
+
 TEST_F(Webroot, FaultS1_NoSymlinkIsFollowed) {
   const fs::path elsewhere = root_ / "elsewhere";
   fs::create_directory(elsewhere);

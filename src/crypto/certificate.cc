@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kMostChainBytes = 256 << 10;
 constexpr std::size_t kMostCertificates = 10;
 constexpr auto kLongestLife = std::chrono::years(10);
+constexpr auto kLongestWait = std::chrono::days(7);  // for a life to begin
 
 constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
@@ -139,8 +140,10 @@ Result<> check_dates(const Certificate& one, Time now) {
     return base::rejected(fmt::format("the certificate expired at {}", base::to_rfc3339(end)));
   }
   if (begin > now) {
-    return base::transient(
-        fmt::format("the certificate is not valid before {}", base::to_rfc3339(begin)));
+    const bool is_near = begin - now <= kLongestWait;
+    return std::unexpected(
+        Error{is_near ? ErrorKind::transient : ErrorKind::rejected,
+              fmt::format("the certificate is not valid before {}", base::to_rfc3339(begin))});
   }
   return {};
 }

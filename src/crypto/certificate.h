@@ -143,7 +143,7 @@ struct ExpectedCertificate {
 // Reads and judges the chain that a CA sent: our key, exactly our names, dates that hold now (and a
 // life of at most ten years), each link's issuer and signature, and the certificate of the leaf's
 // issuer present. Trust in the root is the business of the CA's TLS connection, not checked here.
-// Errors: rejected, with what is wrong; transient if the only fault is a start in the future;
+// Errors: rejected, with what is wrong; transient if the only fault is a start within a week;
 // invalid from CertificateChain::from_pem.
 Result<CertificateChain> verify_chain(std::string_view pem, const ExpectedCertificate& expected);
 

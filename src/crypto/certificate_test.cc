@@ -126,13 +126,15 @@ TEST_F(VerifyChain, FaultA14_DatesThatDoNotHoldAreRefused) {
   EXPECT_EQ(error_of(chain_of(content)), "the certificate ends before it begins");
 }
 
-TEST_F(VerifyChain, FaultA14_CertificateOfTheFutureIsHeld) {
+TEST_F(VerifyChain, FaultA14_CertificateOfANearFutureIsHeld) {
   FakeLeaf content = leaf_content();
-  content.not_before = date("2026-03-01T00:00:00Z");
+  content.not_before = expected_.now + std::chrono::days(6);
   auto chain = verify_chain(chain_of(content), expected_);
   ASSERT_FALSE(chain);
   EXPECT_EQ(chain.error().kind, ErrorKind::transient);
-  EXPECT_EQ(chain.error().message, "the certificate is not valid before 2026-03-01T00:00:00Z");
+  EXPECT_EQ(chain.error().message, "the certificate is not valid before 2026-02-07T00:00:00Z");
+  content.not_before = expected_.now + std::chrono::days(8);
+  EXPECT_EQ(verify_chain(chain_of(content), expected_).error().kind, ErrorKind::rejected);
 }
 
 TEST_F(VerifyChain, FaultS7_HugeBundleIsRefused) {

@@ -36,9 +36,13 @@ int on_opened(void*, curl_socket_t, curlsocktype) { return CURL_SOCKOPT_ALREADY_
 // libcurl takes any other count than `size` as a wish to end.
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
-  if (exchange.body.size() + size > exchange.most_body_bytes) return 0;
-  exchange.body.append(data, size);
-  return size;
+  const std::size_t taken = std::min(size, exchange.most_body_bytes - exchange.body.size());
+  exchange.body.append(data, taken);
+  return taken;
+}
+
+bool is_cut(const Exchange& exchange, CURLcode code) {
+  return code == CURLE_WRITE_ERROR && exchange.body.size() == exchange.most_body_bytes;
 }
 
 std::size_t on_header(char*, std::size_t, std::size_t size, void* user) {
@@ -96,8 +100,6 @@ GetFailure::Stage stage_of(const Exchange& exchange, const Get& get) {
 
 std::string message_of(const Exchange& exchange, CURLcode code) {
   if (exchange.header_bytes > kMostHeaderBytes) return "the headers are larger than 16 KiB";
-  if (code == CURLE_WRITE_ERROR)
-    return fmt::format("the body is larger than {} bytes", exchange.most_body_bytes);
   if (code == CURLE_OPERATION_TIMEDOUT) return "no answer in time";
   return base::printable(exchange.error[0] ? exchange.error.data() : curl().easy_strerror(code));
 }
@@ -130,7 +132,7 @@ std::expected<GetAnswer, GetFailure> get_once(const Get& get) {
       std::chrono::ceil<base::Milliseconds>(deadline - std::chrono::steady_clock::now());
   set(exchange, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max(left.count(), 1L)));
   const CURLcode code = curl().easy_perform(exchange.easy.get());
-  if (code != CURLE_OK)
+  if (code != CURLE_OK && !is_cut(exchange, code))
     return std::unexpected(GetFailure{stage_of(exchange, get), message_of(exchange, code)});
   return answer_of(exchange);
 }

@@ -15,7 +15,7 @@ struct Get {
   base::SocketAddress address{};  // of the server, whatever the URL says
   base::Milliseconds connect_timeout{5000};
   base::Milliseconds total_timeout{10'000};  // of all, connecting too
-  std::size_t most_body_bytes = 1024;        // more is a failure
+  std::size_t most_body_bytes = 1024;        // more is not read
   std::string user_agent{};
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/memory.h"
 #include "base/shared_library.h"
@@ -65,15 +66,17 @@ const Result<Nghttp2>& opened() {
 
 const Nghttp2& lib() { return *opened(); }
 
-// Of the requests of one connection that are not yet whole.
-constexpr std::size_t kMostUnfinishedBytes = 512 << 10;
+// Of the requests of one connection that are not yet whole: a few bytes can stand for many (RFC
+// 7541 §2.3.2), and many streams can be begun at once.
+constexpr std::size_t kMostUnfinishedBytes = 256 << 10;
 
 // One request as it comes, and its answer as it goes.
 struct Stream {
-  ReadRequest read;
-  std::size_t head_bytes = 0;
+  ReadRequest read;       // until it is complete
+  std::size_t bytes = 0;  // of it, counted as RFC 9113 §6.5.2 does
   bool complete = false;  // or refused: nothing more of it is read
-  std::string body;       // of the answer
+  bool refused = false, wants_body = true;
+  std::string body;  // of the answer
   std::size_t sent = 0;
 };
 
@@ -109,14 +112,24 @@ struct Http2Session::State {
     return found == streams.end() ? nullptr : &found->second;
   }
 
+  // Nothing of it is kept: the client decides how long a stream lives.
   void finish(std::int32_t id, Stream& stream, int refused) {
     if (stream.complete) return;
     stream.complete = true;
-    unfinished_bytes -= stream.read.request.body.size();
+    unfinished_bytes -= stream.bytes;
     stream.read.refused = refused;
     if (refused == 0 && (stream.read.host.empty() || stream.read.request.url.empty()))
       stream.read.refused = 400;
-    ready.push_back({id, stream.read});
+    stream.refused = stream.read.refused != 0;
+    stream.wants_body = stream.read.request.method != Method::head;
+    ready.push_back({id, std::exchange(stream.read, {})});
+  }
+
+  // False where that is too much.
+  bool count(Stream& stream, std::size_t bytes) {
+    stream.bytes += bytes;
+    unfinished_bytes += bytes;
+    return unfinished_bytes <= kMostUnfinishedBytes;
   }
 
   static State& of(void* user) { return *static_cast<State*>(user); }
@@ -133,8 +146,8 @@ struct Http2Session::State {
                        std::uint8_t, void* user) {
     Stream* const stream = of(user).find(frame->hd.stream_id);
     if (!stream || stream->complete) return 0;
-    stream->head_bytes += name_size + value_size + 32;
-    if (stream->head_bytes > of(user).limits.most_head_bytes)
+    if (!of(user).count(*stream, name_size + value_size + 32) ||
+        stream->bytes > of(user).limits.most_head_bytes)
       return of(user).finish(frame->hd.stream_id, *stream, 431), 0;
     of(user).take_header(frame->hd.stream_id, *stream,
                          {reinterpret_cast<const char*>(name), name_size},
@@ -163,10 +176,8 @@ struct Http2Session::State {
     Stream* const stream = of(user).find(id);
     if (!stream || stream->complete) return 0;
     std::string& body = stream->read.request.body;
-    if (body.size() + size > of(user).limits.most_body_bytes ||
-        of(user).unfinished_bytes + size > kMostUnfinishedBytes)
+    if (!of(user).count(*stream, size) || body.size() + size > of(user).limits.most_body_bytes)
       return of(user).finish(id, *stream, 413), 0;
-    of(user).unfinished_bytes += size;
     body.append(reinterpret_cast<const char*>(data), size);
     return 0;
   }
@@ -181,14 +192,14 @@ struct Http2Session::State {
   // What more of a refused request there may be is not wanted (§8.1).
   static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     const Stream* const stream = of(user).find(frame->hd.stream_id);
-    if (stream && stream->read.refused != 0 && ends_stream(*frame))
+    if (stream && stream->refused && ends_stream(*frame))
       lib().submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
     return 0;
   }
 
   static int on_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
     if (const Stream* const stream = of(user).find(id); stream && !stream->complete)
-      of(user).unfinished_bytes -= stream->read.request.body.size();
+      of(user).unfinished_bytes -= stream->bytes;
     of(user).streams.erase(id);
     return 0;
   }
@@ -255,7 +266,7 @@ void Http2Session::answer(std::int32_t id, Response response) {
   std::vector<nghttp2_nv> native;
   for (const auto& [name, value] : fields) native.push_back(to_nv(name, value));
   stream->body = std::move(response.body);
-  const bool has_body = !stream->body.empty() && stream->read.request.method != Method::head;
+  const bool has_body = !stream->body.empty() && stream->wants_body;
   nghttp2_data_provider provider{};
   provider.read_callback = State::read_body;
   lib().submit_response(state_->session, id, native.data(), native.size(),

@@ -21,6 +21,12 @@ bool equal_without_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+const std::string* first_value(const std::vector<Header>& headers, std::string_view name) {
+  for (const Header& each : headers)
+    if (equal_without_case(each.name, name)) return &each.value;
+  return nullptr;
+}
+
 template <class Number>
 std::optional<Number> to_number(std::string_view text) {
   Number number{};
@@ -82,11 +88,12 @@ bool has_relation(std::string_view parameters, std::string_view relation) {
 
 }  // namespace
 
+const std::string* Request::header(std::string_view name) const {
+  return first_value(headers, name);
+}
+
 const std::string* Response::header(std::string_view name) const {
-  for (const Header& each : headers) {
-    if (equal_without_case(each.name, name)) return &each.value;
-  }
-  return nullptr;
+  return first_value(headers, name);
 }
 
 std::vector<std::string_view> Response::all(std::string_view name) const {

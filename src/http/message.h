@@ -23,6 +23,9 @@ struct Request {
   std::string url{};
   std::vector<Header> headers{};
   std::string body{};  // only sent with a POST
+
+  // As Response's.
+  const std::string* header(std::string_view name) const;
 };
 
 struct Response {

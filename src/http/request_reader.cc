@@ -109,6 +109,7 @@ std::optional<ReadRequest> RequestReader::next() {
   if (over_) return std::nullopt;
   if (!current_) {
     const std::size_t end = bytes_.find(kHeadEnd);
+    // What came last may be the beginning of the end.
     const std::size_t least = bytes_.size() - std::min(bytes_.size(), kHeadEnd.size() - 1);
     if (std::min(end, least) > limits_.most_head_bytes) return give_up(431);
     if (end == bytes_.npos) return std::nullopt;

@@ -78,7 +78,7 @@ TEST(RequestReader, RefusesWhatCouldBeReadOtherwise) {
 
 TEST(RequestReader, RefusesWhatIsTooLarge) {
   const RequestLimits limits{.most_head_bytes = 100, .most_body_bytes = 10};
-  EXPECT_EQ(refusal(std::string(101, 'a'), limits), 431);
+  EXPECT_EQ(refusal(std::string(104, 'a'), limits), 431);
   EXPECT_EQ(
       refusal("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(100, 'a') + "\r\n\r\n", limits),
       431);

@@ -14,7 +14,13 @@ std::atomic<bool> stop_requested = false;
 
 namespace {
 
+// What the CA says where nothing goes on before something is done about the account.
 constexpr std::string_view kAccountUnknown = "accountDoesNotExist";
+constexpr std::string_view kActionRequired = "userActionRequired";
+
+bool is_about_account(std::string_view problem_type) {
+  return problem_type == kAccountUnknown || problem_type == kActionRequired;
+}
 
 // "a.example: unauthorized: …; b.example: …", or the error as it is.
 Error with_problems(const acme::Outcome& outcome) {
@@ -133,7 +139,7 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   std::vector<store::VersionRecord> versions;
   for (store::CertificateRecord& certificate : certificates) {
     ids.push_back(tasks_.size());
-    Task& task = tasks_.emplace_back(Task{std::move(certificate), {}, {}, false, false});
+    Task& task = tasks_.emplace_back(Task{std::move(certificate)});
     TRY(begin(task));
     versions.push_back(task.version);
   }
@@ -141,14 +147,34 @@ Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certific
   for (const std::uint64_t id : ids)
     if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
   TRY(run(ids));
+  for (const Task& each : tasks_) sweep(each);
 
-  std::erase_if(ids, [&](std::uint64_t id) { return !tasks_[id].account_unknown; });
+  std::erase_if(ids, [&](std::uint64_t id) { return tasks_[id].account_problem.empty(); });
   if (ids.empty()) return std::move(report_);
-  environment_.reporter.note("The CA no longer knows this account; registering its key again.");
-  key_was_used_ = true;
-  TRY(register_account());
-  TRY(run(ids));
+  if (const auto mended = mend_account(tasks_[ids.front()].account_problem); mended) {
+    TRY(run(ids));
+  } else {
+    for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
+  }
   return std::move(report_);
+}
+
+// So that the CA takes orders of the account again.
+Result<> Issuer::mend_account(std::string_view problem) {
+  key_was_used_ = true;
+  if (problem == kActionRequired) return agree_anew();
+  environment_.reporter.note("The CA no longer knows this account; registering its key again.");
+  return register_account();
+}
+
+// RFC 8555 §7.3.3: the terms have changed. What was agreed to before counts no longer.
+Result<> Issuer::agree_anew() {
+  environment_.reporter.note("The CA asks anew whether its terms of service are agreed to.");
+  if (auto known = TRY(state_.catalog().account(server_))) {
+    known->terms_agreed_at = std::nullopt;
+    TRY(state_.catalog().save_account(*known));
+  }
+  return make_account();
 }
 
 // Without its key a version was begun by nobody: no order can have been placed for it.
@@ -224,10 +250,17 @@ Result<challenge::Responder*> Issuer::responder(const Task& task, const std::str
   const auto index = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
   if (index >= task.certificate.webroots.size())
     return base::internal(fmt::format("no webroot is known for {}", name));
-  const std::string& webroot = task.certificate.webroots[index];
-  auto& responder = webroots_[webroot];
-  if (!responder) responder = std::make_unique<challenge::WebrootResponder>(webroot);
-  return responder.get();
+  return &webroot(task.certificate.webroots[index]);
+}
+
+challenge::WebrootResponder& Issuer::webroot(const std::string& path) {
+  return webroots_.try_emplace(path, path).first->second;
+}
+
+// An earlier run that was killed may have left its challenges. All of this one are retracted.
+void Issuer::sweep(const Task& task) {
+  if (!task.was_begun || task.certificate.method != store::Method::webroot) return;
+  for (const std::string& path : task.certificate.webroots) webroot(path).sweep(thumbprint_);
 }
 
 Result<> Issuer::publish(const acme::ChallengeResponse& response) {
@@ -253,8 +286,8 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
     for (const std::string& each : outcome.notices)
       environment_.reporter.note(fmt::format("{}: {}", task.certificate.name, each));
     if (!outcome.chain) {
-      if (outcome.problem_type == kAccountUnknown && !task.account_unknown)
-        task.account_unknown = true;
+      if (is_about_account(outcome.problem_type) && task.account_problem.empty())
+        task.account_problem = outcome.problem_type;
       else
         keep_failure(task, with_problems(outcome), outcome);
     } else if (auto version = keep(task, *outcome.chain); !version) {

@@ -63,10 +63,10 @@ class Issuer : private acme::Host {
  private:
   struct Task {
     store::CertificateRecord certificate;
-    store::VersionRecord version;
-    std::string public_key;  // DER
-    bool was_begun = false;  // by an earlier run
-    bool account_unknown = false;
+    store::VersionRecord version{};
+    std::string public_key{};       // DER
+    bool was_begun = false;         // by an earlier run
+    std::string account_problem{};  // its type: why it is tried again, once
   };
 
   Result<> save_orders(std::span<const acme::OrderRecord> records) override;
@@ -78,13 +78,17 @@ class Issuer : private acme::Host {
   void make_users();
   Result<> register_account();
   Result<> make_account();
+  Result<> mend_account(std::string_view problem);
+  Result<> agree_anew();
   Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task);
   Result<> make_key(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
   void count(std::span<const acme::Outcome> outcomes);
+  challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
+  void sweep(const Task& task);
   void keep_failure(Task& task, Error error, const acme::Outcome& outcome);
 
   const Environment& environment_;
@@ -97,7 +101,7 @@ class Issuer : private acme::Host {
   std::string thumbprint_;
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
-  std::map<std::string, std::unique_ptr<challenge::Responder>> webroots_;
+  std::map<std::string, challenge::WebrootResponder> webroots_;
   std::vector<Task> tasks_;  // by id
   IssueReport report_;
 };

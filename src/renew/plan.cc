@@ -157,50 +157,6 @@ std::optional<Time> next_question(const Kept& kept, Time now) {
   return kept.ask_at;
 }
 
-}  // namespace
-
-Time due_at(const Kept& kept, Time now) { return due(kept, now).at; }
-
-OrderKind kind_of(const Kept& kept, const Names& names, Time now) {
-  if (is_live(kept) && kept.window && kept.window->start <= now && now < kept.window->end)
-    return OrderKind::replacement;
-  return is_live(kept) && same(names, kept.covered) ? OrderKind::renewal : OrderKind::first;
-}
-
-std::optional<Names> shrink(const Kept& kept, Time now) {
-  if (!is_live(kept) || kept.setbacks.failures < kFailuresOfADeadName) return std::nullopt;
-  const Time begin = renewal_time(kept.not_before, kept.not_after);
-  if (now < kept.not_after - (kept.not_after - begin) / 3) return std::nullopt;
-  Names dead;
-  for (const FailingName& each : kept.failing)
-    if (each.setbacks.failures >= kFailuresOfADeadName) dead.push_back(each.name);
-  Names rest = without(kept.names, dead);
-  if (rest.empty() || rest.size() == kept.names.size()) return std::nullopt;
-  return rest;
-}
-
-Action decide(const Kept& kept, Time now, const PlanOptions& options) {
-  if (!kept.is_used) return nothing(kept, {Time::max(), "nothing refers to it any more"});
-  if (kept.progress == Progress::ready)
-    return {
-        .id = kept.id, .what = Do::install, .at = now, .why = "it was issued by an earlier run"};
-  if (options.urgency == Urgency::now) return order(kept, kept.names, now, "it was asked for");
-  const auto question = next_question(kept, now);
-  if (question && *question <= now)
-    return {.id = kept.id, .what = Do::ask, .at = now, .why = "the CA may know when to renew it"};
-  Due renewal = attempt(kept, now);
-  const Time horizon = now + options.until_next_look;
-  if (renewal.at <= horizon) return order(kept, names_to_renew(kept, now), now, renewal.why);
-  const auto missing = due_for_missing(kept);
-  if (missing && missing->at <= horizon) return retry(kept, now, missing->why);
-  if (missing && missing->at < renewal.at) renewal = *missing;
-  Action action = nothing(kept, std::move(renewal));
-  if (question) action.at = std::min(action.at, *question);
-  return action;
-}
-
-namespace {
-
 // ---- The clock
 
 std::string doubt(const Clocks& clocks) {
@@ -255,6 +211,46 @@ class Room {
 };
 
 }  // namespace
+
+Time due_at(const Kept& kept, Time now) { return due(kept, now).at; }
+
+OrderKind kind_of(const Kept& kept, const Names& names, Time now) {
+  if (is_live(kept) && kept.window && kept.window->start <= now && now < kept.window->end)
+    return OrderKind::replacement;
+  return is_live(kept) && same(names, kept.covered) ? OrderKind::renewal : OrderKind::first;
+}
+
+std::optional<Names> shrink(const Kept& kept, Time now) {
+  if (!is_live(kept) || kept.setbacks.failures < kFailuresOfADeadName) return std::nullopt;
+  const Time begin = renewal_time(kept.not_before, kept.not_after);
+  if (now < kept.not_after - (kept.not_after - begin) / 3) return std::nullopt;
+  Names dead;
+  for (const FailingName& each : kept.failing)
+    if (each.setbacks.failures >= kFailuresOfADeadName) dead.push_back(each.name);
+  Names rest = without(kept.names, dead);
+  if (rest.empty() || rest.size() == kept.names.size()) return std::nullopt;
+  return rest;
+}
+
+Action decide(const Kept& kept, Time now, const PlanOptions& options) {
+  if (!kept.is_used) return nothing(kept, {Time::max(), "nothing refers to it any more"});
+  if (kept.progress == Progress::ready)
+    return {
+        .id = kept.id, .what = Do::install, .at = now, .why = "it was issued by an earlier run"};
+  if (options.urgency == Urgency::now) return order(kept, kept.names, now, "it was asked for");
+  const auto question = next_question(kept, now);
+  if (question && *question <= now)
+    return {.id = kept.id, .what = Do::ask, .at = now, .why = "the CA may know when to renew it"};
+  Due renewal = attempt(kept, now);
+  const Time horizon = now + options.until_next_look;
+  if (renewal.at <= horizon) return order(kept, names_to_renew(kept, now), now, renewal.why);
+  const auto missing = due_for_missing(kept);
+  if (missing && missing->at <= horizon) return retry(kept, now, missing->why);
+  if (missing && missing->at < renewal.at) renewal = *missing;
+  Action action = nothing(kept, std::move(renewal));
+  if (question) action.at = std::min(action.at, *question);
+  return action;
+}
 
 Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedger& limits,
           const PlanOptions& options) {

@@ -9,15 +9,10 @@ import unittest
 
 from harness import sandbox
 from harness.everseal import STATE, Everseal, check_live
-from test_ca import _WEBROOT, OwnCaCase
+from harness.own_ca_case import WEBROOT, OwnCaCase
 
 _NAME = "plain.example"
 _DAY = datetime.timedelta(days=1)
-
-
-def _database(path, query):
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
-        return database.execute(query).fetchall()
 
 
 def _at(moment):
@@ -30,7 +25,7 @@ class Renewal(OwnCaCase):
         self.serve_webroot()
         self.everseal = Everseal(self.ca)
         self.ca.dns.resolve(_NAME, ["127.0.0.1"], ["::1"])
-        self.run_everseal("issue", "--yes", "-d", f"{_NAME}:{_WEBROOT}")
+        self.run_everseal("issue", "--yes", "-d", f"{_NAME}:{WEBROOT}")
         self.now = datetime.datetime.now(datetime.timezone.utc)
 
     def run_everseal(self, *arguments, status=0):
@@ -43,10 +38,15 @@ class Renewal(OwnCaCase):
         return found
 
     def forget_the_last_question(self):
-        _database(STATE / "catalog.db", "UPDATE certificates SET ask_at = 0")
+        self.change("ask_at = 0")
+
+    def change(self, what):
+        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
+            catalog.execute(f"UPDATE certificates SET {what}")
 
     def orders(self):
-        return _database(self.ca.state / "ledger.db", "SELECT replaces <> '' FROM orders")
+        """Of each: whether it replaces a certificate."""
+        return self.ca.ledger("SELECT replaces <> '' FROM orders")
 
     def test_is_inside_the_window_that_the_ca_suggests(self):
         result = self.run_everseal("renew")
@@ -54,7 +54,7 @@ class Renewal(OwnCaCase):
         moment = datetime.datetime.fromisoformat(self.certificate()["next_renewal"])
         self.assertLess(self.now + 59 * _DAY, moment)
         self.assertLess(moment, self.now + 61 * _DAY)
-        self.assertEqual(self.orders(), [(0,)])
+        self.assertEqual(self.orders(), [0])
         self.run_everseal("renew")
         self.forget_the_last_question()
         self.run_everseal("renew")
@@ -69,7 +69,7 @@ class Renewal(OwnCaCase):
         time.sleep(1.1)  # the next certificate begins later than the last one concerned
         self.run_everseal("renew")
         self.assertEqual(self.certificate()["version"], 2)
-        self.assertEqual(self.orders(), [(0,), (1,)])
+        self.assertEqual(self.orders(), [0, 1])
         check_live()
         self.assertIn("Nothing to do", self.run_everseal("renew").out)
 
@@ -83,9 +83,9 @@ class Renewal(OwnCaCase):
 
     def test_is_not_by_a_clock_that_the_ca_contradicts(self):
         """As if this machine had been a year ahead: the CA's Date says otherwise."""
-        _database(STATE / "catalog.db", "UPDATE certificates SET renew_at = 1, not_after = 9999999999")
-        self.ca.manage("/faults", {"fault": [{"resource": "renewal-info", "headers":
-                                              {"Date": "Sat, 01 Jan 2022 00:00:00 GMT"}}]})
+        self.change("renew_at = 1, not_after = 9999999999")
+        self.ca.fault({"resource": "renewal-info",
+                       "headers": {"Date": "Sat, 01 Jan 2022 00:00:00 GMT"}})
         result = self.run_everseal("renew")
         self.assertIn("should be 2022-01-01T00:00:00Z", result.err + result.out)
         self.assertEqual(self.certificate()["version"], 1)

@@ -69,6 +69,10 @@ class Authority:
         """pebble keeps nothing: after start_ca() accounts, orders and roots are new."""
         self._stop("pebble")
 
+    @property
+    def pid(self):
+        return self._processes["pebble"].pid
+
     def stop(self):
         self.dns.stop()
         for name in list(self._processes):

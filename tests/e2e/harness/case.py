@@ -37,11 +37,14 @@ class MachineCase(unittest.TestCase):
             self.authority.stop()
         else:
             self.addCleanup(lambda: self.authority.stop())
-        self.authority = Authority(**options).start()
+        self.authority = self.make_authority(**options).start()
         self.sites.register(self.authority)
         results = self.everseal.results if hasattr(self, "everseal") else []
         self.everseal = Everseal(self.authority)
         self.everseal.results = results
+
+    def make_authority(self, **options):
+        return Authority(**options)
 
     def run_everseal(self, *arguments, status=0, **options):
         result = self.everseal.run(*arguments, **options)

@@ -39,6 +39,9 @@ class Dns:
     def servfail(self, name):
         self._tell("set-servfail", {"host": name})
 
+    def set_caa(self, name, tag, value):
+        self._tell("add-caa", {"host": name, "policies": [{"tag": tag, "value": value}]})
+
     def set_text(self, name, value):
         self._tell("set-txt", {"host": name.rstrip(".") + ".", "value": value})
 

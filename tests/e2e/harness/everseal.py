@@ -6,6 +6,9 @@ import os
 import pathlib
 import subprocess
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 STATE = pathlib.Path("/var/lib/everseal")
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -68,14 +71,18 @@ def check_live():
     """Raises where a live directory is incomplete or its key does not match its leaf."""
     for name in live():
         directory = STATE / "live" / name
-        key = _public_key("pkey", "-pubout", "-in", directory / "privkey.pem")
+        key = _of_key((directory / "privkey.pem").read_bytes())
         for file in ("cert.pem", "fullchain.pem", "bundle.pem"):
-            if _public_key("x509", "-pubkey", "-noout", "-in", directory / file) != key:
+            if _of_certificate((directory / file).read_bytes()) != key:
                 raise AssertionError(f"{name}: {file} is not for privkey.pem")
-        if _public_key("pkey", "-pubout", "-in", directory / "bundle.pem") != key:
+        if _of_key((directory / "bundle.pem").read_bytes()) != key:
             raise AssertionError(f"{name}: the key in bundle.pem is another one")
 
 
-def _public_key(*arguments):
-    return subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True,
-                          text=True).stdout
+def _of_key(pem):
+    return serialization.load_pem_private_key(pem, None).public_key().public_numbers()
+
+
+def _of_certificate(pem):
+    begin = pem.index(b"-----BEGIN CERTIFICATE-----")
+    return x509.load_pem_x509_certificate(pem[begin:]).public_key().public_numbers()

@@ -48,6 +48,12 @@ class Nginx:
     def reload(self):
         os.kill(self.pid(), signal.SIGHUP)
 
+    def replace_workers(self):
+        """Reloads, and returns when none is left that knows the configuration of before."""
+        before = set(self._workers())
+        self.reload()
+        wait_until("nginx has new workers", lambda: not before & set(self._workers()))
+
     def pid(self):
         try:
             pid = int(PID_FILE.read_text())
@@ -58,8 +64,11 @@ class Nginx:
 
     def _has_workers(self):
         """Before that a reload may be put off until the next signal (ngx_master_process_cycle)."""
+        return self.pid() and self._workers()
+
+    def _workers(self):
         pid = self.pid()
-        return pid and pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
     def log(self):
         return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

@@ -1,7 +1,10 @@
 """`everseal ca` under test, and the DNS that it asks."""
 
+import collections
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import urllib.request
 
@@ -44,6 +47,10 @@ class OwnCa:
             raise AssertionError(f"the CA does not start: {self.log()}")
         return self
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def stop_ca(self):
         """By SIGTERM; returns its exit status."""
         return self._end(signal.SIGTERM)
@@ -57,12 +64,41 @@ class OwnCa:
             self.stop_ca()
 
     def manage(self, path, document):
-        request = urllib.request.Request(f"http://127.0.0.1:8556{path}",
-                                         json.dumps(document).encode(),
-                                         {"Content-Type": "application/json"})
+        self._manage(path, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+    def fault(self, *faults):
+        """Adds faults (docs/ca.md)."""
+        self.manage("/faults", {"fault": faults})
+
+    def clear(self):
+        """From now on nothing goes wrong."""
+        self.manage("/faults/clear", {})
+
+    # What happened.
+
+    def requests(self):
+        """How many requests each resource had since the CA was started: Counter."""
+        return collections.Counter(json.loads(self._manage("/requests")))
+
+    def ledger(self, query):
+        """The first column of what a query of the CA's database gives."""
+        with contextlib.closing(sqlite3.connect(self.state / "ledger.db")) as ledger, ledger:
+            return [row[0] for row in ledger.execute(query)]
+
+    # As Authority has it.
+
+    def resolve(self, name, ipv4=("127.0.0.1",), ipv6=("::1",)):
+        self.dns.resolve(name, ipv4, ipv6)
+
+    def root_file(self, _=0):
+        return self.bundle
+
+    @staticmethod
+    def _manage(path, body=None, headers=()):
+        request = urllib.request.Request(f"http://127.0.0.1:8556{path}", body, dict(headers))
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
-            return answer.status
+            return answer.read()
 
     def log(self):
         return self.log_file.read_text()

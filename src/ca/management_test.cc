@@ -1,0 +1,46 @@
+#include "ca/management.h"
+
+#include "ca/front_end_fixture.h"
+
+namespace everseal::ca {
+namespace {
+
+class ManagementTest : public FrontEndTest {
+ protected:
+  http::Response ask(http::Method method, const std::string& path, const std::string& body = "") {
+    return management_.handle({.method = method,
+                               .url = "https://127.0.0.1:8556" + path,
+                               .headers = {{"Content-Type", "application/json"}},
+                               .body = body});
+  }
+
+  Management management_{front_end_, ledger_};
+};
+
+TEST_F(ManagementTest, CountsRequestsByResource) {
+  const Client client = registered();
+  order(client, {"a.com"});
+  get(url("/nothing"));
+  EXPECT_EQ(json::parse(ask(http::Method::get, "/requests").body),
+            json::parse(R"({"": 1, "new-account": 1, "new-nonce": 2, "new-order": 1})"));
+}
+
+TEST_F(ManagementTest, SetsAndEndsFaults) {
+  EXPECT_EQ(ask(http::Method::post, "/faults", R"({"fault": [{"status": 500}]})").status, 204);
+  EXPECT_EQ(get(url("/directory")).status(), 500);
+  EXPECT_EQ(ask(http::Method::post, "/faults/clear", "{}").status, 204);
+  EXPECT_EQ(get(url("/directory")).status(), 200);
+  const Reply wrong{ask(http::Method::post, "/faults", R"({"fault": [{"sttus": 500}]})")};
+  EXPECT_EQ(wrong.summary(), R"(400 malformed: faults: fault 1: there is no "sttus")");
+}
+
+TEST_F(ManagementTest, IsForThoseAloneWhoMeanIt) {
+  EXPECT_EQ(ask(http::Method::get, "/faults").status, 405);
+  const http::Request form{.method = http::Method::post,
+                           .url = "https://127.0.0.1:8556/faults/clear",
+                           .headers = {{"Content-Type", "text/plain"}}};
+  EXPECT_EQ(management_.handle(form).status, 415);
+}
+
+}  // namespace
+}  // namespace everseal::ca

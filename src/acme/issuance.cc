@@ -18,6 +18,7 @@ constexpr base::Milliseconds kFirstPoll{2}, kLongestPoll{5000};
 constexpr base::Seconds kCleaningTime{10}, kCleaningTimeOfStopped{2};
 constexpr base::Seconds kPause = std::chrono::days(1);
 constexpr std::size_t kMostAlternates = 10;
+constexpr int kNoAccount = 401;  // as which a deactivated account is refused (RFC 8555 §7.3.6)
 constexpr std::size_t kMostProblemText = 400;  // of one of several
 
 std::vector<std::string> sorted(std::vector<std::string> names) {
@@ -261,7 +262,8 @@ bool Issuance::order_with_less(const Problem& problem) {
     return true;
   }
   const bool replaces_refused = problem.status == 409 || problem.type == "alreadyReplaced" ||
-                                problem.type == "malformed" || problem.type == "unauthorized";
+                                problem.type == "malformed" ||
+                                (problem.type == "unauthorized" && problem.status != kNoAccount);
   if (replaces_.empty() || !replaces_refused) return false;
   notices_.push_back(fmt::format("ordered as new, not as a replacement: {}", problem.describe()));
   replaces_.clear();
@@ -502,7 +504,8 @@ void Issuance::succeed(std::string chain) {
                      .problem_type = {},
                      .retry_at = {},
                      .order_url = order_url_,
-                     .notices = notices_};
+                     .notices = notices_,
+                     .replaces = replaces_};
 }
 
 void Issuance::fail(const Problem& problem) {
@@ -520,7 +523,8 @@ void Issuance::fail(Error error, std::string problem_type) {
                      .problem_type = std::move(problem_type),
                      .retry_at = {},
                      .order_url = order_url_,
-                     .notices = notices_};
+                     .notices = notices_,
+                     .replaces = {}};
   clean_up();
 }
 

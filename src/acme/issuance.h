@@ -68,6 +68,7 @@ struct Outcome {
   std::optional<Time> retry_at{};  // what the CA asked for
   std::string order_url{};         // empty if there is no order worth resuming
   std::vector<std::string> notices{};  // what the CA would not do as asked; printable
+  std::string replaces{};              // what the CA took the certificate to replace
 };
 
 // An http-01 challenge to be made true, or no longer.

@@ -19,27 +19,31 @@ Result<RenewalWindow> read_window(const Result<http::Response>& result) {
   return std::unexpected(parse_problem(response.body, response.status).error());
 }
 
-// The content of the DER integer: serial numbers are positive, so that a first byte above 127 has a
-// zero before it.
-std::string serial_content(const crypto::Certificate& certificate) {
-  std::string bytes = base::decode_hex(certificate.serial()).value_or("");
-  if (!bytes.empty() && (bytes.front() & 0x80)) bytes.insert(bytes.begin(), '\0');
-  return bytes;
+std::optional<Time> read_date(const Result<http::Response>& result) {
+  const std::string* const date = result ? result->header("Date") : nullptr;
+  const auto time = date ? base::parse_http_date(*date) : base::invalid("");
+  return time ? std::optional(*time) : std::nullopt;
 }
 
 }  // namespace
 
-Result<std::string> certificate_id(const crypto::Certificate& certificate) {
-  const std::string authority = certificate.authority_key_id();
-  if (authority.empty()) return base::invalid("the certificate does not name its issuer's key");
-  return fmt::format("{}.{}", base::base64url(authority),
-                     base::base64url(serial_content(certificate)));
+RenewalInfo cleaned(RenewalInfo info) {
+  info.ask_again = std::clamp(info.ask_again, kSoonest, kLatest);
+  if (!info.window) {
+    info.window.error().message = base::printable(info.window.error().message);
+    return info;
+  }
+  info.window->explanation = base::printable(info.window->explanation);
+  if (info.window->end <= info.window->start)
+    info.window = base::rejected("a window that ends before it starts");
+  return info;
 }
 
 RenewalInfo read_renewal_info(const Result<http::Response>& result, Time now) {
   const auto asked = result ? http::retry_after(*result, now) : std::nullopt;
   return {.window = read_window(result),
-          .ask_again = asked ? std::clamp(*asked, kSoonest, kLatest) : kUsual};
+          .ask_again = asked ? std::clamp(*asked, kSoonest, kLatest) : kUsual,
+          .ca_time = read_date(result)};
 }
 
 Result<std::vector<RenewalInfo>> fetch_renewal_info(Client& client,

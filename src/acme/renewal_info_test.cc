@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "acme/fake_ca.h"
-#include "base/encoding.h"
 
 namespace everseal::acme {
 namespace {
@@ -32,23 +31,6 @@ std::string describe(const RenewalInfo& info) {
 
 std::string window(const char* start, const char* end) {
   return fmt::format(R"({{"suggestedWindow":{{"start":"{}","end":"{}"}}}})", start, end);
-}
-
-// The example of RFC 9773 §4.1: its key identifier, its serial number and what is made of them.
-TEST(CertificateId, IsTheOneOfTheRfc) {
-  const std::string pem = R"(-----BEGIN CERTIFICATE-----
-MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
-cGxlIENBMCIYDzAwMDEwMTAxMDAwMDAwWhgPMDAwMTAxMDEwMDAwMDBaMBYxFDAS
-BgNVBAMTC2V4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEeBZu
-7cbpAYNXZLbbh8rNIzuOoqOOtmxA1v7cRm//AwyMwWxyHz4zfwmBhcSrf47NUAFf
-qzLQ2PPQxdTXREYEnKMjMCEwHwYDVR0jBBgwFoAUaYhba4dGQEHhs3uEe6CuLN4B
-yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
-+FYN/8oCIClDsqBklhB9KAelFiYt9+6FDj3z4KGVelYM5MdsO3pK
------END CERTIFICATE-----
-)";
-  const auto certificate = crypto::Certificate::from_pem(pem);
-  ASSERT_TRUE(certificate) << certificate.error().message;
-  EXPECT_EQ(*certificate_id(*certificate), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
 }
 
 TEST(RenewalInfo, IsAWindowAndATimeToAskAgain) {

@@ -11,6 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)order->error->describe();
   }
   (void)everseal::acme::parse_problem(text, 400).describe();
+  const auto window = everseal::acme::parse_renewal_info(text);
+  if (window && window->end <= window->start) __builtin_trap();
   const auto authorization = everseal::acme::parse_authorization(text, origin);
   if (!authorization) return 0;
   for (const auto& each : authorization->challenges) {

@@ -192,7 +192,8 @@ class Runner {
                            .problem_type = {},
                            .retry_at = {},
                            .order_url = each.order_url,
-                           .notices = {}});
+                           .notices = {},
+                           .replaces = {}});
     }
   }
 

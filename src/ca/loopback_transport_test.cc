@@ -79,7 +79,7 @@ TEST_F(Loopback, SaysWhyAValidationFailed) {
 TEST_F(Loopback, RenewsInsideTheWindow) {
   issue({.id = 1, .names = {"a.com"}, .profile = "shortlived"});
   run();
-  const std::vector<std::string> ids = {*acme::certificate_id(certificate(1)), "AAAA.BBBB"};
+  const std::vector<std::string> ids = {*crypto::renewal_id(certificate(1)), "AAAA.BBBB"};
   const auto info = *acme::fetch_renewal_info(client_, ids);
   EXPECT_EQ(info.at(0).ask_again, 6h);
   EXPECT_EQ(base::to_rfc3339(info.at(0).window->start), "2026-11-24T09:24:00Z");

@@ -26,6 +26,14 @@ constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 constexpr std::string_view kWhiteSpace = " \t\r\n";
 
+// The content of the DER integer: serial numbers are positive, so that a first byte above 127 has a
+// zero before it.
+std::string serial_content(const Certificate& certificate) {
+  std::string bytes = base::decode_hex(certificate.serial()).value_or("");
+  if (!bytes.empty() && (bytes.front() & 0x80)) bytes.insert(bytes.begin(), '\0');
+  return bytes;
+}
+
 using ObjectPointer = std::unique_ptr<ASN1_OBJECT, Freer<ASN1_OBJECT_free>>;
 
 AlternativeName read_name(const GENERAL_NAME* name) {
@@ -275,6 +283,13 @@ bool Certificate::issued(const Certificate& other) const {
       X509_verify(other.certificate_.get(), X509_get0_pubkey(certificate_.get())) == 1;
   ERR_clear_error();
   return signature_holds;
+}
+
+Result<std::string> renewal_id(const Certificate& certificate) {
+  const std::string authority = certificate.authority_key_id();
+  if (authority.empty()) return base::invalid("the certificate does not name its issuer's key");
+  return fmt::format("{}.{}", base::base64url(authority),
+                     base::base64url(serial_content(certificate)));
 }
 
 bool key_matches(const Certificate& certificate, const PrivateKey& key) {

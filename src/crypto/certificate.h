@@ -99,6 +99,10 @@ class Certificate {
   std::shared_ptr<x509_st> certificate_;
 };
 
+// What names a certificate to its CA where renewal is concerned (RFC 9773 §4.1): its issuer's key
+// and its serial number, both as base64url. Errors: invalid (it does not name its issuer's key).
+Result<std::string> renewal_id(const Certificate& certificate);
+
 bool key_matches(const Certificate& certificate, const PrivateKey& key);
 
 // A leaf and the certificates above it, each the issuer of the one before it.

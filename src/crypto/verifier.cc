@@ -17,8 +17,11 @@ std::string EncodedChain::leaf_pem() const {
 Result<EncodedChain> DirectVerifier::verify(std::string_view pem,
                                             const ExpectedCertificate& expected) {
   const CertificateChain chain = TRY(verify_chain(pem, expected));
-  EncodedChain encoded{
-      {}, chain.leaf().not_before(), chain.leaf().not_after(), chain.leaf().fingerprint()};
+  EncodedChain encoded{{},
+                       chain.leaf().not_before(),
+                       chain.leaf().not_after(),
+                       chain.leaf().fingerprint(),
+                       renewal_id(chain.leaf()).value_or("")};
   for (const Certificate& each : chain.certificates()) encoded.certificates.push_back(each.der());
   return encoded;
 }

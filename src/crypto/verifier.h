@@ -16,6 +16,7 @@ struct EncodedChain {
   std::vector<std::string> certificates{};  // DER, leaf first; never empty
   Time not_before{}, not_after{};           // of the leaf
   std::string fingerprint{};                // SHA-256 of the leaf's DER, lower-case hexadecimal
+  std::string renewal_id{};                 // of the leaf; empty if it has none
 
   // PEM of all certificates from number `first` on.
   std::string to_pem(std::size_t first = 0) const;

@@ -4,10 +4,21 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
-#include "renew/policy.h"
+#include "crypto/random.h"
+#include "jobs/kept.h"
 
 namespace everseal::jobs {
+namespace {
+
+std::uint32_t random_draw() {
+  std::uint32_t draw = 0;
+  std::memcpy(&draw, crypto::random_bytes(sizeof draw).data(), sizeof draw);
+  return draw;
+}
+
+}  // namespace
 
 Result<> Activation::switch_links() {
   for (const Issued& issued : versions_) {
@@ -54,16 +65,8 @@ Result<> Activation::commit(Served served) {
     store::CertificateRecord& certificate = issued.certificate;
     store::VersionRecord& version = issued.version;
     version.state = store::VersionState::live;
-    certificate.version = version.number;
-    certificate.not_before = version.not_before;
-    certificate.not_after = version.not_after;
-    certificate.renew_at = renew::renewal_time(version.not_before, version.not_after);
-    certificate.fingerprint = version.fingerprint;
+    enter_version(certificate, version, random_draw(), environment_.clock.now());
     certificate.in_nginx = served == Served::by_nginx;
-    certificate.failures = 0;
-    certificate.last_error.clear();
-    certificate.last_attempt = environment_.clock.now();
-    certificate.next_attempt = {};
     versions.push_back(version);
     certificates.push_back(certificate);
   }

@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "renew/policy.h"
+#include "jobs/kept.h"
+#include "renew/history.h"
 
 namespace everseal::jobs {
 
@@ -68,6 +69,11 @@ Result<> Issuer::start() {
   ca_ = TRY(environment_.workers.open_ca(server_, trusted));
   verifier_ = TRY(environment_.workers.verifier());
   return {};
+}
+
+Result<std::vector<acme::RenewalInfo>> Issuer::renewal_info(std::span<const std::string> ids) {
+  TRY(start());
+  return ca_.net->renewal_info(ids);
 }
 
 Result<> Issuer::open_key() {
@@ -210,7 +216,7 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
     Task& task = tasks_[id];
     const bool order_unknown = task.was_begun && task.version.order_url.empty();
     requests.push_back({id, task.certificate.names, task.version.order_url, order_unknown,
-                        task.certificate.preferred_chain});
+                        task.certificate.preferred_chain, task.certificate.renewal_id});
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
@@ -274,8 +280,11 @@ void Issuer::progress(std::uint64_t id, acme::Step step) {
 void Issuer::finished(std::span<const acme::Outcome> outcomes) {
   std::vector<store::VersionRecord> ready;
   std::vector<std::uint64_t> ready_ids;
+  count(outcomes);
   for (const acme::Outcome& outcome : outcomes) {
     Task& task = tasks_[outcome.id];
+    for (const std::string& each : outcome.notices)
+      environment_.reporter.note(fmt::format("{}: {}", task.certificate.name, each));
     if (!outcome.chain) {
       if (is_about_account(outcome.problem_type) && task.account_problem.empty())
         task.account_problem = outcome.problem_type;
@@ -301,6 +310,19 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
   }
 }
 
+// What cannot be saved is counted by the CA alone; it says so when there is too much of it.
+void Issuer::count(std::span<const acme::Outcome> outcomes) {
+  auto known = state_.catalog().limits();
+  if (!known) return environment_.reporter.note(known.error().message);
+  renew::LimitLedger limits(*std::move(known));
+  const Time now = environment_.clock.now();
+  for (const acme::Outcome& each : outcomes)
+    renew::count(limits, to_intent(tasks_[each.id].certificate, now), each, now);
+  limits.forget_full_ones(now);
+  if (const auto saved = state_.catalog().save_limits(limits.buckets()); !saved)
+    environment_.reporter.note(saved.error().message);
+}
+
 Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& chain_pem) {
   const store::CertificateRecord& certificate = task.certificate;
   const crypto::EncodedChain chain = TRY(
@@ -311,6 +333,7 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
   version.not_before = chain.not_before;
   version.not_after = chain.not_after;
   version.fingerprint = chain.fingerprint;
+  version.renewal_id = chain.renewal_id;
   return version;
 }
 
@@ -318,11 +341,7 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
 void Issuer::keep_failure(Task& task, Error error, const acme::Outcome& outcome) {
   store::CertificateRecord& certificate = task.certificate;
   const Time now = environment_.clock.now();
-  certificate.failures += 1;
-  certificate.last_error = error.message;
-  certificate.last_attempt = now;
-  certificate.next_attempt =
-      std::max(outcome.retry_at.value_or(now), now + renew::backoff(certificate.failures));
+  enter_failure(certificate, error.message, outcome.retry_at, now);
   const bool may_finish = !outcome.order_url.empty() && error.kind != ErrorKind::rejected;
   if (!may_finish)
     if (const auto discarded = state_.discard_pending(certificate); !discarded)

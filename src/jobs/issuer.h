@@ -43,6 +43,9 @@ class Issuer : private acme::Host {
   // Starts what the rest needs, without waiting for it: worth doing before other work.
   Result<> start();
 
+  // Asks the CA when to renew certificates; no account is needed. Errors: transient.
+  Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids);
+
   // Opens the account key, or makes it. Nothing is asked of the CA.
   Result<> open_key();
 
@@ -82,6 +85,7 @@ class Issuer : private acme::Host {
   Result<> make_key(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
+  void count(std::span<const acme::Outcome> outcomes);
   challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
   void sweep(const Task& task);

@@ -9,12 +9,15 @@
 #include "jobs/activation.h"
 #include "jobs/haproxy.h"
 #include "jobs/hsts_step.h"
+#include "jobs/kept.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
 namespace {
 
 using Certificates = std::vector<store::CertificateRecord>;
+
+constexpr base::Seconds kSilence = std::chrono::hours(1);
 
 // One run of the job.
 class RenewJob {
@@ -26,7 +29,10 @@ class RenewJob {
 
  private:
   Result<Certificates> candidates();
-  Result<std::vector<renew::Entry>> plan(const Certificates& certificates);
+  Result<> ask(Certificates& certificates);
+  Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
+  Result<renew::Plan> plan(const Certificates& certificates);
+  void explain(const store::CertificateRecord& certificate, const renew::Action& action);
   Result<> issue(Certificates certificates);
   Result<> issue_at(const std::string& server, Certificates certificates);
   Result<> install(std::vector<Issued> versions, Served served);
@@ -38,30 +44,33 @@ class RenewJob {
   const Environment& environment_;
   const RenewOptions& options_;
   State& state_;
+  std::optional<Time> ca_time_;  // what a CA said that it was
   std::vector<Issued> ready_;
   RenewSummary summary_;
 };
 
+const store::CertificateRecord& find(const Certificates& certificates, std::int64_t id) {
+  return *std::ranges::find(certificates, id, &store::CertificateRecord::id);
+}
+
 Result<RenewSummary> RenewJob::run() {
-  const Certificates certificates = TRY(candidates());
+  Certificates certificates = TRY(candidates());
+  if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   Certificates to_issue;
-  for (const renew::Entry& entry : TRY(plan(certificates))) {
-    const std::string& name = entry.certificate->name;
-    if (entry.decision == renew::Decision::wait)
-      environment_.reporter.note(fmt::format("{}: waits until {} after: {}", name,
-                                             base::to_rfc3339(entry.certificate->next_attempt),
-                                             entry.certificate->last_error));
-    if (entry.decision == renew::Decision::unused)
-      environment_.reporter.note(fmt::format("{}: not renewed, nginx does not refer to it", name));
-    if (entry.decision != renew::Decision::issue && entry.decision != renew::Decision::install)
-      continue;
+  const renew::Plan plan = TRY(this->plan(certificates));
+  if (!plan.doubt.empty())
+    environment_.reporter.note(fmt::format("{}: nothing is renewed by such a clock", plan.doubt));
+  for (const renew::Action& action : plan.actions) {
+    const store::CertificateRecord& certificate = find(certificates, action.id);
+    explain(certificate, action);
+    if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)
-      summary_.planned.push_back(name);
-    else if (entry.decision == renew::Decision::issue)
-      to_issue.push_back(*entry.certificate);
+      summary_.planned.push_back(certificate.name);
+    else if (action.what == renew::Do::order)
+      to_issue.push_back(certificate);
     else if (const auto ready =
-                 TRY(state_.catalog().version(entry.certificate->id, store::VersionState::ready)))
-      ready_.push_back({*entry.certificate, *ready});
+                 TRY(state_.catalog().version(certificate.id, store::VersionState::ready)))
+      ready_.push_back({certificate, *ready});
   }
   TRY(issue(std::move(to_issue)));
 
@@ -100,16 +109,68 @@ Result<Certificates> RenewJob::candidates() {
   return chosen;
 }
 
-Result<std::vector<renew::Entry>> RenewJob::plan(const Certificates& certificates) {
-  std::vector<renew::Candidate> candidates;
-  for (const store::CertificateRecord& certificate : certificates) {
-    renew::Candidate& candidate = candidates.emplace_back(renew::Candidate{&certificate});
-    candidate.has_ready_version =
-        TRY(state_.catalog().version(certificate.id, store::VersionState::ready)).has_value();
-    candidate.has_pending_version =
-        TRY(state_.catalog().version(certificate.id, store::VersionState::pending)).has_value();
+// By CA, about those that it may be asked about again. One that says nothing is asked an hour
+// later.
+Result<> RenewJob::ask(Certificates& certificates) {
+  const Time now = environment_.clock.now();
+  std::map<std::string, std::vector<store::CertificateRecord*>> by_server;
+  for (store::CertificateRecord& each : certificates)
+    if (!each.renewal_id.empty() && each.ask_at <= now && now < each.not_after)
+      by_server[each.server].push_back(&each);
+  for (auto& [server, group] : by_server) TRY(ask_at(server, std::move(group)));
+  return {};
+}
+
+Result<> RenewJob::ask_at(const std::string& server,
+                          std::vector<store::CertificateRecord*> certificates) {
+  const Time now = environment_.clock.now();
+  std::vector<std::string> ids;
+  for (const auto* const each : certificates) ids.push_back(each->renewal_id);
+  Issuer issuer(environment_, state_, server);
+  auto answers = issuer.renewal_info(ids);
+  if (!answers)
+    answers = std::vector(ids.size(), acme::RenewalInfo{.window = std::unexpected(answers.error()),
+                                                        .ask_again = kSilence});
+  Certificates answered;
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    if ((*answers)[i].ca_time) ca_time_ = (*answers)[i].ca_time;
+    enter_answer(*certificates[i], (*answers)[i], now);
+    answered.push_back(*certificates[i]);
   }
-  return renew::plan(candidates, environment_.clock.now(), options_.urgency);
+  return state_.catalog().save_certificates(answered);
+}
+
+Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
+  std::vector<renew::Kept> inventory;
+  for (const store::CertificateRecord& certificate : certificates) {
+    const auto has = [&](store::VersionState state) -> Result<bool> {
+      return TRY(state_.catalog().version(certificate.id, state)).has_value();
+    };
+    const auto progress = TRY(has(store::VersionState::pending)) ? renew::Progress::ordered
+                          : TRY(has(store::VersionState::ready)) ? renew::Progress::ready
+                                                                 : renew::Progress::none;
+    inventory.push_back(to_kept(certificate, progress));
+    if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
+  }
+  const renew::LimitLedger limits(TRY(state_.catalog().limits()));
+  return renew::plan(inventory, {.now = environment_.clock.now(), .expected = ca_time_}, limits,
+                     {.urgency = options_.urgency});
+}
+
+// Why what is due is not done.
+void RenewJob::explain(const store::CertificateRecord& certificate, const renew::Action& action) {
+  const Time now = environment_.clock.now();
+  if (action.what != renew::Do::nothing) return;
+  if (certificate.renew_at > now && options_.urgency == renew::Urgency::when_due) return;
+  if (action.at == Time::max())
+    environment_.reporter.note(
+        fmt::format("{}: not renewed, nginx does not refer to it", certificate.name));
+  else if (certificate.failures > 0)
+    environment_.reporter.note(fmt::format("{}: waits until {} after: {}", certificate.name,
+                                           base::to_rfc3339(action.at), certificate.last_error));
+  else
+    environment_.reporter.note(fmt::format("{}: waits until {}: {}", certificate.name,
+                                           base::to_rfc3339(action.at), action.why));
 }
 
 // By CA: one that cannot be reached does not stop the others.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "jobs/issuer.h"
-#include "renew/policy.h"
+#include "renew/plan.h"
 
 namespace everseal::jobs {
 

@@ -7,7 +7,7 @@
 
 #include "base/domain_name.h"
 #include "base/encoding.h"
-#include "renew/policy.h"
+#include "renew/schedule.h"
 
 namespace everseal::jobs {
 namespace {

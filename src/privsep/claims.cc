@@ -84,6 +84,8 @@ Result<> Claims::check(tell::Finished& event) {
   if (outcome.problems.size() > kMostProblems) outcome.problems.resize(kMostProblems);
   for (acme::NameProblem& each : outcome.problems)
     each = {base::printable(each.name, 300), base::printable(each.text, kMostText)};
+  if (outcome.notices.size() > kMostProblems) outcome.notices.resize(kMostProblems);
+  for (std::string& each : outcome.notices) each = base::printable(each, kMostText);
   open_.erase(outcome.id);
   return {};
 }

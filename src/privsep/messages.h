@@ -10,6 +10,7 @@
 
 #include "acme/client.h"
 #include "acme/issuance.h"
+#include "acme/renewal_info.h"
 #include "crypto/verifier.h"
 #include "privsep/sandbox.h"
 #include "privsep/wire.h"
@@ -92,6 +93,10 @@ struct FindAccount {  // answers its URL
 struct RegisterAccount {  // answers its URL
   using Answer = std::string;
 };
+struct RenewalInfo {  // of certificates by crypto::renewal_id(); in their order
+  using Answer = std::vector<acme::RenewalInfo>;
+  std::vector<std::string> ids{};
+};
 struct AddIssuance {  // to those that Run works on
   using Answer = void;
   acme::IssuanceRequest request{};
@@ -120,8 +125,8 @@ struct Get {
 }  // namespace ask_net
 using NetRequest =
     std::variant<ask_net::UseCa, ask_net::Terms, ask_net::UseAccount, ask_net::FindAccount,
-                 ask_net::RegisterAccount, ask_net::AddIssuance, ask_net::Run, ask_net::UseServers,
-                 ask_net::Handshake, ask_net::Get>;
+                 ask_net::RegisterAccount, ask_net::RenewalInfo, ask_net::AddIssuance, ask_net::Run,
+                 ask_net::UseServers, ask_net::Handshake, ask_net::Get>;
 
 // ---- The monitor, told by net while it runs issuances: claims, each to be checked.
 
@@ -202,7 +207,7 @@ void fields(auto& archive, crypto::ExpectedCertificate& it) {
   archive(it.public_key_der, it.names, it.now);
 }
 void fields(auto& archive, crypto::EncodedChain& it) {
-  archive(it.certificates, it.not_before, it.not_after, it.fingerprint);
+  archive(it.certificates, it.not_before, it.not_after, it.fingerprint, it.renewal_id);
 }
 void fields(auto& archive, crypto::LeafFacts& it) {
   archive(it.names, it.self_signed, it.has_ocsp_responder, it.not_before, it.not_after);
@@ -227,11 +232,14 @@ void fields(auto& archive, acme::IssuanceRequest& it) {
   archive(it.id, it.names, it.order_url, it.recover_unknown_order, it.preferred_chain, it.replaces,
           it.profile);
 }
+void fields(auto& archive, acme::RenewalWindow& it) { archive(it.start, it.end, it.explanation); }
+void fields(auto& archive, acme::RenewalInfo& it) { archive(it.window, it.ask_again, it.ca_time); }
 void fields(auto& archive, acme::OrderRecord& it) { archive(it.id, it.url, it.stage); }
 void fields(auto& archive, acme::ChallengeResponse& it) { archive(it.id, it.name, it.token); }
 void fields(auto& archive, acme::NameProblem& it) { archive(it.name, it.text); }
 void fields(auto& archive, acme::Outcome& it) {
-  archive(it.id, it.chain, it.problems, it.problem_type, it.retry_at, it.order_url, it.notices);
+  archive(it.id, it.chain, it.problems, it.problem_type, it.retry_at, it.order_url, it.notices,
+          it.replaces);
 }
 
 void fields(auto& archive, ask_keeper::UseCa& it) { archive(it.directory_url); }
@@ -241,6 +249,7 @@ void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.names); 
 void fields(auto& archive, Sign& it) { archive(it.header, it.payload); }
 void fields(auto& archive, ask_net::UseCa& it) { archive(it.directory_url); }
 void fields(auto& archive, ask_net::UseAccount& it) { archive(it.url); }
+void fields(auto& archive, ask_net::RenewalInfo& it) { archive(it.ids); }
 void fields(auto& archive, ask_net::AddIssuance& it) { archive(it.request); }
 void fields(auto& archive, ask_net::Run& it) { archive(it.most_at_once, it.deadline); }
 void fields(auto& archive, ask_net::UseServers& it) { archive(it.ports); }

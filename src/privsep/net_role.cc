@@ -166,6 +166,7 @@ class NetService {
   bool allows(const ask_net::UseAccount&) const { return state_ == State::client; }
   bool allows(const ask_net::FindAccount&) const { return state_ == State::client; }
   bool allows(const ask_net::RegisterAccount&) const { return state_ == State::client; }
+  bool allows(const ask_net::RenewalInfo&) const { return state_ == State::client; }
   bool allows(const ask_net::AddIssuance&) const { return state_ == State::client; }
   bool allows(const ask_net::Run&) const { return state_ == State::client; }
   bool allows(const ask_net::UseServers&) const { return state_ == State::fresh; }
@@ -202,6 +203,10 @@ class NetService {
 
   Result<std::string> handle(ask_net::RegisterAccount&, Files) {
     return TRY(TRY(client())->register_account()).url;
+  }
+
+  Result<std::vector<acme::RenewalInfo>> handle(ask_net::RenewalInfo& request, Files) {
+    return acme::fetch_renewal_info(*TRY(client()), request.ids);
   }
 
   Result<> handle(ask_net::AddIssuance& request, Files) {

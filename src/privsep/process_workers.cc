@@ -18,6 +18,8 @@ namespace {
 
 // The client repeats a request five times, each at most a minute, with pauses (acme/client.h).
 constexpr base::Milliseconds kCaTime = std::chrono::minutes(10);
+// Each answer is of at most some 2.5 KiB: so many fit into a message.
+constexpr std::size_t kMostQuestions = 50;
 constexpr base::Milliseconds kStopLatency{200};
 // More than net needs to take back its challenges.
 constexpr base::Milliseconds kTimeToStop = std::chrono::seconds(20);
@@ -82,6 +84,20 @@ class NetProcess : public NetClient {
     auto url = TRY(worker_.call<NetRequest>(ask_net::RegisterAccount{}, kCaTime));
     TRY(check_url(url));
     return url;
+  }
+
+  Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids) override {
+    std::vector<acme::RenewalInfo> all;
+    while (!ids.empty()) {
+      const auto some = ids.first(std::min(ids.size(), kMostQuestions));
+      ids = ids.subspan(some.size());
+      auto answers =
+          TRY(worker_.call<NetRequest>(ask_net::RenewalInfo{{some.begin(), some.end()}}, kCaTime));
+      if (answers.size() != some.size())
+        return std::unexpected(worker_.lost({ErrorKind::rejected, "answers to other questions"}));
+      for (acme::RenewalInfo& each : answers) all.push_back(acme::cleaned(std::move(each)));
+    }
+    return all;
   }
 
   Result<> run(const std::vector<acme::IssuanceRequest>& requests, acme::Host& host,

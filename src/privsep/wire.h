@@ -54,6 +54,7 @@ class Writer {
   }
   void put(Time time) { put_number(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
   void put(base::Milliseconds span) { put_number(static_cast<std::uint64_t>(span.count())); }
+  void put(base::Seconds span) { put(base::Milliseconds(span)); }
   template <class Item>
   void put(const std::vector<Item>& items) {
     put_number(items.size());
@@ -138,6 +139,11 @@ class Reader {
     const std::uint64_t count = get_number();
     good_ &= count < 315'576'000'000;
     span = base::Milliseconds(good_ ? count : 0);
+  }
+  void get(base::Seconds& span) {
+    base::Milliseconds exact{};
+    get(exact);
+    span = std::chrono::floor<base::Seconds>(exact);
   }
   template <class Item>
   void get(std::vector<Item>& items) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "acme/client.h"
+#include "acme/renewal_info.h"
 #include "acme/runner.h"
 #include "base/command_runner.h"
 #include "base/file_descriptor.h"
@@ -40,6 +41,9 @@ class NetClient {
   virtual Result<> use_account(const std::string& url) = 0;
   virtual Result<std::optional<std::string>> find_account() = 0;
   virtual Result<std::string> register_account() = 0;
+
+  // By crypto::renewal_id(); in their order, printable. Needs no account.
+  virtual Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids) = 0;
 
   // What the host is told has been checked against the requests: ids, names, tokens, the CA's
   // origin. Whatever was published is retracted when it returns, also after an error.

@@ -77,8 +77,10 @@ void enter_failure(Kept& kept, const Action& action, const acme::Outcome& outcom
   kept.setbacks.not_before = outcome.retry_at.value_or(Time());
 }
 
-void count(LimitLedger& limits, const Intent& intent, const acme::Outcome& outcome, Time now) {
+void count(LimitLedger& limits, Intent intent, const acme::Outcome& outcome, Time now) {
   if (outcome.chain) {
+    if (intent.kind == OrderKind::replacement && outcome.replaces.empty())
+      intent.kind = OrderKind::renewal;
     limits.ordered(intent, now);
     return limits.issued(intent, now);
   }

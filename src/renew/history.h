@@ -24,7 +24,7 @@ void enter_version(Kept& kept, const Version& version);
 // of each name that the CA has spoken about.
 void enter_failure(Kept& kept, const Action& action, const acme::Outcome& outcome, Time now);
 
-// What the CA has counted.
-void count(LimitLedger& limits, const Intent& intent, const acme::Outcome& outcome, Time now);
+// What the CA has counted: a replacement only where it took it for one.
+void count(LimitLedger& limits, Intent intent, const acme::Outcome& outcome, Time now);
 
 }  // namespace everseal::renew

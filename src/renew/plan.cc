@@ -67,6 +67,7 @@ Due due_by_life(const Kept& kept) {
 
 // When the live version wants a successor.
 Due due(const Kept& kept, Time now) {
+  if (kept.progress == Progress::ordered) return {Time(), "an order may be under way"};
   if (!is_live(kept)) return {Time(), "there is no certificate yet"};
   if (kept.revoked) return {Time(), "it was revoked"};
   return kept.window ? due_by_window(kept, now) : due_by_life(kept);
@@ -125,12 +126,6 @@ Names names_to_renew(const Kept& kept, Time now) {
   return without(kept.names, failing);
 }
 
-OrderKind kind_of(const Kept& kept, const Names& names, Time now) {
-  if (is_live(kept) && kept.window && kept.window->start <= now && now < kept.window->end)
-    return OrderKind::replacement;
-  return is_live(kept) && same(names, kept.covered) ? OrderKind::renewal : OrderKind::first;
-}
-
 Action order(const Kept& kept, Names names, Time now, std::string why) {
   Action action{.id = kept.id, .what = Do::order, .at = now, .why = std::move(why)};
   action.left_out = without(kept.names, names);
@@ -161,41 +156,6 @@ std::optional<Time> next_question(const Kept& kept, Time now) {
     return std::nullopt;
   return kept.ask_at;
 }
-
-}  // namespace
-
-std::optional<Names> shrink(const Kept& kept, Time now) {
-  if (!is_live(kept) || kept.setbacks.failures < kFailuresOfADeadName) return std::nullopt;
-  const Time begin = renewal_time(kept.not_before, kept.not_after);
-  if (now < kept.not_after - (kept.not_after - begin) / 3) return std::nullopt;
-  Names dead;
-  for (const FailingName& each : kept.failing)
-    if (each.setbacks.failures >= kFailuresOfADeadName) dead.push_back(each.name);
-  Names rest = without(kept.names, dead);
-  if (rest.empty() || rest.size() == kept.names.size()) return std::nullopt;
-  return rest;
-}
-
-Action decide(const Kept& kept, Time now, const PlanOptions& options) {
-  if (kept.progress == Progress::ready)
-    return {
-        .id = kept.id, .what = Do::install, .at = now, .why = "it was issued by an earlier run"};
-  if (!kept.is_used) return nothing(kept, {Time::max(), "nothing refers to it any more"});
-  const auto question = next_question(kept, now);
-  if (question && *question <= now)
-    return {.id = kept.id, .what = Do::ask, .at = now, .why = "the CA may know when to renew it"};
-  Due renewal = attempt(kept, now);
-  const Time horizon = now + options.until_next_look;
-  if (renewal.at <= horizon) return order(kept, names_to_renew(kept, now), now, renewal.why);
-  const auto missing = due_for_missing(kept);
-  if (missing && missing->at <= horizon) return retry(kept, now, missing->why);
-  if (missing && missing->at < renewal.at) renewal = *missing;
-  Action action = nothing(kept, std::move(renewal));
-  if (question) action.at = std::min(action.at, *question);
-  return action;
-}
-
-namespace {
 
 // ---- The clock
 
@@ -252,6 +212,46 @@ class Room {
 
 }  // namespace
 
+Time due_at(const Kept& kept, Time now) { return due(kept, now).at; }
+
+OrderKind kind_of(const Kept& kept, const Names& names, Time now) {
+  if (is_live(kept) && kept.window && kept.window->start <= now && now < kept.window->end)
+    return OrderKind::replacement;
+  return is_live(kept) && same(names, kept.covered) ? OrderKind::renewal : OrderKind::first;
+}
+
+std::optional<Names> shrink(const Kept& kept, Time now) {
+  if (!is_live(kept) || kept.setbacks.failures < kFailuresOfADeadName) return std::nullopt;
+  const Time begin = renewal_time(kept.not_before, kept.not_after);
+  if (now < kept.not_after - (kept.not_after - begin) / 3) return std::nullopt;
+  Names dead;
+  for (const FailingName& each : kept.failing)
+    if (each.setbacks.failures >= kFailuresOfADeadName) dead.push_back(each.name);
+  Names rest = without(kept.names, dead);
+  if (rest.empty() || rest.size() == kept.names.size()) return std::nullopt;
+  return rest;
+}
+
+Action decide(const Kept& kept, Time now, const PlanOptions& options) {
+  if (!kept.is_used) return nothing(kept, {Time::max(), "nothing refers to it any more"});
+  if (kept.progress == Progress::ready)
+    return {
+        .id = kept.id, .what = Do::install, .at = now, .why = "it was issued by an earlier run"};
+  if (options.urgency == Urgency::now) return order(kept, kept.names, now, "it was asked for");
+  const auto question = next_question(kept, now);
+  if (question && *question <= now)
+    return {.id = kept.id, .what = Do::ask, .at = now, .why = "the CA may know when to renew it"};
+  Due renewal = attempt(kept, now);
+  const Time horizon = now + options.until_next_look;
+  if (renewal.at <= horizon) return order(kept, names_to_renew(kept, now), now, renewal.why);
+  const auto missing = due_for_missing(kept);
+  if (missing && missing->at <= horizon) return retry(kept, now, missing->why);
+  if (missing && missing->at < renewal.at) renewal = *missing;
+  Action action = nothing(kept, std::move(renewal));
+  if (question) action.at = std::min(action.at, *question);
+  return action;
+}
+
 Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedger& limits,
           const PlanOptions& options) {
   Plan plan{.actions = {}, .next = Time::max(), .doubt = doubt(clocks)};
@@ -262,7 +262,7 @@ Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedg
                            [](const Kept* a, const Kept* b) { return is_more_urgent(*a, *b); });
   for (const Kept* const kept : by_urgency) {
     Action action = decide(*kept, clocks.now, options);
-    if (action.what == Do::order)
+    if (action.what == Do::order && options.urgency == Urgency::when_due)
       action = plan.doubt.empty()
                    ? room.fit(*kept, std::move(action), clocks.now)
                    : put_off(std::move(action), clocks.now + kDoubtLasts, plan.doubt);

@@ -56,10 +56,14 @@ struct Clocks {
   std::optional<Time> expected{};
 };
 
+// Whether a person asks for it now, due or not, or a timer may.
+enum class Urgency { when_due, now };
+
 struct PlanOptions {
   // How long until the caller plans again, whatever is due; zero: it sleeps to the exact moment.
   // What would come due before that is done now (RFC 9773 §4.2).
   base::Seconds until_next_look{};
+  Urgency urgency = Urgency::when_due;
 };
 
 enum class Do {
@@ -91,6 +95,8 @@ struct Plan {
 // Decides about all of them at once, for they share the CA's limits: what expires first is served
 // first. The limits are a copy; whoever acts counts what really happened.
 //
+// What a person asks for now is done whatever the limits and the clock say.
+//
 // Without reason to believe the clock nothing is ordered, and nobody is told to forget anything:
 // a day off `expected`, or, if nobody else was asked, a day before `newest`. A clock ahead is known
 // only by `expected`: a machine that was off for months looks the same otherwise, and has to renew.
@@ -100,6 +106,12 @@ Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedg
 
 // What somebody sees who asks about one certificate: the same decision, regardless of limits.
 Action decide(const Kept& kept, Time now, const PlanOptions& options = {});
+
+// When it wants to be renewed, whatever went wrong since.
+Time due_at(const Kept& kept, Time now);
+
+// What an order for these names is to the CA.
+OrderKind kind_of(const Kept& kept, const std::vector<std::string>& names, Time now);
 
 // Names to order without those that fail: near the end of a certificate's life, in the last third
 // of the time that was left to renew it, when the CA has refused some of its names three times in a

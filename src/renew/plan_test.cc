@@ -120,10 +120,18 @@ TEST(Decide, WaitsAfterAFailureAndSaysSo) {
   EXPECT_THAT(decided(one, kNow + minutes(10)), HasSubstr("order a.com"));
 }
 
+TEST(Decide, DoesWhatAPersonAsksFor) {
+  Kept one = kept(days(1));
+  one.setbacks = setbacks(9);
+  EXPECT_EQ(decided(one, kNow, {.urgency = Urgency::now}), "order a.com: it was asked for");
+}
+
 TEST(Decide, FinishesWhatAnEarlierRunBegan) {
   Kept one = kept(days(1));
   one.progress = Progress::ready;
   EXPECT_EQ(decided(one), "install: it was issued by an earlier run");
+  one.progress = Progress::ordered;
+  EXPECT_EQ(decided(one), "order a.com: an order may be under way");
 }
 
 TEST(Decide, LeavesAloneWhatNobodyServes) {

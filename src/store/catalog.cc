@@ -14,11 +14,21 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 4> kMigrations = {
+constexpr std::array<const char*, 5> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE certificates ADD COLUMN beside TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE certificates ADD COLUMN renewal_id TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN draw INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_start INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_end INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_explanation TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN ask_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN first_failure INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE versions ADD COLUMN renewal_id TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';"
+    "CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -34,13 +44,19 @@ CREATE TABLE certificates (
   not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
   failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
   next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT '',
-  beside TEXT NOT NULL DEFAULT ''
+  beside TEXT NOT NULL DEFAULT '', renewal_id TEXT NOT NULL DEFAULT '',
+  draw INTEGER NOT NULL DEFAULT 0, window_start INTEGER NOT NULL DEFAULT 0,
+  window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
+  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
+CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';
+CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
-  fingerprint TEXT NOT NULL, PRIMARY KEY (certificate_id, number)
+  fingerprint TEXT NOT NULL, renewal_id TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (certificate_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
 CREATE TABLE changes (
@@ -61,7 +77,8 @@ constexpr std::string_view kCertificateColumns =
     "SELECT id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, "
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
-    "next_attempt, in_haproxy, beside "
+    "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
+    "window_explanation, ask_at, first_failure "
     "FROM certificates ";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
@@ -175,7 +192,8 @@ Result<std::optional<CertificateRecord>> Catalog::certificate(const std::string&
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
   Statement rows =
-      TRY(database_.prepare(fmt::format("{} WHERE renew_at <= ? OR id IN (SELECT certificate_id "
+      TRY(database_.prepare(fmt::format("{} WHERE renew_at <= ?1 OR (renewal_id <> '' AND ask_at "
+                                        "<= ?1) OR id IN (SELECT certificate_id "
                                         "FROM versions WHERE state IN ('pending', 'ready')) "
                                         "ORDER BY not_after",
                                         kCertificateColumns)));
@@ -232,6 +250,11 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.next_attempt = to_time(rows.integer(17));
     record.in_haproxy = rows.text(18);
     record.beside = rows.text(19);
+    record.renewal_id = rows.text(20);
+    record.draw = static_cast<std::uint32_t>(rows.integer(21));
+    record.window = {to_time(rows.integer(22)), to_time(rows.integer(23)), rows.text(24)};
+    record.ask_at = to_time(rows.integer(25));
+    record.first_failure = to_time(rows.integer(26));
   }
   return found;
 }
@@ -245,7 +268,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 Result<> Catalog::save_certificate(CertificateRecord& record) {
   Statement insert =
       TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -258,7 +281,11 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(16, record.last_error).bind(17, to_integer(record.last_attempt));
   insert.bind(18, to_integer(record.next_attempt))
       .bind(19, record.in_haproxy)
-      .bind(20, record.beside);
+      .bind(20, record.beside)
+      .bind(21, record.renewal_id);
+  insert.bind(22, std::int64_t{record.draw}).bind(23, to_integer(record.window.start));
+  insert.bind(24, to_integer(record.window.end)).bind(25, record.window.explanation);
+  insert.bind(26, to_integer(record.ask_at)).bind(27, to_integer(record.first_failure));
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};
@@ -267,13 +294,13 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
 Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_id,
                                                       VersionState state) {
   Statement rows = TRY(database_.prepare(
-      "SELECT number, order_url, not_before, not_after, fingerprint FROM versions "
+      "SELECT number, order_url, not_before, not_after, fingerprint, renewal_id FROM versions "
       "WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1"));
   rows.bind(1, certificate_id).bind(2, to_string(state));
   if (!TRY(rows.step())) return std::nullopt;
-  return VersionRecord{certificate_id, static_cast<int>(rows.integer(0)), state,
-                       rows.text(1),   to_time(rows.integer(2)),          to_time(rows.integer(3)),
-                       rows.text(4)};
+  return VersionRecord{
+      certificate_id,           static_cast<int>(rows.integer(0)), state,        rows.text(1),
+      to_time(rows.integer(2)), to_time(rows.integer(3)),          rows.text(4), rows.text(5)};
 }
 
 Result<int> Catalog::last_version(std::int64_t certificate_id) {
@@ -292,11 +319,11 @@ Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
 
 Result<> Catalog::save_version(const VersionRecord& version) {
   Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)"));
+      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.bind(1, version.certificate_id).bind(2, std::int64_t{version.number});
   insert.bind(3, to_string(version.state)).bind(4, version.order_url);
   insert.bind(5, to_integer(version.not_before)).bind(6, to_integer(version.not_after));
-  insert.bind(7, version.fingerprint);
+  insert.bind(7, version.fingerprint).bind(8, version.renewal_id);
   return insert.run();
 }
 
@@ -316,6 +343,21 @@ Result<> Catalog::make_live(std::span<CertificateRecord> certificates,
     TRY(save_version(version));
   }
   for (CertificateRecord& certificate : certificates) TRY(save_certificate(certificate));
+  return transaction.commit();
+}
+
+Result<Catalog::Limits> Catalog::limits() {
+  Statement rows = TRY(database_.prepare("SELECT bucket, full_at FROM limits"));
+  Limits limits;
+  while (TRY(rows.step())) limits.emplace(rows.text(0), rows.integer(1));
+  return limits;
+}
+
+Result<> Catalog::save_limits(const Limits& limits) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(database_.execute("DELETE FROM limits"));
+  Statement insert = TRY(database_.prepare("INSERT INTO limits VALUES (?, ?)"));
+  for (const auto& [bucket, full_at] : limits) TRY(insert.bind(1, bucket).bind(2, full_at).run());
   return transaction.commit();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,8 +47,17 @@ struct CertificateRecord {
   Time not_before{}, not_after{};
   Time renew_at{};
   std::string fingerprint;  // SHA-256 of the leaf's DER, hexadecimal
+  std::string renewal_id;   // crypto::renewal_id(); empty if it is not known
+  std::uint32_t draw = 0;   // of the live version: where in a window it is renewed, of 2^32 parts
+  struct Window {           // that the CA suggested for renewing it; 0: none
+    Time start{}, end{};
+    std::string explanation{};  // URL
+  };
+  Window window{};
+  Time ask_at{};  // when the CA may be asked for it
 
   int failures = 0;  // in a row
+  Time first_failure{};
   std::string last_error;
   Time last_attempt{};
   Time next_attempt{};  // not before this moment, unless a person asks
@@ -71,6 +81,7 @@ struct VersionRecord {
   std::string order_url;  // of a pending version; empty until the CA has named it
   Time not_before{}, not_after{};
   std::string fingerprint;
+  std::string renewal_id;
 };
 
 // One file of a change to the nginx configuration.
@@ -117,7 +128,8 @@ class Catalog {
 
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
-  // Those whose renewal time has come or that wait to be installed, the first to expire first.
+  // Those whose renewal time has come, about which the CA may be asked, or that wait to be
+  // installed; the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
   // Those with a live version that HAProxy was not yet proven to show from that directory.
   Result<std::vector<CertificateRecord>> certificates_for_haproxy(const std::string& directory);
@@ -139,6 +151,11 @@ class Catalog {
   // The new version is live, what was live is old, and the certificate says so.
   Result<> make_live(std::span<CertificateRecord> certificates,
                      std::span<const VersionRecord> versions);
+
+  // Of the CAs: when each bucket is full again, in milliseconds since 1970 (renew::LimitLedger).
+  using Limits = std::map<std::string, std::int64_t, std::less<>>;
+  Result<Limits> limits();
+  Result<> save_limits(const Limits& limits);
 
   Result<std::int64_t> begin_change(Time at, const std::string& summary,
                                     const std::vector<std::string>& sites);

@@ -62,7 +62,7 @@ TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
   saved("due.example", kNow);
   saved("later.example", kNow + base::Seconds(1));
   const auto unfinished = saved("unfinished.example", kNow + base::Seconds(9));
-  const VersionRecord version{unfinished.id, 1, VersionState::ready, "", {}, {}, ""};
+  const VersionRecord version{unfinished.id, 1, VersionState::ready, "", {}, {}, "", ""};
   ASSERT_TRUE(catalog_.save_versions({&version, 1}));
   std::vector<std::string> names;
   const auto found = *catalog_.certificates_to_look_at(kNow);
@@ -73,10 +73,34 @@ TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
   EXPECT_EQ(catalog_.count()->next_renewal, kNow);
 }
 
+TEST_F(CatalogTest, KeepsWhenToRenew) {
+  CertificateRecord record = saved("a.example", kNow + base::Seconds(9));
+  record.renewal_id = "aYhb.AIdl";
+  record.draw = ~0u;
+  record.window = {kNow, kNow + base::Seconds(5), "https://ca.example/why"};
+  record.ask_at = kNow + base::Seconds(1);
+  record.first_failure = kNow;
+  ASSERT_TRUE(catalog_.save_certificates({&record, 1}));
+  EXPECT_TRUE(catalog_.certificates_to_look_at(kNow)->empty());
+  const auto found = *catalog_.certificates_to_look_at(kNow + base::Seconds(1));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].renewal_id, "aYhb.AIdl");
+  EXPECT_EQ(found[0].draw, ~0u);
+  EXPECT_EQ(found[0].window.end, kNow + base::Seconds(5));
+  EXPECT_EQ(found[0].window.explanation, "https://ca.example/why");
+  EXPECT_EQ(found[0].first_failure, kNow);
+}
+
+TEST_F(CatalogTest, KeepsLimits) {
+  ASSERT_TRUE(catalog_.save_limits({{"x", 5}, {"y", 6}}));
+  ASSERT_TRUE(catalog_.save_limits({{"y", 7}}));
+  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"y", 7}}));
+}
+
 TEST_F(CatalogTest, LetsOneVersionBeLive) {
   auto record = saved("a.example", kNow);
   for (int number : {1, 2}) {
-    const VersionRecord version{record.id, number, VersionState::live, "", {}, {}, "f"};
+    const VersionRecord version{record.id, number, VersionState::live, "", {}, {}, "f", ""};
     record.version = number;
     ASSERT_TRUE(catalog_.make_live({&record, 1}, {&version, 1}));
   }
@@ -116,6 +140,15 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE accounts DROP COLUMN thumbprint;"
                          "ALTER TABLE certificates DROP COLUMN in_haproxy;"
                          "ALTER TABLE certificates DROP COLUMN beside;"
+                         "DROP INDEX certificates_by_question; DROP TABLE limits;"
+                         "ALTER TABLE certificates DROP COLUMN renewal_id;"
+                         "ALTER TABLE certificates DROP COLUMN draw;"
+                         "ALTER TABLE certificates DROP COLUMN window_start;"
+                         "ALTER TABLE certificates DROP COLUMN window_end;"
+                         "ALTER TABLE certificates DROP COLUMN window_explanation;"
+                         "ALTER TABLE certificates DROP COLUMN ask_at;"
+                         "ALTER TABLE certificates DROP COLUMN first_failure;"
+                         "ALTER TABLE versions DROP COLUMN renewal_id;"
                          "PRAGMA user_version=1"));
   }
   auto opened = Catalog::open(path);
@@ -140,7 +173,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 5)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 6)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

@@ -54,6 +54,11 @@ class CaFaults(ManyNamesCase):
                 - datetime.datetime.fromisoformat(found["last_attempt"]))
         return wait.total_seconds()
 
+    def posts(self):
+        """How often each of POSTS was asked."""
+        requests = self.ca.requests()
+        return {resource: requests[resource] for resource in POSTS}
+
     def count_orders(self):
         return self.ca.ledger("SELECT count(*) FROM orders")[0]
 
@@ -102,9 +107,9 @@ class CaFaults(ManyNamesCase):
         """Without faults everything is renewed, by one order each, and then nothing is left to do."""
         self.ca.clear()
         self.assert_renews_all()
-        requests = self.ca.requests()
+        posts = self.posts()
         self.run_everseal("renew")
-        self.assertEqual(self.ca.requests(), requests)
+        self.assertEqual(self.posts(), posts)
 
 
 class Nonces(CaFaults):
@@ -346,10 +351,12 @@ class Refusals(CaFaults):
         for name in ("pair.example", "static.example"):
             self.assertEqual(found[name]["failures"], 1)
             self.assertEqual(self.seconds_to_next_attempt(name), 60)
-        # Not more than five failures of a name an hour: after 1, 10 and 100 minutes.
-        for wait in (600, 6000, DAY):
+        # Not more than five failures of a name an hour: after 1, 10 and 100 minutes, then a day,
+        # more or less.
+        for wait, more_or_less in ((600, 0), (6000, 0), (DAY, DAY / 10)):
             self.run_everseal("secure", "pair.example", "--yes", status=1)
-            self.assertEqual(self.seconds_to_next_attempt("pair.example"), wait)
+            self.assertAlmostEqual(self.seconds_to_next_attempt("pair.example"), wait,
+                                   delta=more_or_less)
         for file in ("sites-available/pair", "sites-available/static", "sites-enabled/app"):
             self.assertEqual(fingerprint()[file], before[file])
         self.assert_https("four.example")
@@ -373,7 +380,8 @@ class Refusals(CaFaults):
         after = self.certificate_files()
         self.assertEqual([name for name in self.names if after[name] != before[name]],
                          ["good.many.example"])
-        self.assert_invariants(new_order=2 * len(self.names), finalize=2 * len(self.names))
+        # What is malformed or unauthorized may be the replacement: these two are ordered as new.
+        self.assert_invariants(new_order=2 * len(self.names) + 2, finalize=2 * len(self.names))
         self.assert_converges()
 
     def test_A27_real_reasons(self):
@@ -442,9 +450,9 @@ class Accounts(CaFaults):
         self.assertIn(new, self.run_everseal("status").out)
         self.assertEqual(self.certificate_files(), before)
         self.assertEqual(self.count_orders(), 2)
-        requests = self.ca.requests()
+        posts = self.posts()
         self.run_everseal("renew")
-        self.assertEqual(self.ca.requests(), requests, "not before its time")
+        self.assertEqual(self.posts(), posts, "not before its time")
         self.run_everseal("renew", "--force", "--yes")
         self.assertEqual(self.ca.ledger("SELECT agreed_terms FROM accounts"), [new])
         self.assertNotEqual(self.certificate_files(), before)

@@ -247,7 +247,7 @@ class Year : public ca::FrontEndTest {
       EXPECT_LT(clock_.now(), site.kept.not_after) << site.kept.names.front() << " had expired";
     }
     if (!action.left_out.empty()) shrunk_++;
-    site.certificate_id = *acme::certificate_id(chain->leaf());
+    site.certificate_id = *crypto::renewal_id(chain->leaf());
     site.order_url.clear();
     renew::enter_version(site.kept, {.names = action.names,
                                      .not_before = chain->leaf().not_before(),

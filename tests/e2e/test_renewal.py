@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""When certificates are renewed: as the CA says (RFC 9773)."""
+
+import contextlib
+import datetime
+import sqlite3
+import time
+import unittest
+
+from harness import sandbox
+from harness.everseal import STATE, Everseal, check_live
+from harness.own_ca_case import WEBROOT, OwnCaCase
+
+_NAME = "plain.example"
+_DAY = datetime.timedelta(days=1)
+
+
+def _at(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Renewal(OwnCaCase):
+    def setUp(self):
+        super().setUp()
+        self.serve_webroot()
+        self.everseal = Everseal(self.ca)
+        self.ca.dns.resolve(_NAME, ["127.0.0.1"], ["::1"])
+        self.run_everseal("issue", "--yes", "-d", f"{_NAME}:{WEBROOT}")
+        self.now = datetime.datetime.now(datetime.timezone.utc)
+
+    def run_everseal(self, *arguments, status=0):
+        result = self.everseal.run(*arguments)
+        self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
+        return result
+
+    def certificate(self):
+        [found] = self.run_everseal("status", "--json").json()["certificates"]
+        return found
+
+    def forget_the_last_question(self):
+        self.change("ask_at = 0")
+
+    def change(self, what):
+        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
+            catalog.execute(f"UPDATE certificates SET {what}")
+
+    def orders(self):
+        """Of each: whether it replaces a certificate."""
+        return self.ca.ledger("SELECT replaces <> '' FROM orders")
+
+    def test_is_inside_the_window_that_the_ca_suggests(self):
+        result = self.run_everseal("renew")
+        self.assertIn("Nothing to do", result.out)
+        moment = datetime.datetime.fromisoformat(self.certificate()["next_renewal"])
+        self.assertLess(self.now + 59 * _DAY, moment)
+        self.assertLess(moment, self.now + 61 * _DAY)
+        self.assertEqual(self.orders(), [0])
+        self.run_everseal("renew")
+        self.forget_the_last_question()
+        self.run_everseal("renew")
+        again = datetime.datetime.fromisoformat(self.certificate()["next_renewal"])
+        self.assertEqual(again, moment, "the same window, the same moment")
+
+    def test_is_at_once_in_an_incident_and_says_what_it_replaces(self):
+        self.ca.manage("/renewal-windows", {"start": _at(self.now - 2 * _DAY),
+                                            "end": _at(self.now - _DAY),
+                                            "explanation_url": "https://localhost:8555/incident",
+                                            "issued_until": self.certificate()["not_before"]})
+        time.sleep(1.1)  # the next certificate begins later than the last one concerned
+        self.run_everseal("renew")
+        self.assertEqual(self.certificate()["version"], 2)
+        self.assertEqual(self.orders(), [0, 1])
+        check_live()
+        self.assertIn("Nothing to do", self.run_everseal("renew").out)
+
+    def test_asks_nothing_of_a_ca_that_is_away_before_anything_is_due(self):
+        self.ca.stop_ca()
+        self.assertIn("Nothing to do", self.run_everseal("renew").out)
+        self.assertIn("Nothing to do", self.run_everseal("renew").out)
+        self.ca.start_ca()
+        self.forget_the_last_question()
+        self.assertIn("Nothing to do", self.run_everseal("renew").out)
+
+    def test_is_not_by_a_clock_that_the_ca_contradicts(self):
+        """As if this machine had been a year ahead: the CA's Date says otherwise."""
+        self.change("renew_at = 1, not_after = 9999999999")
+        self.ca.fault({"resource": "renewal-info",
+                       "headers": {"Date": "Sat, 01 Jan 2022 00:00:00 GMT"}})
+        result = self.run_everseal("renew")
+        self.assertIn("should be 2022-01-01T00:00:00Z", result.err + result.out)
+        self.assertEqual(self.certificate()["version"], 1)
+
+
+if __name__ == "__main__":
+    sandbox.enter()
+    unittest.main(verbosity=2)

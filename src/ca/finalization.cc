@@ -15,9 +15,6 @@
 namespace everseal::ca {
 namespace {
 
-// As Let's Encrypt: clients whose clocks are behind take the certificate, too.
-constexpr base::Seconds kBackdating = std::chrono::hours(1);
-
 std::unexpected<Refusal> bad_request(std::string detail) {
   return refuse(400, "badCSR", std::move(detail));
 }

@@ -11,7 +11,6 @@ namespace everseal::ca {
 namespace {
 
 constexpr base::Seconds kLife = std::chrono::days(90);
-constexpr base::Seconds kBackdating = std::chrono::hours(1);
 
 // Names and certificate of one file belong together, or it is made anew: so the certificate's own
 // names are not compared but those that it was made for, in a line of the file.

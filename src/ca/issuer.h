@@ -15,6 +15,10 @@
 
 namespace everseal::ca {
 
+// How long before it is issued a certificate's life begins, as at Let's Encrypt: clients whose
+// clocks are behind take it, too.
+inline constexpr base::Seconds kBackdating = std::chrono::hours(1);
+
 // What is to be in a leaf. Names and key have been judged by others.
 struct LeafRequest {
   std::string public_key_der{};  // SubjectPublicKeyInfo

@@ -70,7 +70,8 @@ Checked<> Management::set_window(const std::string& body) {
   if (serial)
     TRY(ledger_.set_renewal_window(*serial, window));
   else
-    TRY(ledger_.set_renewal_window_of_all(TRY(read_time(from, "issued_until")), window));
+    TRY(ledger_.set_renewal_window_of_all(TRY(read_time(from, "issued_until")) - kBackdating,
+                                          window));
   return {};
 }
 

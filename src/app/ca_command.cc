@@ -68,7 +68,7 @@ Result<Output> execute(const CaCommand& command, const jobs::Environment& enviro
   ca::Service service =
       TRY(ca::Service::open(environment.files, environment.clock, std::move(options)));
   announce(command, service);
-  service.run(jobs::stop_requested);
+  TRY(service.run(jobs::stop_requested));
   Output output;
   output.bytes = "";  // all is said
   return output;

@@ -57,7 +57,9 @@ using base::ErrorKind;
 using base::Result;
 }  // namespace everseal
 
-// The value of a Result, or return its failure from the function around it. May be nested.
+// The value of a Result, or return its failure from the function around it. May be nested. Not in
+// the braces of an aggregate behind a member that owns memory: g++ does not destroy what it has
+// made of it by then.
 #define TRY(...) EVERSEAL_TRY_COUNTED(__COUNTER__, __VA_ARGS__)
 #define EVERSEAL_TRY_COUNTED(count, ...) EVERSEAL_TRY_NAMED(count, __VA_ARGS__)
 #define EVERSEAL_TRY_NAMED(count, ...)                        \

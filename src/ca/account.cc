@@ -127,10 +127,9 @@ Answered new_account(Context& context, const Call& call) {
   if (TRY(payload.flag("onlyReturnExisting")))
     return refuse(400, "accountDoesNotExist", "there is no account of this key");
 
-  Account made{.jwk = call.key->jwk(),
-               .thumbprint = call.key->thumbprint(),
-               .contacts = TRY(read_contacts(payload)),
-               .created_at = call.now};
+  Account made{
+      .jwk = call.key->jwk(), .thumbprint = call.key->thumbprint(), .created_at = call.now};
+  made.contacts = TRY(read_contacts(payload));
   made.external_account = TRY(read_binding(context.policy, call, payload));
   TRY(accept_terms(context, payload, made));
   if (made.agreed_terms != context.policy.terms_of_service)

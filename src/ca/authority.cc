@@ -19,7 +19,9 @@ constexpr base::Seconds kClockSkew = std::chrono::hours(1);  // of clients, towa
 constexpr std::string_view kOrganization = "Everseal";
 
 Result<PrivateKey> read_key_file(const FileSystem& files, const std::string& path) {
-  return PrivateKey::read(TRY(files.open(path)), fmt::format("read {}", path));
+  PrivateKey key = TRY(PrivateKey::read(TRY(files.open(path)), fmt::format("read {}", path)));
+  if (key.type() == crypto::KeyType::ecdsa_p256) return key;
+  return base::invalid(fmt::format("{}: not an ECDSA P-256 key", path));
 }
 
 // A key without a certificate is left by a run that was killed.
@@ -34,7 +36,7 @@ Result<PrivateKey> read_or_make_key(FileSystem& files, const std::string& path) 
   return key;
 }
 
-Result<Certificate> read_certificate(const FileSystem& files, const std::string& path) {
+Result<Certificate> read_certificate(const FileReader& files, const std::string& path) {
   return base::within(path, Certificate::from_pem(TRY(files.read(path))));
 }
 
@@ -71,24 +73,23 @@ x509::Certificate authority_certificate(const std::string& public_key, Time now,
   return content;
 }
 
-Result<std::string> self_signed(const PrivateKey& key, std::string_view id, Time now) {
+Result<std::string> self_signed(PrivateKey key, std::string_view id, Time now) {
   const std::string public_key = key.public_key_der();
   auto content = authority_certificate(public_key, now, kRootLife);
   content.subject = content.issuer = subject_of("Root", id, public_key);
   content.extensions += x509::authority();
-  return x509::sign_certificate(content, key);
+  return x509::sign_certificate(content, OwnKey(std::move(key)));
 }
 
-Result<std::string> certified(const PrivateKey& key, std::string_view id, const Root& root,
-                              const PrivateKey& root_key, Time now) {
-  const std::string public_key = key.public_key_der();
+Result<std::string> certified(const std::string& public_key, std::string_view id, const Root& root,
+                              PrivateKey root_key, Time now) {
   auto content = authority_certificate(public_key, now, kIntermediateLife);
   content.not_after = std::min(content.not_after, root.certificate().not_after());
   content.subject = subject_of("CA", id, public_key);
   content.issuer = root.certificate().subject_der();
   content.extensions += x509::lowest_authority() + x509::server_authentication() +
                         x509::authority_key_identifier(root.certificate().subject_key_id());
-  return x509::sign_certificate(content, root_key);
+  return x509::sign_certificate(content, OwnKey(std::move(root_key)));
 }
 
 std::string key_path(const std::string& directory, const std::string& name) {
@@ -113,8 +114,9 @@ Result<Certificate> read_or_certify(FileSystem& files, const std::string& direct
                                     const std::string& id, const Root& root, Time now) {
   auto there = read_certificate(files, path);
   if (there || there.error().kind != ErrorKind::not_found) return there;
-  const PrivateKey root_key = TRY(root.read_key(files, directory));
-  return write_certificate(files, path, TRY(certified(key, id, root, root_key, now)));
+  PrivateKey root_key = TRY(root.read_key(files, directory));
+  return write_certificate(
+      files, path, TRY(certified(key.public_key_der(), id, root, std::move(root_key), now)));
 }
 
 Result<> check_match(const Certificate& certificate, const PrivateKey& key,
@@ -131,9 +133,14 @@ Result<Root> Root::open(FileSystem& files, const std::string& directory, const s
   auto there = read_certificate(files, path);
   if (there) return Root(name, *std::move(there));
   if (there.error().kind != ErrorKind::not_found) return std::unexpected(there.error());
-  const PrivateKey key = TRY(read_or_make_key(files, key_path(directory, name)));
+  PrivateKey key = TRY(read_or_make_key(files, key_path(directory, name)));
   const std::string_view id = std::string_view(name).substr(name.find('-') + 1);
-  return Root(name, TRY(write_certificate(files, path, TRY(self_signed(key, id, now)))));
+  return Root(name, TRY(write_certificate(files, path, TRY(self_signed(std::move(key), id, now)))));
+}
+
+Result<Root> Root::read(const FileReader& files, const std::string& directory,
+                        const std::string& name) {
+  return Root(name, TRY(read_certificate(files, certificate_path(directory, name))));
 }
 
 Result<PrivateKey> Root::read_key(const FileSystem& files, const std::string& directory) const {
@@ -143,14 +150,15 @@ Result<PrivateKey> Root::read_key(const FileSystem& files, const std::string& di
   return key;
 }
 
-Intermediate::Intermediate(std::string id, PrivateKey key, std::vector<Certificate> certificates)
+Intermediate::Intermediate(std::string id, std::shared_ptr<const SigningKey> key,
+                           std::vector<Certificate> certificates)
     : id_(std::move(id)),
       key_(std::move(key)),
       certificates_(std::move(certificates)),
       subject_(certificates_.front().subject_der()),
       key_identifier_(certificates_.front().subject_key_id()) {}
 
-bool Intermediate::exists(const FileSystem& files, const std::string& directory,
+bool Intermediate::exists(const FileReader& files, const std::string& directory,
                           const std::string& id) {
   return base::exists(files, certificate_path(directory, intermediate_name(id)));
 }
@@ -166,7 +174,16 @@ Result<Intermediate> Intermediate::open(FileSystem& files, const std::string& di
                         TRY(read_or_certify(files, directory, path, key, id, roots[i], now)));
     TRY(check_match(certificates.front(), key, path));
   }
-  return Intermediate(id, std::move(key), std::move(certificates));
+  return Intermediate(id, std::make_shared<OwnKey>(std::move(key)), std::move(certificates));
+}
+
+Result<Intermediate> Intermediate::read(const FileReader& files, const std::string& directory,
+                                        const std::string& id, const std::vector<Root>& roots,
+                                        const KeySource& keys) {
+  std::vector<Certificate> certificates;
+  for (std::size_t i = 0; i < roots.size(); i++)
+    certificates.push_back(TRY(read_certificate(files, path_by_root(directory, id, roots, i))));
+  return Intermediate(id, keys(id), std::move(certificates));
 }
 
 }  // namespace everseal::ca

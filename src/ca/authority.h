@@ -1,6 +1,8 @@
 // The keys and certificates of the CA itself, in files.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/result.h"
+#include "ca/signing_key.h"
 #include "crypto/certificate.h"
 #include "crypto/private_key.h"
 
@@ -22,6 +25,10 @@ class Root {
   // invalid (they are not what was written).
   static Result<Root> open(FileSystem& files, const std::string& directory, const std::string& name,
                            Time now);
+
+  // Without making it.
+  static Result<Root> read(const FileReader& files, const std::string& directory,
+                           const std::string& name);
 
   const crypto::Certificate& certificate() const { return certificate_; }
   const std::string& name() const { return name_; }
@@ -37,6 +44,9 @@ class Root {
   crypto::Certificate certificate_;
 };
 
+// Gives the key of an intermediate, by its id.
+using KeySource = std::function<std::shared_ptr<const SigningKey>(const std::string& id)>;
+
 // What signs leaves, CRLs and OCSP responses: one key, certified by every root.
 class Intermediate {
  public:
@@ -45,11 +55,16 @@ class Intermediate {
   static Result<Intermediate> open(FileSystem& files, const std::string& directory,
                                    const std::string& id, const std::vector<Root>& roots, Time now);
 
+  // Reads its certificates; the key comes from `keys`.
+  static Result<Intermediate> read(const FileReader& files, const std::string& directory,
+                                   const std::string& id, const std::vector<Root>& roots,
+                                   const KeySource& keys);
+
   // Whether open() would find it whole.
-  static bool exists(const FileSystem& files, const std::string& directory, const std::string& id);
+  static bool exists(const FileReader& files, const std::string& directory, const std::string& id);
 
   const std::string& id() const { return id_; }  // "1", "2", …: part of URLs
-  const crypto::PrivateKey& key() const { return key_; }
+  const SigningKey& key() const { return *key_; }
 
   // One by each root, in their order; never empty.
   const std::vector<crypto::Certificate>& certificates() const { return certificates_; }
@@ -61,11 +76,11 @@ class Intermediate {
   const std::string& key_identifier() const { return key_identifier_; }  // bytes
 
  private:
-  Intermediate(std::string id, crypto::PrivateKey key,
+  Intermediate(std::string id, std::shared_ptr<const SigningKey> key,
                std::vector<crypto::Certificate> certificates);
 
   std::string id_;
-  crypto::PrivateKey key_;
+  std::shared_ptr<const SigningKey> key_;
   std::vector<crypto::Certificate> certificates_;
   std::string subject_, key_identifier_;
 };

@@ -21,7 +21,8 @@ using Answer = StrangerInThread::Answer;
 constexpr const char* kPath = "/.well-known/acme-challenge/token";
 
 StrangerInThread::Tls any_certificate() {
-  const auto key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
+  auto key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
+  const std::string pem = key.to_pem();
   const auto now = base::real_clock().now();
   x509::Certificate content{.serial = "\x01",
                             .issuer = x509::name("", "other.example"),
@@ -30,8 +31,9 @@ StrangerInThread::Tls any_certificate() {
                             .not_after = now - std::chrono::days(2),
                             .public_key = key.public_key_der(),
                             .extensions = x509::end_entity()};
-  const auto certificate = *crypto::Certificate::from_der(*x509::sign_certificate(content, key));
-  return {.certificate_pem = certificate.pem(), .key_pem = key.to_pem()};
+  const auto certificate =
+      *crypto::Certificate::from_der(*x509::sign_certificate(content, OwnKey(std::move(key))));
+  return {.certificate_pem = certificate.pem(), .key_pem = pem};
 }
 
 class Http01Test : public ValidationTest {

@@ -91,6 +91,18 @@ Result<Issuer> Issuer::open(FileSystem& files, const std::string& directory, Tim
   return Issuer(std::move(roots), std::move(intermediates));
 }
 
+Result<Issuer> Issuer::read(const FileReader& files, const std::string& directory,
+                            const KeySource& keys) {
+  std::vector<Root> roots;
+  for (std::size_t i = 1; i <= kRoots; i++)
+    roots.push_back(TRY(Root::read(files, directory, fmt::format("root-{}", i))));
+  std::vector<Intermediate> all;
+  for (std::string id = intermediate_id(0); Intermediate::exists(files, directory, id);
+       id = intermediate_id(all.size()))
+    all.push_back(TRY(Intermediate::read(files, directory, id, roots, keys)));
+  return Issuer(std::move(roots), std::move(all));
+}
+
 // The serial is random: its digest says at random which it is, and the same for the same.
 const Intermediate& Issuer::choose(std::string_view serial) const {
   const auto which = static_cast<unsigned char>(crypto::sha256(serial).front()) % kActive;

@@ -47,6 +47,10 @@ class Issuer {
   // certificates that are not ours).
   static Result<Issuer> open(FileSystem& files, const std::string& directory, Time now);
 
+  // The same without making anything, and with the keys from `keys`.
+  static Result<Issuer> read(const FileReader& files, const std::string& directory,
+                             const KeySource& keys);
+
   // Signs with one of the youngest two intermediates, whichever the serial falls on. Errors:
   // invalid (no name, an address that is none, an impossible serial, a life that is longer than the
   // intermediates'), internal.

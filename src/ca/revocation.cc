@@ -117,9 +117,9 @@ Answered revocation_list(Context& context, const Call& call) {
   if (std::ranges::find(context.issuer.intermediates(), issuer, &Intermediate::id) ==
       context.issuer.intermediates().end())
     return no_such("revocation list");
-  return http::Response{.status = 200,
-                        .headers = {{"Content-Type", "application/pkix-crl"}},
-                        .body = TRY(list_of(context, issuer, call.now))->der};
+  const SignedList& list = *TRY(list_of(context, issuer, call.now));
+  return http::Response{
+      .status = 200, .headers = {{"Content-Type", "application/pkix-crl"}}, .body = list.der};
 }
 
 Answered ocsp(Context& context, const Call& call) {

@@ -34,8 +34,8 @@ Result<std::string> sign_revocation_list(const RevocationList& list, const Inter
       x509::authority_key_identifier(issuer.key_identifier()) +
       x509::extension("2.5.29.20", Weight::normal, der::integer(list.number));
   return x509::sign(
-      der::sequence(der::integer(kVersion2) + x509::signature_algorithm(issuer.key()) +
-                    issuer.subject() + der::time(list.this_update) + der::time(list.next_update) +
+      der::sequence(der::integer(kVersion2) + x509::signature_algorithm() + issuer.subject() +
+                    der::time(list.this_update) + der::time(list.next_update) +
                     TRY(entries(list.certificates)) + der::tagged(0, der::sequence(extensions))),
       issuer.key());
 }

@@ -9,6 +9,7 @@
 #include "base/file_lock.h"
 #include "ca/front_end.h"
 #include "ca/https_certificate.h"
+#include "ca/key_process.h"
 #include "ca/management.h"
 #include "ca/validation_authority.h"
 #include "dns/ares_resolver.h"
@@ -72,19 +73,25 @@ class Service::State {
     options.validation.caa_identities = options.policy.caa_identities;
     TRY(base::make_directories(files, options.state, 0700));
     auto lock = TRY(lock_state(files, options.state));
+    auto keys =
+        TRY(KeyProcess::start(files, base::join_path(options.state, "authority"), clock.now()));
+    auto issuer = TRY(keys.issuer());
     auto ledger = TRY(Ledger::open(base::join_path(options.state, "ledger.db")));
-    auto issuer =
-        TRY(Issuer::open(files, base::join_path(options.state, "authority"), clock.now()));
     auto resolver = TRY(within("--resolver", dns::AresResolver::open(options.resolver)));
     std::unique_ptr<State> state(new State(files, clock, std::move(options), std::move(lock),
-                                           std::move(ledger), std::move(issuer),
+                                           std::move(keys), std::move(issuer), std::move(ledger),
                                            std::move(resolver)));
     TRY(state->begin());
     return state;
   }
 
-  void run(const std::atomic<bool>& stop) {
-    while (!stop) turn();
+  Result<> run(const std::atomic<bool>& stop) {
+    while (!stop) {
+      turn();
+      if (!keys_.is_alive())
+        return base::transient("the process that holds the CA's keys has ended");
+    }
+    return {};
   }
 
   std::string directory_url;
@@ -93,13 +100,14 @@ class Service::State {
 
  private:
   State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileDescriptor lock,
-        Ledger ledger, Issuer issuer, std::unique_ptr<dns::Resolver> resolver)
+        KeyProcess keys, Issuer issuer, Ledger ledger, std::unique_ptr<dns::Resolver> resolver)
       : files_(files),
         clock_(clock),
         options_(std::move(options)),
         lock_(std::move(lock)),
-        ledger_(std::move(ledger)),
+        keys_(std::move(keys)),
         issuer_(std::move(issuer)),
+        ledger_(std::move(ledger)),
         resolver_(std::move(resolver)),
         validator_(options_.validation, *resolver_) {}
 
@@ -112,6 +120,7 @@ class Service::State {
     if (!options_.management.empty()) listen.push_back(options_.management);
     server_.emplace(TRY(http::TlsServer::listen(listen, {https_file(), https_file()})));
     server_->watch(validator_.event());
+    server_->watch(keys_.watched());
     addresses = server_->addresses();
     if (!options_.management.empty()) addresses.pop_back();
     const std::string host = host_of(options_, *server_);
@@ -187,8 +196,9 @@ class Service::State {
   const Clock& clock_;
   const ServiceOptions options_;
   base::FileDescriptor lock_;
-  Ledger ledger_;
+  KeyProcess keys_;
   Issuer issuer_;
+  Ledger ledger_;
   std::unique_ptr<dns::Resolver> resolver_;
   ValidationAuthority validator_;
   std::optional<FrontEnd> front_end_;
@@ -210,6 +220,6 @@ const std::string& Service::directory_url() const { return state_->directory_url
 const std::string& Service::root_file() const { return state_->root_file; }
 const std::vector<std::string>& Service::addresses() const { return state_->addresses; }
 
-void Service::run(const std::atomic<bool>& stop) { state_->run(stop); }
+Result<> Service::run(const std::atomic<bool>& stop) { return state_->run(stop); }
 
 }  // namespace everseal::ca

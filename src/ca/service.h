@@ -31,7 +31,8 @@ struct ServiceOptions {
 // The files of its directory are described in docs/formats.md. SIGPIPE must be ignored.
 class Service {
  public:
-  // Takes the directory's lock, makes what is missing in it, listens. Errors: transient (another
+  // Takes the directory's lock, makes what is missing in it, listens. To be called while there is
+  // one thread. Errors: transient (another
   // process has the directory, an address is taken), invalid (what was given), those of files.
   static Result<Service> open(FileSystem& files, const Clock& clock, ServiceOptions options);
   Service(Service&&) noexcept;
@@ -41,8 +42,9 @@ class Service {
   const std::string& root_file() const;  // what clients trust, PEM
   const std::vector<std::string>& addresses() const;
 
-  // Serves until `stop` is true, at most a moment longer.
-  void run(const std::atomic<bool>& stop);
+  // Serves until `stop` is true, at most a moment longer. Errors: transient (the process that holds
+  // the keys is gone).
+  Result<> run(const std::atomic<bool>& stop);
 
  private:
   class State;

@@ -39,8 +39,9 @@ class TlsAlpn01Test : public ValidationTest {
                               .not_after = base::real_clock().now() + std::chrono::hours(1),
                               .public_key = key_.public_key_der(),
                               .extensions = extensions};
+    const std::string pem = (issuer ? *issuer : key_).to_pem();
     return *crypto::Certificate::from_der(
-        *x509::sign_certificate(content, issuer ? *issuer : key_));
+        *x509::sign_certificate(content, OwnKey(*crypto::PrivateKey::from_pem(pem))));
   }
 
   std::string fault(const std::string& extensions) const {

@@ -36,27 +36,15 @@ std::string access_description(std::string_view object_identifier, std::string_v
 
 }  // namespace
 
-const std::string& signature_algorithm(const crypto::PrivateKey& key) {
+const std::string& signature_algorithm() {
   static const std::string sha256_with_ecdsa =
       der::sequence(der::object_identifier("1.2.840.10045.4.3.2"));
-  static const std::string sha384_with_ecdsa =
-      der::sequence(der::object_identifier("1.2.840.10045.4.3.3"));
-  static const std::string sha256_with_rsa =
-      der::sequence(der::object_identifier("1.2.840.113549.1.1.11") + der::null());
-  switch (key.type()) {
-    case crypto::KeyType::ecdsa_p256:
-      return sha256_with_ecdsa;
-    case crypto::KeyType::ecdsa_p384:
-      return sha384_with_ecdsa;
-    default:
-      return sha256_with_rsa;
-  }
+  return sha256_with_ecdsa;
 }
 
-Result<std::string> sign(std::string_view content, const crypto::PrivateKey& key) {
-  const std::string signature = TRY(key.sign_der(content));
-  return der::sequence(
-      concatenated({content, signature_algorithm(key), der::bit_string(signature)}));
+Result<std::string> sign(std::string_view content, const SigningKey& key) {
+  const std::string signature = TRY(key.sign(content));
+  return der::sequence(concatenated({content, signature_algorithm(), der::bit_string(signature)}));
 }
 
 std::string name(std::string_view organization, std::string_view common_name) {
@@ -126,13 +114,12 @@ std::string authority_information(std::string_view issuer_url, std::string_view 
 }
 
 // RFC 5280 §4.1.
-Result<std::string> sign_certificate(const Certificate& certificate,
-                                     const crypto::PrivateKey& key) {
+Result<std::string> sign_certificate(const Certificate& certificate, const SigningKey& key) {
   constexpr std::uint64_t kVersion3 = 2;
   return sign(
       der::sequence(concatenated(
           {der::tagged(0, der::integer(kVersion3)), der::integer(certificate.serial),
-           signature_algorithm(key), certificate.issuer,
+           signature_algorithm(), certificate.issuer,
            der::sequence(der::time(certificate.not_before) + der::time(certificate.not_after)),
            certificate.subject, certificate.public_key,
            der::tagged(3, der::sequence(certificate.extensions))})),

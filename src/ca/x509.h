@@ -8,16 +8,16 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "crypto/private_key.h"
+#include "ca/signing_key.h"
 
 namespace everseal::ca::x509 {
 
-// The AlgorithmIdentifier of what `key` signs with (RFC 5758 §3.2, RFC 4055 §5).
-const std::string& signature_algorithm(const crypto::PrivateKey& key);
+// The AlgorithmIdentifier of ECDSA with SHA-256 (RFC 5758 §3.2).
+const std::string& signature_algorithm();
 
 // SEQUENCE { `content`, algorithm, signature }: the outer form of certificates, CRLs and OCSP
-// responses. Errors: internal.
-Result<std::string> sign(std::string_view content, const crypto::PrivateKey& key);
+// responses. Errors: those of the key.
+Result<std::string> sign(std::string_view content, const SigningKey& key);
 
 // A Name; an empty part is left out.
 std::string name(std::string_view organization, std::string_view common_name);
@@ -62,6 +62,6 @@ struct Certificate {
   std::string public_key{};        // SubjectPublicKeyInfo
   std::string extensions{};
 };
-Result<std::string> sign_certificate(const Certificate& certificate, const crypto::PrivateKey& key);
+Result<std::string> sign_certificate(const Certificate& certificate, const SigningKey& key);
 
 }  // namespace everseal::ca::x509

@@ -2,10 +2,12 @@
 """`everseal ca` as a program, with our own client."""
 
 import json
+import os
+import signal
 import unittest
 import urllib.request
 
-from harness import Nginx, OwnCa, OwnCaCase, Sites, sandbox, visitor
+from harness import Nginx, OwnCa, OwnCaCase, Sites, processes, sandbox, visitor
 from harness.everseal import Everseal
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import CHALLENGES, WEBROOT
@@ -105,6 +107,28 @@ class TheCommand(OwnCaCase):
         for path in self.ca.state.rglob("*"):
             if path.suffix == ".key" or path.name == "https.pem" or path.name.startswith("ledger"):
                 self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+
+    def test_keys_are_in_a_process_that_does_nothing_but_sign(self):
+        """And the roots' in none, once the intermediates are made."""
+        self.ca.stop_ca()
+        self.ca.start_ca()
+        [holder] = processes.children(self.ca.pid)
+        memory = {pid: processes.memory(pid) for pid in (holder, self.ca.pid)}
+        for path in (self.ca.state / "authority").glob("*.key"):
+            having = {pid for pid in memory
+                      if any(form in memory[pid] for form in processes.key_material(path))}
+            self.assertEqual(having, {holder} if path.name.startswith("intermediate") else set())
+        status = processes.status(holder)
+        self.assertEqual((status["CapEff"], status["NoNewPrivs"], status["Seccomp"]),
+                         (["0" * 16], ["1"], ["2"]))
+        self.assertEqual(len(os.listdir(f"/proc/{holder}/fd")), 4)
+
+    def test_ends_when_its_keys_are_gone(self):
+        os.kill(processes.children(self.ca.pid)[0], signal.SIGKILL)
+        sandbox.wait_until("the CA has ended", lambda: not processes.lives(self.ca.pid))
+        self.assertEqual(self.ca.stop_ca(), 1)
+        self.assertIn("the process that holds the CA's keys has ended", self.ca.log())
+        self.ca.start_ca()
 
     def test_keeps_its_roots(self):
         root = self.ca.bundle.read_text()

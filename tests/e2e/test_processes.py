@@ -68,9 +68,9 @@ class Processes(MachineCase):
                     lambda: self.issue("--key-type", kind))
                 self.assertEqual(ROLES | {"monitor"}, {role for role, _, _ in seen})
                 live = STATE / "live/static.example"
-                self.assert_absent(key_material(live / "privkey.pem"), seen,
+                self.assert_absent(processes.key_material(live / "privkey.pem"), seen,
                                    but={"keeper"})
-                account = key_material(next(STATE.glob("accounts/*/key.pem")))
+                account = processes.key_material(next(STATE.glob("accounts/*/key.pem")))
                 self.assert_absent(account, seen, but={"keeper"})
                 keeper = [memory for role, _, memory in seen if role == "keeper"]
                 self.assertTrue(all(any(part in memory for part in account)
@@ -97,9 +97,9 @@ exec /usr/sbin/nginx "$@"
         out, err = running.communicate(timeout=60)
         self.assertEqual(0, running.returncode, out + err)
         self.assert_https("static.example")
-        certificate = key_material(STATE / "live/static.example/privkey.pem")
+        certificate = processes.key_material(STATE / "live/static.example/privkey.pem")
         self.assert_absent(certificate, seen)
-        self.assert_absent(key_material(next(STATE.glob("accounts/*/key.pem"))), seen,
+        self.assert_absent(processes.key_material(next(STATE.glob("accounts/*/key.pem"))), seen,
                            but={"keeper"})
 
     def assert_absent(self, material, seen, but=()):
@@ -282,27 +282,11 @@ exec /usr/sbin/nginx "$@"
 
         self.look(watch, run)
         self.assertLessEqual({"keeper", "net"}, {role for role, _, _ in seen})
-        self.assert_absent(key_material(next(state.glob("accounts/*/key.pem"))), seen,
+        self.assert_absent(processes.key_material(next(state.glob("accounts/*/key.pem"))), seen,
                            but={"keeper"})
 
 
 # ---- What to look for and how.
-
-def key_material(path):
-    """The forms in which a private key may lie in memory, each at least 16 bytes."""
-    text = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], check=True,
-                          capture_output=True, text=True).stdout
-    numbers = [bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0") for _, digits in re.findall(
-        r"^(priv|privateExponent|prime1|prime2|exponent1|exponent2|coefficient):\s*\n"
-        r"((?:\s+[0-9a-f:]+\n)+)", text, re.M)]
-    if not numbers:
-        raise AssertionError(f"no private numbers in {path}")
-    lines = path.read_text().splitlines()[1:-1]
-    # Of base64 the part that holds the number, not the algorithm's name at the beginning.
-    written = ["".join(lines)[52:72], lines[len(lines) // 2][24:48]]
-    return [form for number in numbers
-            for form in (number[-24:], number[::-1][:24])] + [each.encode() for each in written]
-
 
 def resource_limit(pid, name, column):
     for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines():

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import subprocess
 
 from .everseal import binary
 
@@ -57,6 +58,27 @@ def memory(pid):
                 file.seek(int(begin, 16))
                 parts.append(file.read(int(end, 16) - int(begin, 16)))
     return b"\n".join(parts)
+
+
+def key_material(path):
+    """The forms in which a private key may lie in memory, each at least 16 bytes."""
+    text = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], check=True,
+                          capture_output=True, text=True).stdout
+    numbers = [bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0") for _, digits in re.findall(
+        r"^(priv|privateExponent|prime1|prime2|exponent1|exponent2|coefficient):\s*\n"
+        r"((?:\s+[0-9a-f:]+\n)+)", text, re.M)]
+    if not numbers:
+        raise AssertionError(f"no private numbers in {path}")
+    lines = path.read_text().splitlines()[1:-1]
+    # Of base64 the part that holds the number, not the algorithm's name at the beginning.
+    written = ["".join(lines)[52:72], lines[len(lines) // 2][24:48]]
+    return [form for number in numbers
+            for form in (number[-24:], number[::-1][:24])] + [each.encode() for each in written]
+
+
+def children(pid):
+    return [int(word) for word in
+            pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _all():

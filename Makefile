@@ -26,6 +26,7 @@ demo: build-release deps-test
 	@demo/run
 
 test: build-release build-dev build-fuzz deps-test
+	@cmake --build --preset release --parallel $(JOBS) --target year_test
 	@ctest --test-dir build/dev --parallel $(TEST_JOBS) --output-on-failure
 
 bench: build-release

@@ -289,6 +289,11 @@ TEST_F(OcspTest, AnswersForWhatItIssued) {
 
 TEST_F(OcspTest, RefusesQuestionsThatAreNotForIt) {
   EXPECT_EQ(base::hex(answer("nonsense")), "30030a0101");
+  // A digest's parameters that OpenSSL reads and cannot write.
+  const std::string unwritable = *base::decode_base64url(
+      "MGgwZjA_MD0wOzAJBgUrDgMCGiAABBRCTvM2bYsX5PmGXqeEn-ECutGoLgQU6sIkMTaGi7GTE-om7uAm42iqVxACAhAC"
+      "oiMwITAfBgkpBgEFBQcwAQIEEgQQlY5eGNdKJKuaEbnHzLNijg");
+  EXPECT_EQ(base::hex(answer(unwritable)), "30030a0101");
   const std::string about_root =
       crypto::make_ocsp_request(intermediate_, issuer_.roots().front().certificate());
   EXPECT_EQ(base::hex(answer(about_root)), "30030a0106");

@@ -57,8 +57,12 @@ Result<OcspRequest> parse_ocsp_request(std::string_view der) {
     return base::invalid("not an OCSP request");
   OcspRequest result;
   for (int i = 0; i < count; i++) {
-    result.questions.emplace_back(
-        OCSP_CERTID_dup(OCSP_onereq_get0_id(OCSP_request_onereq_get0(request.get(), i))));
+    OCSP_CERTID* const id =
+        OCSP_CERTID_dup(OCSP_onereq_get0_id(OCSP_request_onereq_get0(request.get(), i)));
+    ERR_clear_error();
+    // What OpenSSL reads it cannot always write, and it copies by writing.
+    if (!id) return base::invalid("not an OCSP request");
+    result.questions.emplace_back(id);
   }
   result.nonce = nonce_of(request.get());
   if (result.nonce.size() > kMostNonceBytes) return base::invalid("a nonce of too many bytes");

@@ -80,7 +80,7 @@ const std::string& name_of(const Expectation& expectation) {
 
 Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience) {
   const pid_t master = TRY(instance.master());
-  const std::vector<pid_t> before = TRY(instance.workers(master));
+  const std::vector<pid_t> before = TRY(instance.children(master));
   const auto is_new = [&](pid_t pid) { return !std::ranges::binary_search(before, pid); };
   const ErrorLog log(instance.error_log_path(), master);
   TRY(instance.reload());

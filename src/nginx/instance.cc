@@ -201,18 +201,24 @@ Result<> Instance::reload() const {
   return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
 }
 
-Result<std::vector<pid_t>> Instance::workers(pid_t master) const {
-  std::vector<pid_t> workers;
+Result<std::vector<pid_t>> Instance::children(pid_t master) const {
+  std::vector<pid_t> children;
   for (const std::string& name : TRY(reader_->list("/proc"))) {
     pid_t pid = 0;
-    auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
-    if (parent_of(*reader_, name) != master) continue;
-    std::string title = process_title(*reader_, pid);
-    bool leaving = title.contains("shutting down");
-    if (title.starts_with("nginx: worker process") && !leaving) workers.push_back(pid);
+    if (parent_of(*reader_, name) == master) children.push_back(pid);
   }
-  std::ranges::sort(workers);
+  std::ranges::sort(children);
+  return children;
+}
+
+Result<std::vector<pid_t>> Instance::workers(pid_t master) const {
+  std::vector<pid_t> workers = TRY(children(master));
+  std::erase_if(workers, [&](pid_t pid) {
+    const std::string title = process_title(*reader_, pid);
+    return !title.starts_with("nginx: worker process") || title.contains("shutting down");
+  });
   return workers;
 }
 

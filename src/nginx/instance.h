@@ -55,7 +55,11 @@ class Instance {
   // Sends SIGHUP to the master. Errors: those of master(); rejected by sudo.
   Result<> reload() const;
 
-  // The pids of that master's workers, sorted. Errors: those of listing /proc.
+  // The pids of all children of that master, sorted: also of a worker that has not yet named
+  // itself. Errors: those of listing /proc.
+  Result<std::vector<pid_t>> children(pid_t master) const;
+
+  // Of those the workers that are not shutting down. Errors: as above.
   Result<std::vector<pid_t>> workers(pid_t master) const;
 
  private:

@@ -20,7 +20,7 @@ from harness import Authority, Nginx, OwnCa, sandbox
 from harness.everseal import binary
 
 LOAD = pathlib.Path(binary()).parent / "bench/ca_load"
-PATIENCE = 100  # seconds, for one run of the client
+PATIENCE = 30  # seconds, for one run of the client
 
 
 class Side:

@@ -47,13 +47,6 @@ Result<Certificate> write_certificate(FileSystem& files, const std::string& path
   return certificate;
 }
 
-// 127 random bits: positive, and not to be guessed (RFC 5280 §4.1.2.2).
-std::string random_serial() {
-  std::string bytes = crypto::random_bytes(16);
-  bytes.front() = static_cast<char>((bytes.front() & 0x7F) | 0x40);
-  return bytes;
-}
-
 // No two CAs have the same: trust stores tell them by it. "Everseal Root 1 3f9a2c".
 std::string subject_of(std::string_view role, std::string_view id, std::string_view public_key) {
   const std::string mark = base::hex(x509::key_identifier(public_key)).substr(0, 6);
@@ -64,7 +57,7 @@ std::string subject_of(std::string_view role, std::string_view id, std::string_v
 x509::Certificate authority_certificate(const std::string& public_key, Time now,
                                         base::Seconds life) {
   x509::Certificate content;
-  content.serial = random_serial();
+  content.serial = x509::random_serial(crypto::random_bytes);
   content.not_before = now - kClockSkew;
   content.not_after = content.not_before + life - base::Seconds(1);
   content.public_key = public_key;

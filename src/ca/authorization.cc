@@ -155,8 +155,7 @@ Checked<Authorization> find_or_make_authorization(Context& context, const Call& 
 Answered new_authorization(Context& context, const Call& call) {
   const Object payload = TRY(Object::parse(call.payload));
   const Profile& profile = context.policy.profiles.front();
-  const auto names = TRY(read_identifiers(
-      profile, fmt::format(R"({{"identifiers":[{}]}})", TRY(payload.object_text("identifier")))));
+  const auto names = TRY(read_identifiers(profile, {TRY(payload.object("identifier"))}));
   if (names.front().starts_with("*."))
     return malformed("a wildcard cannot be authorized before it is ordered");
   const Authorization found =

@@ -122,7 +122,10 @@ std::vector<std::string> names_of(Context& context, const Route& route, const Ca
   };
   const std::int64_t id = call.words.empty() ? 0 : to_number(call.words.front());
   if (route.name == "new-order") {
-    const auto names = read_identifiers(context.policy.profiles.front(), call.payload);
+    const auto names = [&]() -> Checked<std::vector<std::string>> {
+      const Object payload = TRY(Object::parse(call.payload));
+      return read_identifiers(context.policy.profiles.front(), TRY(payload.objects("identifiers")));
+    }();
     return names.value_or(std::vector<std::string>());
   }
   if (route.name == "order" || route.name == "finalize") return of_order(id);

@@ -61,11 +61,10 @@ Refusal refusal_of(std::vector<acme::Problem> problems) {
 }  // namespace
 
 Checked<std::vector<std::string>> read_identifiers(const Profile& profile,
-                                                   std::string_view payload) {
-  const Object object = TRY(Object::parse(payload));
+                                                   const std::vector<Object>& identifiers) {
   std::vector<std::string> names;
   std::vector<acme::Problem> problems;
-  for (const Object& each : TRY(object.objects("identifiers"))) {
+  for (const Object& each : identifiers) {
     const std::string type = TRY(each.text("type")), value = TRY(each.text("value"));
     if (auto found = judge(type, value, profile)) {
       found->name = base::printable(value, 253);

@@ -42,10 +42,8 @@ http::Response Management::handle(const http::Request& request) {
 Checked<> Management::act(const http::Request& request) {
   const std::string path = path_of(request.url);
   if (request.method != http::Method::post) return refuse(405, "malformed", "POST is the method");
-  const auto is_json = [](const http::Header& each) {
-    return base::lower_case(each.name) == "content-type" && each.value == "application/json";
-  };
-  if (std::ranges::none_of(request.headers, is_json))
+  const std::string* const type = request.header("Content-Type");
+  if (!type || *type != "application/json")
     return refuse(415, "malformed", "the content type is not application/json");
   if (path == "/faults") return accepted(front_end_.faults().add(request.body));
   if (path == "/policy") {

@@ -137,7 +137,7 @@ Answered new_order(Context& context, const Call& call) {
   const Object payload = TRY(Object::parse(call.payload));
   const Profile& profile = *TRY(read_profile(context, payload));
   Order order{.account = call.account->id,
-              .names = TRY(read_identifiers(profile, call.payload)),
+              .names = TRY(read_identifiers(profile, TRY(payload.objects("identifiers")))),
               .profile = profile.name,
               .created_at = call.now,
               .expires = call.now + profile.order_life};

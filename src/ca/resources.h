@@ -9,6 +9,8 @@
 
 namespace everseal::ca {
 
+class Object;  // ca/json.h
+
 // directory.cc: RFC 8555 §7.1.1, §7.2.
 Answered directory(Context& context, const Call& call);
 Answered new_nonce(Context& context, const Call& call);
@@ -85,10 +87,10 @@ Checked<CertificateRecord> find_by_certificate_id(Context& context, std::string_
 
 // identifier.cc: RFC 8555 §9.7.7, RFC 8738.
 
-// Reads the "identifiers" of an order: sorted, each once. Refuses all that cannot be certified
+// The names of an order's "identifiers": sorted, each once. Refuses all that cannot be certified
 // together, with a subproblem for each.
 Checked<std::vector<std::string>> read_identifiers(const Profile& profile,
-                                                   std::string_view payload);
+                                                   const std::vector<Object>& identifiers);
 
 // The URL of the terms of service, and the refusal of accounts that have not agreed to them
 // (§7.3.3).

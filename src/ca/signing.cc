@@ -1,21 +1,13 @@
 #include "ca/signing.h"
 
 #include "base/encoding.h"
+#include "ca/x509.h"
 #include "crypto/jws.h"
 
 namespace everseal::ca {
 namespace {
 
-constexpr std::size_t kSerialBytes = 16;
 constexpr int kMostSerials = 5;
-
-// A positive number of 127 bits, all but the first of them random (CA/Browser Forum, Baseline
-// Requirements §7.1).
-std::string make_serial(const crypto::Randomness& random) {
-  std::string bytes = random(kSerialBytes);
-  bytes[0] = static_cast<char>((bytes[0] & 0x7f) | 0x40);
-  return base::hex(bytes);
-}
 
 }  // namespace
 
@@ -23,7 +15,7 @@ Result<CertificateRecord> sign_leaf(Ledger& ledger, const Issuer& issuer,
                                     const crypto::Randomness& random, LeafRequest leaf,
                                     Recipient recipient) {
   for (int i = 0; i < kMostSerials; i++) {
-    leaf.serial = make_serial(random);
+    leaf.serial = base::hex(x509::random_serial(random));
     Issued issued = TRY(issuer.issue(leaf));
     CertificateRecord record{.serial = leaf.serial,
                              .account = recipient.account,

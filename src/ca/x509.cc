@@ -113,6 +113,13 @@ std::string authority_information(std::string_view issuer_url, std::string_view 
   return extension("1.3.6.1.5.5.7.1.1", Weight::normal, der::sequence(descriptions));
 }
 
+std::string random_serial(const crypto::Randomness& random) {
+  constexpr std::size_t kBytes = 16;
+  std::string bytes = random(kBytes);
+  bytes.front() = static_cast<char>((bytes.front() & 0x7F) | 0x40);
+  return bytes;
+}
+
 // RFC 5280 §4.1.
 Result<std::string> sign_certificate(const Certificate& certificate, const SigningKey& key) {
   constexpr std::uint64_t kVersion3 = 2;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "ca/signing_key.h"
+#include "crypto/random.h"
 
 namespace everseal::ca::x509 {
 
@@ -53,6 +54,10 @@ std::string crl_distribution_point(std::string_view url);
 
 // Where the issuer's certificate is and who answers OCSP requests; an empty URL is left out.
 std::string authority_information(std::string_view issuer_url, std::string_view ocsp_url);
+
+// The bytes of a positive number of 127 bits, all but the first of them random (CA/Browser Forum,
+// Baseline Requirements §7.1; RFC 5280 §4.1.2.2).
+std::string random_serial(const crypto::Randomness& random);
 
 // All that makes one certificate.
 struct Certificate {

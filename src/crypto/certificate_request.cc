@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/address.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
+#include "crypto/der.h"
 #include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 #include "crypto/public_key.h"
@@ -18,13 +20,16 @@ namespace everseal::crypto {
 namespace {
 
 constexpr std::size_t kMostBytes = 64 << 10;
+constexpr unsigned char kDnsName = 2;  // of a GeneralName (RFC 5280 §4.2.1.6)
 
-using RequestPointer = std::unique_ptr<X509_REQ, Freer<X509_REQ_free>>;
+using NamePointer = std::unique_ptr<X509_NAME, Freer<X509_NAME_free>>;
+using AlgorithmPointer = std::unique_ptr<X509_ALGOR, Freer<X509_ALGOR_free>>;
+using AttributePointer = std::unique_ptr<X509_ATTRIBUTE, Freer<X509_ATTRIBUTE_free>>;
 
-void free_extensions(STACK_OF(X509_EXTENSION) * extensions) {
+void free_extensions(X509_EXTENSIONS* extensions) {
   sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 }
-using ExtensionsPointer = std::unique_ptr<STACK_OF(X509_EXTENSION), Freer<free_extensions>>;
+using ExtensionsPointer = std::unique_ptr<X509_EXTENSIONS, Freer<free_extensions>>;
 
 Result<> check_names(std::span<const std::string> names) {
   if (names.empty()) return base::invalid("a certificate request needs a name");
@@ -37,50 +42,97 @@ Result<> check_names(std::span<const std::string> names) {
   return {};
 }
 
-void push_name(GENERAL_NAMES* names, const std::string& name) {
-  ASN1_IA5STRING* text = ASN1_IA5STRING_new();
-  ASN1_STRING_set(text, name.data(), static_cast<int>(name.size()));
-  GENERAL_NAME* general = GENERAL_NAME_new();
-  GENERAL_NAME_set0_value(general, GEN_DNS, text);
-  sk_GENERAL_NAME_push(names, general);
+// The attribute that asks for extensions (RFC 2985 §5.4.2): the alternative name.
+std::string asked_extensions(std::span<const std::string> names) {
+  std::string general_names;
+  for (const std::string& name : names) general_names += der::implicit(kDnsName, name);
+  const std::string alternative_name = der::sequence(
+      der::object_identifier("2.5.29.17") + der::octet_string(der::sequence(general_names)));
+  return der::sequence(der::object_identifier("1.2.840.113549.1.9.14") +
+                       der::set(der::sequence(alternative_name)));
 }
 
-bool add_names(X509_REQ* request, std::span<const std::string> names) {
-  NamesPointer alternative(GENERAL_NAMES_new());
-  for (const std::string& name : names) push_name(alternative.get(), name);
-  STACK_OF(X509_EXTENSION)* extensions = nullptr;
-  const int added =
-      X509V3_add1_i2d(&extensions, NID_subject_alt_name, alternative.get(), 0, X509V3_ADD_DEFAULT);
-  ExtensionsPointer owner(extensions);
-  return added == 1 && X509_REQ_add_extensions(request, extensions) == 1;
-}
+// A request as it is sent (RFC 2986 §4): each part is a whole element, but for the last two.
+struct Parts {
+  std::string_view info, subject, public_key, algorithm;
+  std::string_view attributes, signature;  // the attributes in a row; the bytes
+};
 
-Result<RequestPointer> decode(std::string_view der) {
-  const unsigned char* data = to_unsigned(der);
-  RequestPointer request(der.size() > kMostBytes
-                             ? nullptr
-                             : d2i_X509_REQ(nullptr, &data, static_cast<long>(der.size())));
+// What the element at the beginning of `bytes` holds, and the element itself.
+struct Element {
+  std::string_view content, whole;
+};
+
+// Takes it off `bytes`. Errors: invalid (another tag, a length that is not told beforehand).
+Result<Element> take(std::string_view& bytes, int wanted_tag, int wanted_class = V_ASN1_UNIVERSAL) {
+  const unsigned char* at = to_unsigned(bytes);
+  long size = 0;
+  int tag = 0, tag_class = 0;
+  const int form = ASN1_get_object(&at, &size, &tag, &tag_class, static_cast<long>(bytes.size()));
   ERR_clear_error();
-  if (!request || data != to_unsigned(der) + der.size() ||
-      X509_REQ_get_version(request.get()) != X509_REQ_VERSION_1) {
+  if ((form & ~V_ASN1_CONSTRUCTED) != 0 || tag != wanted_tag || tag_class != wanted_class)
     return base::invalid("not a certificate request in DER");
-  }
-  return request;
+  const auto begin = static_cast<std::size_t>(at - to_unsigned(bytes));
+  const Element element{bytes.substr(begin, static_cast<std::size_t>(size)),
+                        bytes.substr(0, begin + static_cast<std::size_t>(size))};
+  bytes.remove_prefix(element.whole.size());
+  return element;
 }
 
-bool uses_sha2(const X509_REQ* request) {
-  int digest = NID_undef;
-  OBJ_find_sigid_algs(X509_REQ_get_signature_nid(request), &digest, nullptr);
-  return digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512;
+// By hand, since d2i_X509_REQ() looks for a decoder for the key, which takes longer than all else.
+Result<Parts> split(std::string_view der) {
+  if (der.size() > kMostBytes) return base::invalid("not a certificate request in DER");
+  std::string_view request = TRY(take(der, V_ASN1_SEQUENCE)).content;
+  const Element info = TRY(take(request, V_ASN1_SEQUENCE));
+  std::string_view rest = info.content;
+  const Element version = TRY(take(rest, V_ASN1_INTEGER));
+  Parts parts;
+  parts.info = info.whole;
+  parts.subject = TRY(take(rest, V_ASN1_SEQUENCE)).whole;
+  parts.public_key = TRY(take(rest, V_ASN1_SEQUENCE)).whole;
+  if (!rest.empty()) parts.attributes = TRY(take(rest, 0, V_ASN1_CONTEXT_SPECIFIC)).content;
+  parts.algorithm = TRY(take(request, V_ASN1_SEQUENCE)).whole;
+  parts.signature = TRY(take(request, V_ASN1_BIT_STRING)).content;
+  const bool whole_bytes = parts.signature.starts_with('\0');
+  if (!der.empty() || !request.empty() || !rest.empty() || !whole_bytes ||
+      version.whole != der::integer(0))
+    return base::invalid("not a certificate request in DER");
+  parts.signature.remove_prefix(1);
+  return parts;
 }
 
-Result<std::string> check_key_and_signature(X509_REQ* request) {
-  const auto key =
-      TRY(PublicKey::from_der(to_der(i2d_X509_PUBKEY, X509_REQ_get_X509_PUBKEY(request))));
-  if (!uses_sha2(request)) return base::rejected("it is not signed with SHA-2");
-  const bool holds = X509_REQ_verify(request, X509_REQ_get0_pubkey(request)) == 1;
+// Reads an element by its d2i function, and nothing may follow. Errors: invalid.
+template <class Pointer, class Decode>
+Result<Pointer> read(std::string_view element, Decode decode, std::string_view what) {
+  const unsigned char* at = to_unsigned(element);
+  Pointer object(decode(nullptr, &at, static_cast<long>(element.size())));
   ERR_clear_error();
-  if (!holds) return base::rejected("its signature does not hold");
+  if (!object || at != to_unsigned(element) + element.size())
+    return base::invalid(fmt::format("{} that cannot be decoded", what));
+  return object;
+}
+
+// SHA-2 by the algorithm's name, with a key of the type; null if it is anything else.
+const EVP_MD* digest_of(const X509_ALGOR* algorithm, KeyType type) {
+  const ASN1_OBJECT* object = nullptr;
+  X509_ALGOR_get0(&object, nullptr, nullptr, algorithm);
+  int digest = NID_undef, key = NID_undef;
+  OBJ_find_sigid_algs(OBJ_obj2nid(object), &digest, &key);
+  const int own =
+      family_of(type) == KeyFamily::ecdsa ? NID_X9_62_id_ecPublicKey : NID_rsaEncryption;
+  const bool sha2 = digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512;
+  return sha2 && key == own ? EVP_get_digestbynid(digest) : nullptr;
+}
+
+// The key's encoding.
+Result<std::string> check_key_and_signature(const Parts& parts) {
+  const auto key = TRY(PublicKey::from_der(parts.public_key));
+  const auto algorithm =
+      TRY(read<AlgorithmPointer>(parts.algorithm, d2i_X509_ALGOR, "a signature algorithm"));
+  const EVP_MD* const digest = digest_of(algorithm.get(), key.type());
+  if (!digest) return base::rejected("it is not signed with its key and SHA-2");
+  if (!key.made(parts.signature, digest, parts.info))
+    return base::rejected("its signature does not hold");
   return key.der();
 }
 
@@ -127,7 +179,7 @@ std::string name_of(const ASN1_OBJECT* object) {
   return text.data();
 }
 
-Result<> read_extensions(const STACK_OF(X509_EXTENSION) * extensions, ReceivedRequest& result) {
+Result<> read_extensions(const X509_EXTENSIONS* extensions, ReceivedRequest& result) {
   for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++) {
     X509_EXTENSION* const extension = sk_X509_EXTENSION_value(extensions, i);
     const ASN1_OBJECT* const object = X509_EXTENSION_get_object(extension);
@@ -141,20 +193,29 @@ Result<> read_extensions(const STACK_OF(X509_EXTENSION) * extensions, ReceivedRe
   return {};
 }
 
-// The extensions are one value of one attribute (RFC 2985 §5.4.2).
-Result<> read_attributes(X509_REQ* request, ReceivedRequest& result) {
-  const int first = X509_REQ_get_attr_by_NID(request, NID_ext_req, -1);
-  if (first < 0) return {};
-  if (X509_REQ_get_attr_by_NID(request, NID_ext_req, first) >= 0)
-    return base::invalid("two lists of extensions");
-  const ExtensionsPointer extensions(X509_REQ_get_extensions(request));
-  ERR_clear_error();
-  if (!extensions) return base::invalid("extensions that cannot be decoded");
-  return read_extensions(extensions.get(), result);
+bool asks_for_extensions(X509_ATTRIBUTE* attribute) {
+  return OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute)) == NID_ext_req;
 }
 
-Result<std::string> read_common_name(const X509_REQ* request) {
-  const X509_NAME* const subject = X509_REQ_get_subject_name(request);
+// The extensions are one value of one attribute (RFC 2985 §5.4.2).
+Result<> read_attributes(std::string_view attributes, ReceivedRequest& result) {
+  bool found = false;
+  while (!attributes.empty()) {
+    const auto attribute = TRY(read<AttributePointer>(TRY(take(attributes, V_ASN1_SEQUENCE)).whole,
+                                                      d2i_X509_ATTRIBUTE, "an attribute"));
+    if (!asks_for_extensions(attribute.get())) continue;
+    if (std::exchange(found, true) || X509_ATTRIBUTE_count(attribute.get()) > 1)
+      return base::invalid("two lists of extensions");
+    const auto* const list = static_cast<const ASN1_STRING*>(
+        X509_ATTRIBUTE_get0_data(attribute.get(), 0, V_ASN1_SEQUENCE, nullptr));
+    const auto extensions = TRY(read<ExtensionsPointer>(list ? text_of(list) : std::string_view(),
+                                                        d2i_X509_EXTENSIONS, "extensions"));
+    TRY(read_extensions(extensions.get(), result));
+  }
+  return {};
+}
+
+Result<std::string> read_common_name(const X509_NAME* subject) {
   const int first = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (first < 0) return std::string();
   if (X509_NAME_get_index_by_NID(subject, NID_commonName, first) >= 0)
@@ -163,11 +224,12 @@ Result<std::string> read_common_name(const X509_REQ* request) {
 }
 
 Result<ReceivedRequest> read_request(std::string_view der) {
-  const RequestPointer request = TRY(decode(der));
+  const Parts parts = TRY(split(der));
+  const auto subject = TRY(read<NamePointer>(parts.subject, d2i_X509_NAME, "a subject"));
   ReceivedRequest result;
-  result.common_name = TRY(read_common_name(request.get()));
-  TRY(read_attributes(request.get(), result));
-  result.public_key_der = TRY(check_key_and_signature(request.get()));
+  result.common_name = TRY(read_common_name(subject.get()));
+  TRY(read_attributes(parts.attributes, result));
+  result.public_key_der = TRY(check_key_and_signature(parts));
   return result;
 }
 
@@ -176,13 +238,11 @@ Result<ReceivedRequest> read_request(std::string_view der) {
 Result<std::string> make_certificate_request(const PrivateKey& key,
                                              std::span<const std::string> names) {
   TRY(check_names(names));
-  RequestPointer request(X509_REQ_new());
-  if (X509_REQ_set_version(request.get(), 0) != 1 ||
-      X509_REQ_set_pubkey(request.get(), key.native()) != 1 || !add_names(request.get(), names) ||
-      X509_REQ_sign(request.get(), key.native(), digest(key.type())) == 0) {
-    return openssl_error("make a certificate request");
-  }
-  return to_der(i2d_X509_REQ, request.get());
+  const std::string no_subject = der::sequence({});
+  const std::string info = der::sequence(der::integer(0) + no_subject + key.public_key_der() +
+                                         der::tagged(0, asked_extensions(names)));
+  const std::string signature = TRY(key.sign_der(info));
+  return der::sequence(info + signature_algorithm(key.type()) + der::bit_string(signature));
 }
 
 Result<ReceivedRequest> parse_certificate_request(std::string_view der) {

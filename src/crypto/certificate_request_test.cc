@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "crypto/der.h"
+#include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
@@ -96,12 +98,48 @@ TEST_F(ReceivedRequestTest, IsRefusedUnlessItIsOneRequestInDer) {
             "invalid: the certificate request: not a certificate request in DER");
 }
 
+// Debian's OpenSSL reads what we write, and writes what we read, byte for byte.
+TEST_F(ReceivedRequestTest, IsWrittenAsOpenSslWritesIt) {
+  const PrivateKey key = *PrivateKey::generate(KeyType::rsa_2048);  // signs the same twice
+  const std::string names[] = {"b.example", "*.a.example"};
+  EXPECT_EQ(
+      *make_certificate_request(key, names),
+      request(key, {.extensions = {{NID_subject_alt_name, "DNS:b.example,DNS:*.a.example"}}}));
+}
+
+TEST_F(ReceivedRequestTest, MayHaveNoAttributes) {
+  const auto part = [](auto... parts) { return der::sequence((std::string() + ... + parts)); };
+  const std::string info = part(der::integer(0), der::sequence({}), key_.public_key_der());
+  const std::string signature = der::bit_string(*key_.sign_der(info));
+  EXPECT_EQ(verdict(part(info, signature_algorithm(key_.type()), signature)), "accepted");
+}
+
+TEST_F(ReceivedRequestTest, IsRefusedIfCutAnywhere) {
+  const std::string names[] = {"a.example"};
+  const std::string der = *make_certificate_request(key_, names);
+  for (std::size_t size = 0; size < der.size(); size++) {
+    const std::string cut = der.substr(0, size);
+    EXPECT_FALSE(parse_certificate_request(std::string(cut.data(), cut.size()))) << size;
+  }
+}
+
+// A byte that says something else is either refused, or in what nobody signs: nothing is.
+TEST_F(ReceivedRequestTest, IsRefusedIfAnyByteIsAnother) {
+  const std::string names[] = {"a.example"};
+  const std::string der = *make_certificate_request(key_, names);
+  for (std::size_t at = 0; at < der.size(); at++) {
+    std::string other = der;
+    other[at] ^= 1;
+    EXPECT_FALSE(parse_certificate_request(other)) << at;
+  }
+}
+
 TEST_F(ReceivedRequestTest, IsRefusedIfItsSignatureDoesNotHold) {
   std::string der = request(key_, {.common_names = {"a.example"}});
   der.replace(der.find("a.example"), 1, "b");
   EXPECT_EQ(verdict(der), "rejected: the certificate request: its signature does not hold");
   EXPECT_EQ(verdict(request(key_, {.digest = EVP_sha1()})),
-            "rejected: the certificate request: it is not signed with SHA-2");
+            "rejected: the certificate request: it is not signed with its key and SHA-2");
 }
 
 TEST_F(ReceivedRequestTest, IsRefusedForAKeyThatNoPublicCaTakes) {

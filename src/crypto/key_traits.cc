@@ -8,6 +8,7 @@
 #include <array>
 
 #include "base/encoding.h"
+#include "crypto/der.h"
 
 namespace everseal::crypto {
 namespace {
@@ -99,6 +100,14 @@ Result<KeyType> type_of(EVP_PKEY* key) {
     default:
       return base::invalid("the key is neither RSA nor ECDSA");
   }
+}
+
+std::string signature_algorithm(KeyType type) {
+  if (!traits(type).group)
+    return der::sequence(der::object_identifier("1.2.840.113549.1.1.11") + der::null());
+  const bool p384 = type == KeyType::ecdsa_p384;
+  return der::sequence(
+      der::object_identifier(p384 ? "1.2.840.10045.4.3.3" : "1.2.840.10045.4.3.2"));
 }
 
 void use_uncompressed_point(EVP_PKEY* key) {

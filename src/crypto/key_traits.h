@@ -34,6 +34,9 @@ std::size_t field_bytes(KeyType type);
 
 const EVP_MD* digest(KeyType type);
 
+// The DER AlgorithmIdentifier of that digest with the key (RFC 5758 §3.2, RFC 8017 appendix A.2.4).
+std::string signature_algorithm(KeyType type);
+
 // Errors: invalid (another algorithm, another curve or explicit curve parameters, another RSA
 // size).
 Result<KeyType> type_of(EVP_PKEY* key);

@@ -202,14 +202,19 @@ Result<> PublicKey::verify(std::string_view algorithm, std::string_view bytes,
   }
   const std::string der =
       traits(type_).group ? split_ecdsa(signature, field_bytes(type_)) : std::string(signature);
+  if (!made(der, digest(type_), bytes)) return base::rejected("the signature does not hold");
+  return {};
+}
+
+bool PublicKey::made(std::string_view signature, const evp_md_st* digest,
+                     std::string_view bytes) const {
   const DigestContextPointer context(EVP_MD_CTX_new());
   const bool holds =
-      EVP_DigestVerifyInit(context.get(), nullptr, digest(type_), nullptr, key_.get()) == 1 &&
-      EVP_DigestVerify(context.get(), to_unsigned(der), der.size(), to_unsigned(bytes),
+      EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key_.get()) == 1 &&
+      EVP_DigestVerify(context.get(), to_unsigned(signature), signature.size(), to_unsigned(bytes),
                        bytes.size()) == 1;
   ERR_clear_error();
-  if (!holds) return base::rejected("the signature does not hold");
-  return {};
+  return holds;
 }
 
 }  // namespace everseal::crypto

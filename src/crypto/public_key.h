@@ -8,6 +8,8 @@
 #include "base/result.h"
 #include "crypto/private_key.h"
 
+struct evp_md_st;  // OpenSSL's EVP_MD
+
 namespace everseal::crypto {
 
 // A public key of a type that Let's Encrypt takes; immutable, cheap to copy, may be used by several
@@ -31,6 +33,10 @@ class PublicKey {
   // algorithm, a signature that does not hold).
   Result<> verify(std::string_view algorithm, std::string_view bytes,
                   std::string_view signature) const;
+
+  // For this folder only: whether a signature in the form of X.509 (RFC 3279 §2.2) over `bytes`
+  // holds.
+  bool made(std::string_view signature, const evp_md_st* digest, std::string_view bytes) const;
 
   // RFC 7638 §3, base64url.
   const std::string& thumbprint() const { return thumbprint_; }

@@ -4,6 +4,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -24,7 +25,10 @@ struct Nghttp2 {
   decltype(&::nghttp2_session_callbacks_set_on_frame_recv_callback) on_frame;
   decltype(&::nghttp2_session_callbacks_set_on_frame_send_callback) on_sent;
   decltype(&::nghttp2_session_callbacks_set_on_stream_close_callback) on_close;
-  decltype(&::nghttp2_session_server_new) server_new;
+  decltype(&::nghttp2_option_new) option_new;
+  decltype(&::nghttp2_option_del) option_del;
+  decltype(&::nghttp2_option_set_stream_reset_rate_limit) set_reset_limit;  // null: has none
+  decltype(&::nghttp2_session_server_new2) server_new;
   decltype(&::nghttp2_session_del) session_del;
   decltype(&::nghttp2_session_mem_recv) mem_recv;
   decltype(&::nghttp2_session_mem_send) mem_send;
@@ -47,7 +51,11 @@ Result<Nghttp2> open_once() {
   TRY(library.find("nghttp2_session_callbacks_set_on_frame_recv_callback", all.on_frame));
   TRY(library.find("nghttp2_session_callbacks_set_on_frame_send_callback", all.on_sent));
   TRY(library.find("nghttp2_session_callbacks_set_on_stream_close_callback", all.on_close));
-  TRY(library.find("nghttp2_session_server_new", all.server_new));
+  TRY(library.find("nghttp2_option_new", all.option_new));
+  TRY(library.find("nghttp2_option_del", all.option_del));
+  static_cast<void>(
+      library.find("nghttp2_option_set_stream_reset_rate_limit", all.set_reset_limit));
+  TRY(library.find("nghttp2_session_server_new2", all.server_new));
   TRY(library.find("nghttp2_session_del", all.session_del));
   TRY(library.find("nghttp2_session_mem_recv", all.mem_recv));
   TRY(library.find("nghttp2_session_mem_send", all.mem_send));
@@ -70,12 +78,15 @@ const Nghttp2& lib() { return *opened(); }
 // 7541 §2.3.2), and many streams can be begun at once.
 constexpr std::size_t kMostUnfinishedBytes = 256 << 10;
 
+// Requests that a client may give up beyond those whose answers it takes (CVE-2023-44487).
+constexpr std::size_t kMostGivenUp = 1000;
+
 // One request as it comes, and its answer as it goes.
 struct Stream {
   ReadRequest read;       // until it is complete
   std::size_t bytes = 0;  // of it, counted as RFC 9113 §6.5.2 does
   bool complete = false;  // or refused: nothing more of it is read
-  bool refused = false, wants_body = true;
+  bool refused = false, wants_body = true, answered = false;
   std::string body;  // of the answer
   std::size_t sent = 0;
 };
@@ -198,10 +209,23 @@ struct Http2Session::State {
   }
 
   static int on_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
-    if (const Stream* const stream = of(user).find(id); stream && !stream->complete)
-      of(user).unfinished_bytes -= stream->bytes;
+    const Stream* const stream = of(user).find(id);
+    if (!stream) return 0;
+    if (!stream->complete) of(user).unfinished_bytes -= stream->bytes;
+    (stream->answered ? of(user).answers_taken : of(user).given_up)++;
     of(user).streams.erase(id);
     return 0;
+  }
+
+  // libnghttp2 itself counts each reset, also of a stream that is answered; libcurl ends all its
+  // streams so, and would have to come anew after a thousand requests.
+  void open(const nghttp2_session_callbacks* callbacks) {
+    nghttp2_option* option = nullptr;
+    if (lib().option_new(&option) != 0) base::insist_on_memory();
+    constexpr std::uint64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+    if (lib().set_reset_limit) lib().set_reset_limit(option, kNoLimit, kNoLimit);
+    if (lib().server_new(&session, callbacks, this, option) != 0) base::insist_on_memory();
+    lib().option_del(option);
   }
 
   static ssize_t read_body(nghttp2_session*, std::int32_t id, std::uint8_t* buffer,
@@ -220,6 +244,7 @@ struct Http2Session::State {
   nghttp2_session* session = nullptr;
   std::map<std::int32_t, Stream> streams;  // open ones
   std::size_t unfinished_bytes = 0;
+  std::size_t answers_taken = 0, given_up = 0;  // streams that are over
   std::vector<StreamRequest> ready;
 };
 
@@ -238,7 +263,7 @@ Http2Session::Http2Session(RequestLimits limits, std::uint32_t most_streams)
   lib().on_frame(callbacks, State::on_frame);
   lib().on_sent(callbacks, State::on_sent);
   lib().on_close(callbacks, State::on_close);
-  if (lib().server_new(&state_->session, callbacks, state_.get()) != 0) base::insist_on_memory();
+  state_->open(callbacks);
   lib().callbacks_del(callbacks);
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, most_streams},
@@ -250,7 +275,8 @@ Http2Session::~Http2Session() = default;
 
 bool Http2Session::feed(std::string_view bytes) {
   return lib().mem_recv(state_->session, reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                        bytes.size()) >= 0;
+                        bytes.size()) >= 0 &&
+         state_->given_up <= state_->answers_taken + kMostGivenUp;
 }
 
 std::vector<StreamRequest> Http2Session::requests() { return std::exchange(state_->ready, {}); }
@@ -265,6 +291,7 @@ void Http2Session::answer(std::int32_t id, Response response) {
       fields.emplace_back(*std::move(name), std::move(header.value));
   std::vector<nghttp2_nv> native;
   for (const auto& [name, value] : fields) native.push_back(to_nv(name, value));
+  stream->answered = true;
   stream->body = std::move(response.body);
   const bool has_body = !stream->body.empty() && stream->wants_body;
   nghttp2_data_provider provider{};

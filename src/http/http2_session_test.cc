@@ -54,6 +54,7 @@ class Http2SessionTest : public testing::Test {
   void send_body(int stream, const std::string& body) {
     EXPECT_TRUE(session_.feed(frame(kData, kEndStream, stream, body)));
   }
+  bool reset(int stream) { return session_.feed(frame(3, 0, stream, big_endian(8, 4))); }
   // How the requests since the last call were refused; 0: they were not.
   std::vector<int> refusals() {
     std::vector<int> all;
@@ -82,7 +83,7 @@ TEST_F(Http2SessionTest, RequestsThatAreNeverWholeTakeLittle) {
   const auto refused = refusals();
   EXPECT_THAT(refused, SizeIs(testing::Ge(73u)));
   EXPECT_THAT(refused, Each(431));
-  session_.feed(frame(3, 0, 1, big_endian(8, 4)));  // the first is given up
+  reset(1);
   begin(201, post());
   send_body(201, "");
   EXPECT_THAT(refusals(), Each(0));
@@ -95,6 +96,29 @@ TEST_F(Http2SessionTest, RequestsThatAreWholeAreNotCounted) {
     session_.output();
   }
   EXPECT_THAT(refusals(), Each(0));
+}
+
+// As libcurl ends each stream.
+TEST_F(Http2SessionTest, AnswersThatAreTakenMayEndInAReset) {
+  for (int id = 1; id < 10'000; id += 2) {
+    begin(id, post());
+    send_body(id, "");
+    ASSERT_THAT(session_.requests(), SizeIs(1));
+    session_.answer(id, {.status = 200});
+    session_.output();
+    ASSERT_TRUE(reset(id)) << id;
+  }
+  EXPECT_FALSE(session_.is_over());
+}
+
+TEST_F(Http2SessionTest, WhoGivesUpRequestAfterRequestIsSentAway) {
+  int id = 1;
+  do {
+    begin(id, post());
+    send_body(id, "");
+    session_.requests();
+  } while (reset(id) && (id += 2) < 10'000);
+  EXPECT_EQ(id / 2, 1000);
 }
 
 }  // namespace

@@ -66,6 +66,16 @@ constexpr const char* kSitesHelp =
 for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth_basic, deny.
 )";
 
+constexpr const char* kNotifyHelp =
+    R"(Who is told is in the settings, for example:
+  [notify]
+  to = "admin@example.org"            by this machine's sendmail, or with the next lines by SMTP
+  [notify.smtp]
+  host = "mail.example.org"
+  user = "server"
+  password_file = "/etc/everseal/smtp-password"
+)";
+
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
@@ -459,6 +469,13 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
 
+  CLI::App& notify = *app.add_subcommand("notify", "Tell the administrator: test");
+  notify.require_subcommand(1);
+  CLI::App& notify_test = *notify.add_subcommand(
+      "test", "Send the message that a failure would send, by every way that is set");
+  notify_test.footer(kNotifyHelp);
+  add_common(notify_test, given);
+
   CLI::App& setup = *app.add_subcommand("setup", "Let a user who is not root run everseal");
   add_setup(setup, given);
 
@@ -493,6 +510,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (ca.parsed()) command = given.ca;
   if (sandbox.parsed()) command = SandboxCommand{};
+  if (notify_test.parsed()) command = NotifyTestCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);
   if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};
   if (nginx.sites->parsed()) command = NginxSitesCommand{given.names};

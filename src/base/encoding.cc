@@ -22,27 +22,6 @@ constexpr std::array<std::int8_t, 256> reverse_alphabet() {
 
 constexpr auto kReverse = reverse_alphabet();
 
-// The length of the UTF-8 sequence that starts `text`, 0 if it is not a valid one (RFC 3629 §4).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xC2 ? 0
-                             : first < 0xE0 ? 2
-                             : first < 0xF0 ? 3
-                             : first < 0xF5 ? 4
-                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  if (length == 2 && first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
-  if (length == 3 && first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (length == 3 && first == 0xED && byte(1) > 0x9F) return 0;
-  if (length == 4 && first == 0xF0 && byte(1) < 0x90) return 0;
-  if (length == 4 && first == 0xF4 && byte(1) > 0x8F) return 0;
-  return length;
-}
-
 }  // namespace
 
 std::string base64url(std::string_view bytes) {
@@ -58,11 +37,16 @@ std::string base64url(std::string_view bytes) {
   return text;
 }
 
-std::string to_pem(std::string_view label, std::string_view bytes) {
+std::string base64(std::string_view bytes) {
   std::string text = base64url(bytes);
   std::ranges::replace(text, '-', '+');
   std::ranges::replace(text, '_', '/');
   while (text.size() % 4 != 0) text += '=';
+  return text;
+}
+
+std::string to_pem(std::string_view label, std::string_view bytes) {
+  const std::string text = base64(bytes);
   std::string pem = fmt::format("-----BEGIN {}-----\n", label);
   constexpr std::size_t kLine = 64;
   for (std::size_t at = 0; at < text.size(); at += kLine) pem += text.substr(at, kLine) + '\n';
@@ -114,6 +98,26 @@ std::string lower_case(std::string_view text) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return lower;
+}
+
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xC2 ? 0
+                             : first < 0xE0 ? 2
+                             : first < 0xF0 ? 3
+                             : first < 0xF5 ? 4
+                                            : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  if (length == 2 && first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
+  if (length == 3 && first == 0xE0 && byte(1) < 0xA0) return 0;
+  if (length == 3 && first == 0xED && byte(1) > 0x9F) return 0;
+  if (length == 4 && first == 0xF0 && byte(1) < 0x90) return 0;
+  if (length == 4 && first == 0xF4 && byte(1) > 0x8F) return 0;
+  return length;
 }
 
 std::string printable(std::string_view text, std::size_t limit) {

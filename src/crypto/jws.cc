@@ -39,14 +39,14 @@ std::string flattened(std::string_view header, std::string_view payload,
                      base::base64url(signature));
 }
 
+}  // namespace
+
 std::string hmac_sha256(std::string_view key, std::string_view bytes) {
   std::array<unsigned char, 32> mac;
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), to_unsigned(bytes), bytes.size(),
        mac.data(), nullptr);
   return {reinterpret_cast<char*>(mac.data()), mac.size()};
 }
-
-}  // namespace
 
 Result<std::string> sign_jws(const PrivateKey& key, const JwsHeader& header,
                              std::string_view payload) {

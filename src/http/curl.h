@@ -5,6 +5,9 @@
 #include <curl/curl.h>
 
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -52,5 +55,9 @@ struct FreeList {
 };
 using EasyPointer = std::unique_ptr<CURL, FreeEasy>;
 using ListPointer = std::unique_ptr<curl_slist, FreeList>;
+
+// What CURLOPT_RESOLVE takes, so that DNS is not asked: `host_and_port` has these addresses. Null
+// without addresses.
+ListPointer resolve_list(std::string_view host_and_port, std::span<const std::string> addresses);
 
 }  // namespace everseal::http

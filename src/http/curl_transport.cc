@@ -1,7 +1,6 @@
 #include "http/curl_transport.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -130,16 +129,10 @@ void set_options(Transfer& transfer, const CurlOptions& options) {
   set(transfer, CURLOPT_CAINFO_BLOB, &blob);
 }
 
-// "HOST:PORT:ADDRESS,…" (CURLOPT_RESOLVE): an address of IPv6 goes into brackets.
 void set_addresses(Transfer& transfer, const std::vector<std::string>& addresses) {
-  if (addresses.empty()) return;
-  std::vector<std::string> literals;
-  for (const std::string& each : addresses)
-    literals.push_back(each.contains(':') ? fmt::format("[{}]", each) : each);
   const std::string origin = https_origin(transfer.request.url).value_or("https://");
-  const std::string entry = fmt::format("{}:{}", origin.substr(std::string_view("https://").size()),
-                                        fmt::join(literals, ","));
-  transfer.addresses.reset(curl().slist_append(nullptr, entry.c_str()));
+  transfer.addresses =
+      resolve_list(std::string_view(origin).substr(std::string_view("https://").size()), addresses);
   set(transfer, CURLOPT_RESOLVE, transfer.addresses.get());
 }
 

@@ -160,10 +160,22 @@ class Search {
     if (!has(trouble.key)) findings_.troubles.push_back(std::move(trouble));
   }
 
+  // Where the CA could not be asked at all, the catalog knows nothing of it.
   Result<> add_failure(const RenewalFailure& failure) {
-    const auto certificate = TRY(state_.catalog().certificate(failure.name));
-    if (certificate) add(installation_trouble(*certificate, failure.error.message, now_));
+    auto certificate = TRY(state_.catalog().certificate(failure.name));
+    if (!certificate) return {};
+    const bool is_issued = certificate->renew_at > now_ || TRY(is_ready(*certificate));
+    if (is_issued) {
+      add(installation_trouble(*certificate, failure.error.message, now_));
+    } else {
+      certificate->last_error = failure.error.message;
+      add(renewal_trouble(*certificate, now_));
+    }
     return {};
+  }
+
+  Result<bool> is_ready(const store::CertificateRecord& certificate) {
+    return TRY(state_.catalog().version(certificate.id, store::VersionState::ready)).has_value();
   }
 
   // A version that is not installed yet, though this run has not tried.
@@ -172,7 +184,7 @@ class Search {
       if (!known.key.starts_with(kCertificate) || has(known.key)) continue;
       const auto certificate =
           TRY(state_.catalog().certificate(known.key.substr(kCertificate.size())));
-      if (certificate && TRY(state_.catalog().version(certificate->id, store::VersionState::ready)))
+      if (certificate && TRY(is_ready(*certificate)))
         add(installation_trouble(*certificate, certificate->last_error, now_));
     }
     return {};
@@ -242,14 +254,14 @@ Result<std::vector<notify::Told>> notify_test(const Environment& environment) {
     return base::invalid(
         "nobody is to be told: the settings have no [notify] with to, webhook or command");
   const Time now = environment.clock.now();
-  const store::CertificateRecord certificate{
-      .name = "example.org",
-      .names = {"example.org", "www.example.org"},
-      .version = 1,
-      .not_after = now + std::chrono::days(12),
-      .last_error = "www.example.org: unauthorized: this is what a CA's words look like",
-      .next_attempt = now + std::chrono::minutes(10),
-  };
+  store::CertificateRecord certificate;
+  certificate.name = "example.org";
+  certificate.names = {"example.org", "www.example.org"};
+  certificate.version = 1;
+  certificate.not_after = now + std::chrono::days(12);
+  certificate.failures = 1;
+  certificate.last_error = "www.example.org: unauthorized: such are the words of a CA";
+  certificate.next_attempt = now + std::chrono::minutes(10);
   notify::Trouble trouble = renewal_trouble(certificate, now);
   trouble.text = "This is a test: nothing is wrong.\n\n" + trouble.text;
   notify::Message message = notify::compose(

@@ -6,6 +6,7 @@ import email.policy
 import http.server
 import ipaddress
 import pathlib
+import socket
 import ssl
 import threading
 
@@ -64,8 +65,9 @@ class MailServer:
             options |= {"authenticator": self._authenticate, "auth_required": True,
                         "auth_require_tls": security == "starttls"}
         self._controller = Controller(self, hostname="127.0.0.1", port=port, **options)
-        if security == "tls":  # its own probe would have to trust the certificate
-            self._controller._trigger_server = lambda: None
+        if security == "tls":  # its own probe is a client that takes itself for a server
+            self._controller._trigger_server = (
+                lambda: socket.create_connection(("127.0.0.1", port)).close())
 
     def start(self):
         self._controller.start()
@@ -78,7 +80,7 @@ class MailServer:
     def _authenticate(self, server, session, envelope, mechanism, data):
         login = (data.login.decode(), data.password.decode())
         self.logins.append((mechanism, *login))
-        return AuthResult(success=login == (USER, PASSWORD))
+        return AuthResult(success=login == (USER, PASSWORD), handled=False)
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in self.refusals:

@@ -6,6 +6,9 @@
 #include <array>
 #include <cstdint>
 
+#include "base/base64.h"
+#include "base/utf8.h"
+
 namespace everseal::base {
 namespace {
 
@@ -34,14 +37,6 @@ std::string base64url(std::string_view bytes) {
     for (count += 8; count >= 6; count -= 6) text += kAlphabet[bits >> (count - 6) & 63];
   }
   if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
-  return text;
-}
-
-std::string base64(std::string_view bytes) {
-  std::string text = base64url(bytes);
-  std::ranges::replace(text, '-', '+');
-  std::ranges::replace(text, '_', '/');
-  while (text.size() % 4 != 0) text += '=';
   return text;
 }
 
@@ -98,26 +93,6 @@ std::string lower_case(std::string_view text) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return lower;
-}
-
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xC2 ? 0
-                             : first < 0xE0 ? 2
-                             : first < 0xF0 ? 3
-                             : first < 0xF5 ? 4
-                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  if (length == 2 && first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
-  if (length == 3 && first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (length == 3 && first == 0xED && byte(1) > 0x9F) return 0;
-  if (length == 4 && first == 0xF0 && byte(1) < 0x90) return 0;
-  if (length == 4 && first == 0xF4 && byte(1) > 0x8F) return 0;
-  return length;
 }
 
 std::string printable(std::string_view text, std::size_t limit) {

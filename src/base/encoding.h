@@ -14,9 +14,6 @@ std::string base64url(std::string_view bytes);
 // Errors: invalid (a byte outside the alphabet, padding, an impossible length).
 Result<std::string> decode_base64url(std::string_view text);
 
-// RFC 4648 §4, with padding.
-std::string base64(std::string_view bytes);
-
 // RFC 7468 §3: base64 in lines of 64 characters between "-----BEGIN LABEL-----" and its end.
 std::string to_pem(std::string_view label, std::string_view bytes);
 
@@ -28,10 +25,6 @@ Result<std::string> decode_hex(std::string_view text);
 
 // `text` with its ASCII capitals in lower case.
 std::string lower_case(std::string_view text);
-
-// How many bytes the UTF-8 sequence has that begins `text`, which is not empty; 0 if it is none
-// (RFC 3629 §4) or of a C1 control.
-std::size_t utf8_length(std::string_view text);
 
 // `text` on one line with control bytes and invalid UTF-8 as \xNN, cut at `limit` bytes with "…":
 // for messages that quote what others sent.

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/encoding.h"
+#include "crypto/hmac.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
@@ -40,13 +40,6 @@ std::string flattened(std::string_view header, std::string_view payload,
 }
 
 }  // namespace
-
-std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  std::array<unsigned char, 32> mac;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), to_unsigned(bytes), bytes.size(),
-       mac.data(), nullptr);
-  return {reinterpret_cast<char*>(mac.data()), mac.size()};
-}
 
 Result<std::string> sign_jws(const PrivateKey& key, const JwsHeader& header,
                              std::string_view payload) {

@@ -39,7 +39,4 @@ std::string thumbprint(const PrivateKey& key);
 // 32 bytes.
 std::string sha256(std::string_view bytes);
 
-// 32 bytes (RFC 2104).
-std::string hmac_sha256(std::string_view key, std::string_view bytes);
-
 }  // namespace everseal::crypto

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
+#include "base/utf8.h"
 
 namespace everseal::notify {
 namespace {

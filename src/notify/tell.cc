@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "crypto/jws.h"
+#include "crypto/hmac.h"
 #include "notify/mail.h"
 
 namespace everseal::notify {

@@ -21,6 +21,7 @@ Start here:
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
   everseal nginx sites                what nginx's configuration says, without changing it
+  everseal notify test                send the message that a failure would send
 
 Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settings file is wrong;
 3 some sites done, some failed.

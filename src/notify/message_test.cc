@@ -77,8 +77,7 @@ TEST(Message, CountsWhatWouldBeTooMuch) {
   EXPECT_LT(message.text.size(), 4000u);
 }
 
-// A30: what a CA says may hold anything.
-TEST(Message, EscapesAndCutsWhatStrangersSaid) {
+TEST(Message, FaultA30EscapesAndCutsWhatStrangersSaid) {
   News hostile = news(Stage::begun, "a.example");
   hostile.trouble.text =
       "The CA says: \x1b[2J\r\n.\r\nBcc: x@y $(reboot)" + std::string(1 << 20, 'x');

@@ -48,6 +48,13 @@ Result<const Curl*> open_curl() {
   return curl;
 }
 
+std::size_t send_some(char* to, std::size_t size, std::size_t count, void* upload) {
+  std::string_view& rest = static_cast<Upload*>(upload)->rest;
+  const std::size_t length = rest.copy(to, size * count);
+  rest.remove_prefix(length);
+  return length;
+}
+
 // "HOST:PORT:ADDRESS,…": an address of IPv6 goes into brackets.
 ListPointer resolve_list(std::string_view host_and_port, std::span<const std::string> addresses) {
   if (addresses.empty()) return nullptr;

@@ -20,18 +20,11 @@ constexpr std::size_t kMostWords = 500;  // of the server, in bytes
 struct Transfer {
   const ByMail& mail;
   http::ListPointer recipients{}, addresses{};
-  std::size_t sent_bytes = 0;
+  http::Upload upload{};
   std::string last_words{};  // of the server
   std::array<char, CURL_ERROR_SIZE> error{};
   http::EasyPointer easy{};  // the first to go: it says good-bye, and hears an answer
 };
-
-std::size_t on_send(char* to, std::size_t size, std::size_t count, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
-  const std::size_t length = transfer.mail.mail.copy(to, size * count, transfer.sent_bytes);
-  transfer.sent_bytes += length;
-  return length;
-}
 
 // Each line that the server says.
 std::size_t on_line(char* data, std::size_t, std::size_t size, void* user) {
@@ -98,8 +91,9 @@ void set_envelope(Transfer& transfer) {
 
 void set_callbacks(Transfer& transfer) {
   set(transfer, CURLOPT_UPLOAD, 1L);
-  set(transfer, CURLOPT_READFUNCTION, &on_send);
-  set(transfer, CURLOPT_READDATA, &transfer);
+  transfer.upload.rest = transfer.mail.mail;
+  set(transfer, CURLOPT_READFUNCTION, &http::send_some);
+  set(transfer, CURLOPT_READDATA, &transfer.upload);
   set(transfer, CURLOPT_WRITEFUNCTION, &on_body);
   set(transfer, CURLOPT_HEADERFUNCTION, &on_line);
   set(transfer, CURLOPT_HEADERDATA, &transfer);

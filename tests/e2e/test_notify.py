@@ -1,27 +1,24 @@
 #!/usr/bin/python3
 """Who is told of what went wrong, and how: by mail, webhook and command, once and then daily."""
 
-import contextlib
 import hashlib
 import hmac
 import json
 import os
 import pathlib
 import socket
-import sqlite3
 import time
 import unittest
 
 from harness import sandbox
-from harness.everseal import STATE, Everseal
-from harness.own_ca_case import WEBROOT, OwnCaCase
+from harness.everseal import Everseal
+from harness.own_ca_case import KeptCase
 from harness.receivers import PASSWORD, USER, MailServer, Webhook, make_certificate
 from harness.sandbox import SCRATCH
 
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
 _PASSWORD = pathlib.Path("/etc/everseal/smtp-password")
 _SENDMAIL = pathlib.Path("/usr/local/sbin/everseal-test-sendmail")
-_NAME = "plain.example"
 _DAY = 86400
 
 
@@ -286,35 +283,22 @@ class Ways(unittest.TestCase):
         self.assertIn("nobody is to be told", self.send(status=1).err)
 
 
-class Renewal(OwnCaCase):
+class Renewal(KeptCase):
     """What `everseal renew` tells: once, then daily, then that it is over; nothing else."""
 
     def setUp(self):
         super().setUp()
-        self.serve_webroot()
-        self.everseal = Everseal(self.ca)
-        self.ca.dns.resolve(_NAME, ["127.0.0.1"], ["::1"])
-        self.run_everseal("issue", "--yes", "-d", f"{_NAME}:{WEBROOT}")
         certificate = make_certificate(SCRATCH / "receiver.pem", "localhost")
         self.server = MailServer(2525, certificate).start()
         self.addCleanup(self.server.stop)
         write_settings(smtp())
         self.addCleanup(_SETTINGS.unlink)
 
-    def run_everseal(self, *arguments, status=0):
-        result = self.everseal.run(*arguments)
-        self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
-        return result
-
-    def change(self, what):
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            catalog.execute(what)
-
     def make_due(self):
-        self.change("UPDATE certificates SET renew_at = 1, next_attempt = 0, ask_at = 9999999999")
+        self.change_catalog("UPDATE certificates SET renew_at = 1, next_attempt = 0, ask_at = 9999999999")
 
     def pass_a_day(self):
-        self.change(f"UPDATE incidents SET told_at = told_at - {_DAY}")
+        self.change_catalog(f"UPDATE incidents SET told_at = told_at - {_DAY}")
 
     def subjects(self):
         return [mail["Subject"] for mail in self.server.mails]
@@ -336,7 +320,7 @@ class Renewal(OwnCaCase):
         write_settings(smtp().replace("[notify]", "[notify]\nsuccess = true"))
         self.make_due()
         self.run_everseal("renew")
-        self.assertEqual(self.subjects(), [f"Renewed: {_NAME}"])
+        self.assertEqual(self.subjects(), [f"Renewed: {self.name}"])
 
     def test_a_failure_is_told_once_then_daily_then_that_it_is_over(self):
         self.refuse()
@@ -344,7 +328,7 @@ class Renewal(OwnCaCase):
             self.make_due()
             self.run_everseal("renew", status=1)
         [subject] = self.subjects()
-        self.assertRegex(subject, rf"^{_NAME} could not be renewed, \d+ days left$")
+        self.assertRegex(subject, rf"^{self.name} could not be renewed, \d+ days left$")
         text = self.server.mails[0].get_content()
         self.assertIn("rejectedIdentifier", text)
         self.assertIn("Bcc: victim@example.org $(reboot) ü", text)
@@ -357,13 +341,13 @@ class Renewal(OwnCaCase):
         self.run_everseal("renew")  # waits for its next attempt
         self.run_everseal("renew")
         self.assertEqual(len(self.subjects()), 2)
-        self.assertTrue(self.subjects()[1].startswith(f"Still: {_NAME} could not be renewed, "))
+        self.assertTrue(self.subjects()[1].startswith(f"Still: {self.name} could not be renewed, "))
 
         self.ca.clear()
         self.make_due()
         self.run_everseal("renew")
         self.run_everseal("renew")
-        self.assertEqual(self.subjects()[2:], [f"Solved: {_NAME} could not be renewed"])
+        self.assertEqual(self.subjects()[2:], [f"Solved: {self.name} could not be renewed"])
 
     def test_what_nobody_heard_is_told_again(self):
         self.server.stop()
@@ -377,8 +361,7 @@ class Renewal(OwnCaCase):
         self.assertEqual(len(self.subjects()), 1)
 
     def test_a_ca_that_is_away_is_one_mail_for_all_certificates(self):
-        self.ca.dns.resolve("other.example", ["127.0.0.1"], ["::1"])
-        self.run_everseal("issue", "--yes", "-d", f"other.example:{WEBROOT}")
+        self.issue("other.example")
         self.ca.stop_ca()
         self.make_due()
         self.run_everseal("renew", status=1)

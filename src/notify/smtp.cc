@@ -26,11 +26,11 @@ struct Transfer {
   http::EasyPointer easy{};  // the first to go: it says good-bye, and hears an answer
 };
 
-// Each line that the server says.
+// Each line that the server says. Its good-bye takes no refusal back.
 std::size_t on_line(char* data, std::size_t, std::size_t size, void* user) {
   std::string_view line(data, std::min(size, kMostWords));
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  static_cast<Transfer*>(user)->last_words = line;
+  if (!line.starts_with("221")) static_cast<Transfer*>(user)->last_words = line;
   return size;
 }
 

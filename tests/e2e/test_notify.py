@@ -77,7 +77,7 @@ class Ways(unittest.TestCase):
         self.assertTrue(mail["From"].startswith(f'"Everseal on {socket.gethostname()}"')
                         or mail["From"].startswith(f"Everseal on {socket.gethostname()}"),
                         mail["From"])
-        text = mail.get_content()
+        text = mail.get_content().replace("\r\n", "\n")
         self.assertTrue(text.startswith("example.org could not be renewed.\n"), text)
         self.assertIn("This is a test: nothing is wrong.\n", text)
         self.assertIn("Everseal on ", text)
@@ -263,7 +263,8 @@ class Ways(unittest.TestCase):
         self.addCleanup(silent.close)
         write_settings(smtp(**login()))
         process = self.everseal.start("notify", "test")
-        silent.accept()
+        connection, _ = silent.accept()
+        self.addCleanup(connection.close)
         lines = b"".join(path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"))
         process.kill()
         process.communicate()
@@ -295,7 +296,11 @@ class Renewal(KeptCase):
         self.addCleanup(_SETTINGS.unlink)
 
     def make_due(self):
-        self.change_catalog("UPDATE certificates SET renew_at = 1, next_attempt = 0, ask_at = 9999999999")
+        """As if it had been issued eighty days before; may be tried again at once."""
+        begin = int(time.time()) - 80 * _DAY
+        self.change_catalog(f"UPDATE certificates SET not_before = {begin}, "
+                            f"not_after = {begin + 90 * _DAY}, renew_at = 1, next_attempt = 0, "
+                            "ask_at = 9999999999")
 
     def pass_a_day(self):
         self.change_catalog(f"UPDATE incidents SET told_at = told_at - {_DAY}")
@@ -329,7 +334,7 @@ class Renewal(KeptCase):
             self.run_everseal("renew", status=1)
         [subject] = self.subjects()
         self.assertRegex(subject, rf"^{self.name} could not be renewed, \d+ days left$")
-        text = self.server.mails[0].get_content()
+        text = self.server.mails[0].get_content().replace("\r\n", "\n")
         self.assertIn("rejectedIdentifier", text)
         self.assertIn("Bcc: victim@example.org $(reboot) ü", text)
         self.assertNotIn("\x1b", text)

@@ -71,11 +71,14 @@ class MailServer:
 
     def start(self):
         self._controller.start()
+        self._is_running = True
         return self
 
     def stop(self):
         """Also if it has stopped."""
-        self._controller.stop(no_assert=True)
+        if self._is_running:
+            self._controller.stop()
+        self._is_running = False
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         login = (data.login.decode(), data.password.decode())

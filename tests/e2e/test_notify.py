@@ -299,7 +299,7 @@ class Renewal(KeptCase):
         """As if it had been issued eighty days before; may be tried again at once."""
         begin = int(time.time()) - 80 * _DAY
         self.change_catalog(f"UPDATE certificates SET not_before = {begin}, "
-                            f"not_after = {begin + 90 * _DAY}, renew_at = 1, next_attempt = 0, "
+                            f"not_after = {begin + 90 * _DAY}, renew_at = 1, next_attempt = 0, last_attempt = 1, "
                             "ask_at = 9999999999")
 
     def pass_a_day(self):
@@ -361,6 +361,7 @@ class Renewal(KeptCase):
         result = self.run_everseal("renew", status=1)
         self.assertIn("localhost:2525", result.out + result.err)
         self.server = MailServer(2525, SCRATCH / "receiver.pem").start()
+        self.addCleanup(self.server.stop)
         self.run_everseal("renew")
         self.run_everseal("renew")
         self.assertEqual(len(self.subjects()), 1)

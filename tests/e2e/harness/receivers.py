@@ -56,6 +56,7 @@ class MailServer:
         self.envelopes = []  # (from, [to, …])
         self.logins = []     # (mechanism, user, password)
         self.refusals = dict(refusals)  # recipient: answer
+        self._is_running = False
         options = {}
         if security == "starttls":
             options = {"tls_context": _context(certificate), "require_starttls": True}

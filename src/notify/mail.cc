@@ -56,6 +56,14 @@ bool is_plain(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
 
+// No line may hold nothing but spaces (RFC 5322 §3.2.2).
+std::string single_spaced(std::string text) {
+  const auto both = [](char one, char other) { return one == ' ' && other == ' '; };
+  text.erase(std::unique(text.begin(), text.end(), both), text.end());
+  if (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
 // At its last space that fits, each line.
 std::string folded(std::string_view text, std::size_t used) {
   std::string lines;
@@ -140,7 +148,7 @@ Result<std::string> parse_address(std::string_view text) {
 }
 
 std::string header_text(std::string_view text, std::size_t used) {
-  return is_plain(text) ? folded(text, used) : encoded_words(text);
+  return is_plain(text) ? folded(single_spaced(std::string(text)), used) : encoded_words(text);
 }
 
 std::string quoted_printable(std::string_view text) {

@@ -39,6 +39,8 @@ TEST(HeaderText, IsFoldedAtSpaces) {
                         9),
             "a-very-long-name.of-a-site.example could not be renewed, 12 days left\r\n"
             " (and 17 more)");
+  EXPECT_EQ(header_text(std::string(70, 'x') + std::string(100, ' ') + "y  ", 9),
+            std::string(70, 'x') + "\r\n y");
   EXPECT_EQ(header_text(std::string(200, 'x'), 9), std::string(200, 'x'));
   EXPECT_EQ(header_text(std::string(100, 'x') + " y", 9), std::string(100, 'x') + "\r\n y");
 }

@@ -12,7 +12,8 @@ import unittest
 
 from harness import sandbox
 from harness.everseal import Everseal
-from harness.own_ca_case import KeptCase
+from harness.nginx import CONFIGURATION
+from harness.own_ca_case import WEBROOT, KeptCase, OwnCaCase
 from harness.receivers import PASSWORD, USER, MailServer, Webhook, make_certificate
 from harness.sandbox import SCRATCH
 
@@ -374,6 +375,39 @@ class Renewal(KeptCase):
         [subject] = self.subjects()
         self.assertRegex(subject, r" could not be renewed, \d+ days left \(and 1 more\)$")
         self.ca.start_ca()
+
+
+class BrokenNginx(OwnCaCase):
+    """An administrator has left nginx's configuration broken when a renewal is due."""
+
+    def test_it_is_not_reloaded_and_its_words_are_told(self):
+        nginx = self.serve_webroot()
+        site = CONFIGURATION / "sites-enabled/site"
+        site.write_text(f"server {{ listen 80; listen [::]:80; server_name {KeptCase.name}; "
+                        f"root {WEBROOT}; }}\n")
+        nginx.reload()
+        self.ca.dns.resolve(KeptCase.name, ["127.0.0.1"], ["::1"])
+        everseal = Everseal(self.ca)
+        result = everseal.run("secure", "--yes", "--all")
+        self.assertEqual(result.status, 0, str(result))
+        server = MailServer(2525, make_certificate(SCRATCH / "receiver.pem", "localhost")).start()
+        self.addCleanup(server.stop)
+        write_settings(smtp())
+        self.addCleanup(_SETTINGS.unlink)
+        good = site.read_text()
+        site.write_text("\n\nnonsense;\n" + good)
+        for _ in range(2):
+            self.assertEqual(everseal.run("renew", "--force").status, 1)
+        [mail] = server.mails
+        self.assertRegex(mail["Subject"], rf"^the new certificate of {KeptCase.name} is not in use, ")
+        text = mail.get_content()
+        self.assertIn('unknown directive "nonsense" in /etc/nginx/sites-enabled/site:3', text)
+        site.write_text(good)
+        result = everseal.run("renew")
+        self.assertEqual(result.status, 0, str(result))
+        self.assertEqual(server.mails[-1]["Subject"],
+                         f"Solved: the new certificate of {KeptCase.name} is not in use")
+        self.assertEqual(len(server.mails), 2)
 
 
 if __name__ == "__main__":

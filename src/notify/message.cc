@@ -13,12 +13,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostInFull = 20;
-constexpr std::size_t kMostSubjectBytes = 150, kMostParagraphBytes = 2000, kMostTextBytes = 8000;
+constexpr std::size_t kMostSubjectBytes = 150;
+constexpr std::size_t kMostParagraphBytes = 2000, kMostIncidentBytes = 4000;
+// Of all incidents: even where each byte becomes three the mail is a small one.
+constexpr std::size_t kMostTextBytes = 24'000;
 
 // Each paragraph on a line of its own, whatever strangers have put into it.
 std::string paragraphs(std::string_view text) {
   std::string shown;
-  text = text.substr(0, kMostTextBytes);
+  text = text.substr(0, kMostIncidentBytes);
   for (std::size_t end = 0; !text.empty(); text.remove_prefix(std::min(end + 1, text.size()))) {
     end = std::min(text.find('\n'), text.size());
     shown += base::printable(text.substr(0, end), kMostParagraphBytes) + '\n';
@@ -79,9 +82,10 @@ std::string footer(const Tidings& tidings, std::string_view host) {
 
 std::string text_of(const Tidings& tidings, std::string_view host) {
   std::string text;
-  const std::size_t shown = std::min(tidings.news.size(), kMostInFull);
-  for (const News& news : std::span(tidings.news).first(shown))
-    text += paragraphs(describe(news)) + '\n';
+  std::size_t shown = 0;
+  for (; shown < std::min(tidings.news.size(), kMostInFull) && text.size() < kMostTextBytes;
+       ++shown)
+    text += paragraphs(describe(tidings.news[shown])) + '\n';
   if (shown < tidings.news.size())
     text +=
         fmt::format("And {} more: everseal status shows them.\n\n", tidings.news.size() - shown);
@@ -99,7 +103,7 @@ std::string text_of(const Tidings& tidings, std::string_view host) {
 
 Json to_json(const News& news) {
   Json facts = Json::object();
-  for (const Fact& fact : news.trouble.facts) facts[fact.name] = base::printable(fact.value, 1000);
+  for (const Fact& fact : news.trouble.facts) facts[fact.name] = base::printable(fact.value);
   return {{"key", news.trouble.key},
           {"stage", to_string(news.stage)},
           {"since", base::to_rfc3339(news.since)},

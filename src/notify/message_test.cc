@@ -77,6 +77,19 @@ TEST(Message, CountsWhatWouldBeTooMuch) {
   EXPECT_LT(message.text.size(), 4000u);
 }
 
+TEST(Message, StaysSmallWhateverThereIsToSay) {
+  Tidings tidings;
+  for (int i = 0; i < 20; ++i) {
+    tidings.news.push_back(news(Stage::begun, "a.example"));
+    tidings.news.back().trouble.text = std::string(1 << 20, '"');
+    tidings.news.back().trouble.facts = {{"error", std::string(1 << 20, '"')}};
+  }
+  const Message message = compose(tidings, "web1", kNow);
+  EXPECT_NE(message.text.find("more: everseal status shows them.\n"), std::string::npos);
+  EXPECT_LT(message.text.size(), 30'000u);
+  EXPECT_LT(to_json(message).size(), 100'000u);
+}
+
 TEST(Message, FaultA30EscapesAndCutsWhatStrangersSaid) {
   News hostile = news(Stage::begun, "a.example");
   hostile.trouble.text =

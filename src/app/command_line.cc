@@ -21,6 +21,7 @@ Start here:
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
   everseal nginx sites                what nginx's configuration says, without changing it
+  everseal notify test                send the message that a failure would send
 
 Exit status: 0 done or nothing to do; 1 failed; 2 the command line or the settings file is wrong;
 3 some sites done, some failed.
@@ -64,6 +65,16 @@ exit status is 1 if `status` is "failed".
 constexpr const char* kSitesHelp =
     R"(With NAME…: which server answers that name on each socket, as nginx chooses, and what a CA's request
 for /.well-known/acme-challenge/ runs into there: return, rewrite, if, Lua, auth_basic, deny.
+)";
+
+constexpr const char* kNotifyHelp =
+    R"(Who is told is in the settings, for example:
+  [notify]
+  to = "admin@example.org"            by this machine's sendmail, or with the next lines by SMTP
+  [notify.smtp]
+  host = "mail.example.org"
+  user = "server"
+  password_file = "/etc/everseal/smtp-password"
 )";
 
 // What was given on the command line; laid over the settings file.
@@ -459,6 +470,13 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
 
+  CLI::App& notify = *app.add_subcommand("notify", "Tell the administrator: test");
+  notify.require_subcommand(1);
+  CLI::App& notify_test = *notify.add_subcommand(
+      "test", "Send the message that a failure would send, by every way that is set");
+  notify_test.footer(kNotifyHelp);
+  add_common(notify_test, given);
+
   CLI::App& setup = *app.add_subcommand("setup", "Let a user who is not root run everseal");
   add_setup(setup, given);
 
@@ -493,6 +511,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (ca.parsed()) command = given.ca;
   if (sandbox.parsed()) command = SandboxCommand{};
+  if (notify_test.parsed()) command = NotifyTestCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);
   if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};
   if (nginx.sites->parsed()) command = NginxSitesCommand{given.names};

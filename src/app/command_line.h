@@ -31,10 +31,12 @@ struct ChangesCommand {
 
 struct SandboxCommand {};
 
+struct NotifyTestCommand {};
+
 using Command =
     std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
                  UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
-                 NginxCatCommand, NginxSitesCommand, CaCommand>;
+                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand>;
 
 struct CommandLine {
   Command command;

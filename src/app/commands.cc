@@ -10,6 +10,7 @@
 #include "app/sandbox_command.h"
 #include "base/diff.h"
 #include "base/encoding.h"
+#include "jobs/telling.h"
 #include "jobs/undo.h"
 
 namespace everseal::app {
@@ -250,10 +251,29 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
+Result<Output> execute(const NotifyTestCommand&, const jobs::Environment& environment) {
+  Output output;
+  Json ways = Json::array();
+  std::size_t failed = 0;
+  for (const notify::Told& told : TRY(jobs::notify_test(environment))) {
+    const std::string message = told.result ? "" : told.result.error().message;
+    ways.push_back({{"way", told.way}, {"sent", told.result.has_value()}, {"message", message}});
+    if (told.result) {
+      output.text += fmt::format("Sent: {}\n", told.way);
+    } else {
+      output.complaints.push_back(fmt::format("everseal: {}: {}", told.way, message));
+      ++failed;
+    }
+  }
+  output.exit_status = exit_status(ways.size() - failed, failed);
+  output.document = {{"ways", std::move(ways)}};
+  return output;
+}
+
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
-                                    "undo",        "changes",   "setup",       "sandbox",
-                                    "nginx parse", "nginx cat", "nginx sites", "ca"};
+  constexpr const char* kNames[] = {
+      "secure",  "issue",       "renew",     "status",      "undo", "changes",    "setup",
+      "sandbox", "nginx parse", "nginx cat", "nginx sites", "ca",   "notify test"};
   return kNames[command.index()];
 }
 

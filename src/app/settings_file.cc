@@ -11,6 +11,7 @@
 
 #include "base/domain_name.h"
 #include "deploy/haproxy_runtime.h"
+#include "notify/mail.h"
 
 namespace everseal::app {
 namespace {
@@ -53,6 +54,23 @@ deploy::Haproxy& haproxy(Settings& settings) {
   if (!settings.haproxy)
     settings.haproxy.emplace().listen = {{.address = "127.0.0.1", .port = 443}};
   return *settings.haproxy;
+}
+
+notify::SmtpSettings& smtp(Settings& settings) {
+  return settings.notify.smtp ? *settings.notify.smtp : settings.notify.smtp.emplace();
+}
+
+notify::WebhookSettings& webhook(Settings& settings) {
+  return settings.notify.webhook ? *settings.notify.webhook : settings.notify.webhook.emplace();
+}
+
+// A member of what `part` gives.
+template <class Part>
+Setter store_text(Part& (*part)(Settings&), std::string Part::* member) {
+  return [part, member](Settings& settings, const toml::node& node) -> Result<> {
+    part(settings).*member = TRY(text(node));
+    return {};
+  };
 }
 
 Result<std::string> plain_path(const toml::node& node) {
@@ -131,6 +149,58 @@ const std::map<std::string, Setter, std::less<>>& setters() {
            settings.haproxy_names.push_back(TRY(base::parse_domain_name(name)));
          return {};
        }},
+      {"notify.to",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         for (const std::string& each : TRY(texts(node)))
+           settings.notify.to.push_back(TRY(notify::parse_address(each)));
+         return {};
+       }},
+      {"notify.from",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.notify.from = TRY(notify::parse_address(TRY(text(node))));
+         return {};
+       }},
+      {"notify.sendmail",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.notify.sendmail = TRY(plain_path(node));
+         return {};
+       }},
+      {"notify.success",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.notify.success = TRY(value<bool>(node, "true or false"));
+         return {};
+       }},
+      {"notify.command",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.notify.command = TRY(texts(node));
+         if (settings.notify.command.empty() || !settings.notify.command.front().starts_with('/'))
+           return base::invalid("expected a program's absolute path, then its arguments");
+         return {};
+       }},
+      {"notify.smtp.host",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         smtp(settings).host = TRY(notify::parse_host(TRY(text(node))));
+         return {};
+       }},
+      {"notify.smtp.port",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         const auto port = TRY(value<std::int64_t>(node, "a port"));
+         if (port < 1 || port > 65535) return base::invalid("expected a port");
+         smtp(settings).port = static_cast<int>(port);
+         return {};
+       }},
+      {"notify.smtp.security",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         smtp(settings).security = TRY(notify::parse_security(TRY(text(node))));
+         return {};
+       }},
+      {"notify.smtp.user", store_text(smtp, &notify::SmtpSettings::user)},
+      {"notify.smtp.password_file", store_text(smtp, &notify::SmtpSettings::password_file)},
+      {"notify.smtp.ca_bundle", store_text(smtp, &notify::SmtpSettings::ca_bundle)},
+      {"notify.webhook.url", store_text(webhook, &notify::WebhookSettings::url)},
+      {"notify.webhook.url_file", store_text(webhook, &notify::WebhookSettings::url_file)},
+      {"notify.webhook.secret_file", store_text(webhook, &notify::WebhookSettings::secret_file)},
+      {"notify.webhook.ca_bundle", store_text(webhook, &notify::WebhookSettings::ca_bundle)},
       {"nginx.redirect",
        [](Settings& settings, const toml::node& node) -> Result<> {
          settings.redirect = TRY(parse_redirect(TRY(text(node))));
@@ -266,6 +336,7 @@ Result<Settings> parse_settings(std::string_view content, const std::string& pat
   if (settings.haproxy && settings.haproxy->listen.empty())
     return base::invalid(
         fmt::format("{}: haproxy needs listen: what is not seen counts as not done", path));
+  TRY(within(path, notify::check(settings.notify)));
   return settings;
 }
 

@@ -47,6 +47,41 @@ harden = false
   EXPECT_EQ(settings->sandbox, privsep::Strictness::relaxed);
 }
 
+TEST(SettingsFile, ReadsWhoIsTold) {
+  const auto settings = parse_settings(R"(
+[notify]
+to = ["admin@example.org", "anna@bücher.example"]
+from = "server@example.org"
+success = true
+command = ["/usr/local/bin/page", "oncall"]
+[notify.smtp]
+host = "::1"
+port = 465
+user = "u"
+password_file = "smtp"
+[notify.webhook]
+url = "https://hook.example/x"
+secret_file = "/etc/everseal/hook"
+)",
+                                       "e.toml");
+  ASSERT_TRUE(settings) << settings.error().message;
+  const notify::Settings& told = settings->notify;
+  EXPECT_EQ(told.to, (std::vector<std::string>{"admin@example.org", "anna@xn--bcher-kva.example"}));
+  EXPECT_EQ(told.from, "server@example.org");
+  EXPECT_TRUE(told.success);
+  EXPECT_EQ(told.command.back(), "oncall");
+  EXPECT_EQ(told.smtp->host, "[::1]");
+  EXPECT_EQ(told.smtp->password_file, "smtp");
+  EXPECT_EQ(told.webhook->secret_file, "/etc/everseal/hook");
+  EXPECT_EQ(refusal("notify.to = \"a@b\\r\\nBcc: c@d\"\n"),
+            "e.toml:1:13: notify.to: 'a@b\\x0d\\x0aBcc: c@d' is not a mail address");
+  EXPECT_EQ(refusal("notify.smtp.security = \"ssl\"\n"),
+            "e.toml:1:24: notify.smtp.security: expected \"starttls\", \"tls\" or \"none\"");
+  EXPECT_EQ(refusal("notify.command = [\"page\"]\n"),
+            "e.toml:1:18: notify.command: expected a program's absolute path, then its arguments");
+  EXPECT_EQ(refusal("notify.smtp.host = \"m\"\n"), "e.toml: notify needs to: whom to write to");
+}
+
 TEST(SettingsFile, NamesThePlaceOfWhatIsWrong) {
   EXPECT_EQ(refusal("server = \"x\"\nsevrer = \"y\"\n"), "e.toml:2:1: unknown setting 'sevrer'");
   EXPECT_EQ(refusal("state = 7\n"), "e.toml:1:9: state: expected a string");

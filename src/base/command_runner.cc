@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,20 +39,34 @@ struct SpawnActions {
   ~SpawnActions() { posix_spawn_file_actions_destroy(&value); }
 };
 
+// A file in memory with these bytes, at its beginning: unlike a pipe it never has to wait for its
+// reader.
+Result<FileDescriptor> file_of(std::string_view bytes) {
+  FileDescriptor file(::memfd_create("input", MFD_CLOEXEC));
+  if (!file) return system_error("make a file in memory", errno);
+  TRY(write_all(file, bytes, "write to memory"));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return system_error("go back in a file", errno);
+  return file;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> all;
+  for (const std::string& word : words) all.push_back(const_cast<char*>(word.c_str()));
+  all.push_back(nullptr);
+  return all;
+}
+
 Result<pid_t> spawn(const std::string& program, const Command& command, int output) {
   SpawnActions actions;
-  posix_spawn_file_actions_addopen(&actions.value, 0, "/dev/null", O_RDONLY, 0);
+  const FileDescriptor input = TRY(file_of(command.input));
+  posix_spawn_file_actions_adddup2(&actions.value, input.get(), 0);
   posix_spawn_file_actions_adddup2(&actions.value, output, 1);
   posix_spawn_file_actions_adddup2(&actions.value, output, 2);
-  std::vector<char*> arguments;
-  for (const std::string& argument : command.arguments)
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  std::string path = fmt::format("PATH={}", kPath), language = "LANG=C.UTF-8";
-  char* environment[] = {path.data(), language.data(), nullptr};
+  std::vector<std::string> environment = {fmt::format("PATH={}", kPath), "LANG=C.UTF-8"};
+  environment.insert(environment.end(), command.environment.begin(), command.environment.end());
   pid_t pid = 0;
-  const int code =
-      posix_spawn(&pid, program.c_str(), &actions.value, nullptr, arguments.data(), environment);
+  const int code = posix_spawn(&pid, program.c_str(), &actions.value, nullptr,
+                               pointers(command.arguments).data(), pointers(environment).data());
   if (code != 0) return system_error(fmt::format("start {}", program), code);
   return pid;
 }

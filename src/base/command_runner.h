@@ -13,6 +13,8 @@ namespace everseal::base {
 struct Command {
   std::vector<std::string> arguments;  // [0] is the program, found in a fixed PATH if it has no '/'
   Seconds timeout{60};
+  std::string input{};                     // what it reads from standard input
+  std::vector<std::string> environment{};  // "NAME=value", beside what every program is given
 };
 
 struct CommandOutput {
@@ -29,7 +31,7 @@ class CommandRunner {
   virtual Result<CommandOutput> run(const Command& command) = 0;
 };
 
-// Runs with a scrubbed environment (PATH, LANG=C.UTF-8) and no input.
+// Runs with a scrubbed environment: PATH, LANG=C.UTF-8 and what the command says.
 CommandRunner& real_command_runner();
 
 }  // namespace everseal::base

@@ -6,6 +6,9 @@
 #include <array>
 #include <cstdint>
 
+#include "base/base64.h"
+#include "base/utf8.h"
+
 namespace everseal::base {
 namespace {
 
@@ -21,27 +24,6 @@ constexpr std::array<std::int8_t, 256> reverse_alphabet() {
 }
 
 constexpr auto kReverse = reverse_alphabet();
-
-// The length of the UTF-8 sequence that starts `text`, 0 if it is not a valid one (RFC 3629 §4).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xC2 ? 0
-                             : first < 0xE0 ? 2
-                             : first < 0xF0 ? 3
-                             : first < 0xF5 ? 4
-                                            : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  if (length == 2 && first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 controls
-  if (length == 3 && first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (length == 3 && first == 0xED && byte(1) > 0x9F) return 0;
-  if (length == 4 && first == 0xF0 && byte(1) < 0x90) return 0;
-  if (length == 4 && first == 0xF4 && byte(1) > 0x8F) return 0;
-  return length;
-}
 
 }  // namespace
 
@@ -59,10 +41,7 @@ std::string base64url(std::string_view bytes) {
 }
 
 std::string to_pem(std::string_view label, std::string_view bytes) {
-  std::string text = base64url(bytes);
-  std::ranges::replace(text, '-', '+');
-  std::ranges::replace(text, '_', '/');
-  while (text.size() % 4 != 0) text += '=';
+  const std::string text = base64(bytes);
   std::string pem = fmt::format("-----BEGIN {}-----\n", label);
   constexpr std::size_t kLine = 64;
   for (std::size_t at = 0; at < text.size(); at += kLine) pem += text.substr(at, kLine) + '\n';

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <array>
 
 #include "base/encoding.h"
+#include "crypto/hmac.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
@@ -37,13 +37,6 @@ std::string flattened(std::string_view header, std::string_view payload,
                       std::string_view signature) {
   return fmt::format(R"({{"protected":"{}","payload":"{}","signature":"{}"}})", header, payload,
                      base::base64url(signature));
-}
-
-std::string hmac_sha256(std::string_view key, std::string_view bytes) {
-  std::array<unsigned char, 32> mac;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), to_unsigned(bytes), bytes.size(),
-       mac.data(), nullptr);
-  return {reinterpret_cast<char*>(mac.data()), mac.size()};
 }
 
 }  // namespace

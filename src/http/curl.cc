@@ -1,5 +1,10 @@
 #include "http/curl.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
 #include "base/shared_library.h"
 
 namespace everseal::http {
@@ -41,6 +46,23 @@ Result<const Curl*> open_once() {
 Result<const Curl*> open_curl() {
   static const Result<const Curl*> curl = open_once();
   return curl;
+}
+
+std::size_t send_some(char* to, std::size_t size, std::size_t count, void* upload) {
+  std::string_view& rest = static_cast<Upload*>(upload)->rest;
+  const std::size_t length = rest.copy(to, size * count);
+  rest.remove_prefix(length);
+  return length;
+}
+
+// "HOST:PORT:ADDRESS,…": an address of IPv6 goes into brackets.
+ListPointer resolve_list(std::string_view host_and_port, std::span<const std::string> addresses) {
+  if (addresses.empty()) return nullptr;
+  std::vector<std::string> literals;
+  for (const std::string& each : addresses)
+    literals.push_back(each.contains(':') ? fmt::format("[{}]", each) : each);
+  const std::string entry = fmt::format("{}:{}", host_and_port, fmt::join(literals, ","));
+  return ListPointer(curl().slist_append(nullptr, entry.c_str()));
 }
 
 }  // namespace everseal::http

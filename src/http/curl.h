@@ -5,6 +5,9 @@
 #include <curl/curl.h>
 
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -52,5 +55,15 @@ struct FreeList {
 };
 using EasyPointer = std::unique_ptr<CURL, FreeEasy>;
 using ListPointer = std::unique_ptr<curl_slist, FreeList>;
+
+// What is still to be sent: for CURLOPT_READDATA, with send_some() as CURLOPT_READFUNCTION.
+struct Upload {
+  std::string_view rest{};
+};
+std::size_t send_some(char* to, std::size_t size, std::size_t count, void* upload);
+
+// What CURLOPT_RESOLVE takes, so that DNS is not asked: `host_and_port` has these addresses. Null
+// without addresses.
+ListPointer resolve_list(std::string_view host_and_port, std::span<const std::string> addresses);
 
 }  // namespace everseal::http

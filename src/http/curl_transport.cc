@@ -1,7 +1,6 @@
 #include "http/curl_transport.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -30,7 +29,7 @@ struct Transfer {
   Response response;
   std::size_t most_body_bytes = 0;
   std::size_t header_bytes = 0;
-  std::size_t sent_bytes = 0;  // of the request's body
+  Upload upload;  // of the request's body
   EasyPointer easy;
   ListPointer header_lines, addresses;
   std::array<char, CURL_ERROR_SIZE> error{};
@@ -48,16 +47,6 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   if (transfer.response.body.size() + size > transfer.most_body_bytes) return 0;
   transfer.response.body.append(data, size);
   return size;
-}
-
-// libcurl cannot go back in what it got this way. So where it would send a request again by itself,
-// after the server closed a kept connection without an answer, it fails instead: the request may
-// have taken effect, and whoever made it knows how to find out.
-std::size_t on_send(char* to, std::size_t size, std::size_t count, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
-  const std::size_t length = transfer.request.body.copy(to, size * count, transfer.sent_bytes);
-  transfer.sent_bytes += length;
-  return length;
 }
 
 // A status line begins anew: headers of a 100 Continue are not ours.
@@ -81,6 +70,9 @@ void set(const Transfer& transfer, CURLoption option, Value value) {
   curl().easy_setopt(transfer.easy.get(), option, value);
 }
 
+// The body comes by a function, in which libcurl cannot go back. So where it would send a request
+// again by itself, after the server closed a kept connection without an answer, it fails instead:
+// the request may have taken effect, and whoever made it knows how to find out.
 void set_method(Transfer& transfer) {
   const Request& request = transfer.request;
   switch (request.method) {
@@ -91,8 +83,9 @@ void set_method(Transfer& transfer) {
     case Method::post:
       set(transfer, CURLOPT_POST, 1L);
       set(transfer, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
-      set(transfer, CURLOPT_READDATA, &transfer);
-      return set(transfer, CURLOPT_READFUNCTION, &on_send);
+      transfer.upload.rest = request.body;
+      set(transfer, CURLOPT_READDATA, &transfer.upload);
+      return set(transfer, CURLOPT_READFUNCTION, &send_some);
   }
 }
 
@@ -130,16 +123,10 @@ void set_options(Transfer& transfer, const CurlOptions& options) {
   set(transfer, CURLOPT_CAINFO_BLOB, &blob);
 }
 
-// "HOST:PORT:ADDRESS,…" (CURLOPT_RESOLVE): an address of IPv6 goes into brackets.
 void set_addresses(Transfer& transfer, const std::vector<std::string>& addresses) {
-  if (addresses.empty()) return;
-  std::vector<std::string> literals;
-  for (const std::string& each : addresses)
-    literals.push_back(each.contains(':') ? fmt::format("[{}]", each) : each);
   const std::string origin = https_origin(transfer.request.url).value_or("https://");
-  const std::string entry = fmt::format("{}:{}", origin.substr(std::string_view("https://").size()),
-                                        fmt::join(literals, ","));
-  transfer.addresses.reset(curl().slist_append(nullptr, entry.c_str()));
+  transfer.addresses =
+      resolve_list(std::string_view(origin).substr(std::string_view("https://").size()), addresses);
   set(transfer, CURLOPT_RESOLVE, transfer.addresses.get());
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "jobs/kept.h"
+#include "jobs/trust.h"
 #include "renew/history.h"
 
 namespace everseal::jobs {
@@ -29,21 +30,6 @@ Error with_problems(const acme::Outcome& outcome) {
     if (!error.message.contains(problem.text))
       error.message += fmt::format("; {}: {}", problem.name, problem.text);
   return error;
-}
-
-// Where distributions keep the certificates that everybody trusts: Debian, Fedora, openSUSE,
-// others.
-constexpr const char* kSystemBundles[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                          "/etc/pki/tls/certs/ca-bundle.crt",
-                                          "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
-
-Result<base::FileDescriptor> open_trusted(const FileSystem& files, const std::string& bundle) {
-  if (!bundle.empty()) return within("read the CA bundle", files.open(bundle));
-  for (const char* const path : kSystemBundles)
-    if (auto file = files.open(path)) return file;
-  return base::not_found(
-      "no certificates to trust the CA's own HTTPS by: install Debian's ca-certificates, or give "
-      "--ca-bundle");
 }
 
 }  // namespace

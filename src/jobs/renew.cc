@@ -11,6 +11,7 @@
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
 #include "jobs/server.h"
+#include "jobs/telling.h"
 
 namespace everseal::jobs {
 namespace {
@@ -58,6 +59,7 @@ Result<RenewSummary> RenewJob::run() {
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   Certificates to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
+  summary_.doubt = plan.doubt;
   if (!plan.doubt.empty())
     environment_.reporter.note(fmt::format("{}: nothing is renewed by such a clock", plan.doubt));
   for (const renew::Action& action : plan.actions) {
@@ -282,6 +284,9 @@ void RenewJob::finish(const Activation& activation) {
   }
 }
 
+// Who names certificates, or asks what would be done, sees what comes of it.
+bool is_for_all(const RenewOptions& options) { return options.names.empty() && !options.dry_run; }
+
 }  // namespace
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
@@ -296,7 +301,12 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
     const Server server = TRY(Server::find(environment));
     environment.reporter.note(TRY(deploy::recover(server.deployment(state))));
   }
-  return RenewJob(environment, options, state).run();
+  auto summary = RenewJob(environment, options, state).run();
+  if (is_for_all(options)) {
+    if (const auto told = tell_of_renewal(environment, state, summary); !told)
+      environment.reporter.failed("telling the administrator", told.error().message);
+  }
+  return summary;
 }
 
 }  // namespace everseal::jobs

@@ -28,6 +28,7 @@ struct RenewSummary {
   std::vector<RenewalFailure> failed;
   std::int64_t certificates = 0;  // all that are kept
   std::optional<Time> next_renewal;
+  std::string doubt;  // why the clock is not believed: then nothing is renewed
 };
 
 // Safe to run at any time, any number of times; while another job is at work it

@@ -9,6 +9,7 @@
 #include "crypto/private_key.h"
 #include "deploy/haproxy.h"
 #include "nginx/edit.h"
+#include "notify/settings.h"
 #include "privsep/sandbox.h"
 
 namespace everseal::jobs {
@@ -43,6 +44,8 @@ struct Settings {
 
   std::optional<deploy::Haproxy> haproxy;
   std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all
+
+  notify::Settings notify;
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
 

@@ -15,6 +15,9 @@ class FakeWorkers : public Workers {
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
   std::vector<std::string> users_to_make() const override { return {}; }
   Result<> make_users(CommandRunner&) override { return {}; }
+  Result<> deliver(const notify::Delivery&, const base::FileDescriptor&) override {
+    return base::internal("there is nobody to tell in this test");
+  }
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override {
     return base::internal("there is no port 80 in this test");
   }

@@ -12,6 +12,7 @@
 #include "acme/issuance.h"
 #include "acme/renewal_info.h"
 #include "crypto/verifier.h"
+#include "notify/delivery.h"
 #include "privsep/sandbox.h"
 #include "privsep/wire.h"
 #include "scan/probe.h"
@@ -122,11 +123,15 @@ struct Get {
   std::string host{}, path{};
   base::Milliseconds timeout{};
 };
+struct Deliver {  // with a descriptor of the trusted certificates in PEM; the one request then
+  using Answer = void;
+  notify::Delivery delivery{};
+};
 }  // namespace ask_net
 using NetRequest =
     std::variant<ask_net::UseCa, ask_net::Terms, ask_net::UseAccount, ask_net::FindAccount,
                  ask_net::RegisterAccount, ask_net::RenewalInfo, ask_net::AddIssuance, ask_net::Run,
-                 ask_net::UseServers, ask_net::Handshake, ask_net::Get>;
+                 ask_net::UseServers, ask_net::Handshake, ask_net::Get, ask_net::Deliver>;
 
 // ---- The monitor, told by net while it runs issuances: claims, each to be checked.
 
@@ -187,6 +192,8 @@ template <>
 inline constexpr std::uint64_t kEnumerators<crypto::KeyType> = 5;
 template <>
 inline constexpr std::uint64_t kEnumerators<crypto::KeyFamily> = 2;
+template <>
+inline constexpr std::uint64_t kEnumerators<notify::Security> = 3;
 template <>
 inline constexpr std::uint64_t kEnumerators<acme::Step> = 8;
 template <>
@@ -257,6 +264,13 @@ void fields(auto& archive, ask_net::Handshake& it) {
   archive(it.target, it.server_name, it.timeout);
 }
 void fields(auto& archive, ask_net::Get& it) { archive(it.target, it.host, it.path, it.timeout); }
+void fields(auto& archive, http::Header& it) { archive(it.name, it.value); }
+void fields(auto& archive, notify::MailServer& it) {
+  archive(it.host, it.port, it.security, it.user, it.password);
+}
+void fields(auto& archive, notify::ByMail& it) { archive(it.server, it.from, it.to, it.mail); }
+void fields(auto& archive, notify::ByWebhook& it) { archive(it.url, it.headers, it.body); }
+void fields(auto& archive, ask_net::Deliver& it) { archive(it.delivery); }
 void fields(auto& archive, tell::SaveOrders& it) { archive(it.records); }
 void fields(auto& archive, tell::Publish& it) { archive(it.response); }
 void fields(auto& archive, tell::Retract& it) { archive(it.response); }

@@ -33,11 +33,16 @@ constexpr unsigned kNeeded[] = {
     CAP_AUDIT_WRITE,   // useradd
 };
 
+// The terminal's name, and where systemd has put this service's secrets (systemd.exec(5)).
+constexpr std::array<const char*, 2> kKept = {"TERM", "CREDENTIALS_DIRECTORY"};
+
 void scrub_environment() {
-  const char* const terminal = ::getenv("TERM");
-  const std::string kept = terminal ? terminal : "";
+  std::array<std::string, kKept.size()> values;
+  for (std::size_t i = 0; i < kKept.size(); ++i)
+    if (const char* const value = ::getenv(kKept[i])) values[i] = value;
   ::clearenv();
-  if (!kept.empty()) ::setenv("TERM", kept.c_str(), 1);
+  for (std::size_t i = 0; i < kKept.size(); ++i)
+    if (!values[i].empty()) ::setenv(kKept[i], values[i].c_str(), 1);
 }
 
 }  // namespace

@@ -76,9 +76,9 @@ struct HostAndPort {
   std::uint16_t port = 443;
 };
 
-// Of an origin, "https://host:port".
+// Of an origin, "scheme://host:port".
 HostAndPort host_of(const std::string& origin) {
-  const std::string rest = origin.substr(std::string_view("https://").size());
+  const std::string rest = origin.substr(origin.find("://") + 3);
   const std::size_t colon = rest.rfind(':');
   HostAndPort result{rest.substr(0, colon)};
   std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), result.port);
@@ -154,8 +154,8 @@ class RemoteHost : public acme::Host {
   const Channel& monitor_;
 };
 
-// Either the client of one CA, or the visitor of servers of this machine; never both, so that what
-// a CA sent cannot vouch for what is served.
+// Either the client of one CA, or the visitor of servers of this machine, or the courier of one
+// message; never two of them, so that what a CA sent cannot vouch for what is served.
 class NetService {
  public:
   NetService(const Channel& monitor, const Channel& keeper, Strictness strictness)
@@ -170,19 +170,17 @@ class NetService {
   bool allows(const ask_net::AddIssuance&) const { return state_ == State::client; }
   bool allows(const ask_net::Run&) const { return state_ == State::client; }
   bool allows(const ask_net::UseServers&) const { return state_ == State::fresh; }
+  bool allows(const ask_net::Deliver&) const { return state_ == State::fresh; }
   bool allows(const ask_net::Handshake&) const { return state_ == State::visitor; }
   bool allows(const ask_net::Get&) const { return state_ == State::visitor; }
 
   Result<> handle(ask_net::UseCa& request, Files files) {
     state_ = State::client;
-    const std::string trusted =
-        TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
-    const auto [host, port] = host_of(TRY(http::https_origin(request.directory_url)));
-    static_cast<void>(TRY(http::open_curl()));
+    Way way = TRY(find_way(TRY(http::https_origin(request.directory_url)), files));
     http::CurlOptions options;
-    options.trusted_pem = trusted;
-    options.addresses = TRY(look_up(host));
-    TRY(leave_only({port}));
+    options.trusted_pem = std::move(way.trusted_pem);
+    options.addresses = std::move(way.addresses);
+    TRY(leave_only({way.port}));
     transport_ = TRY(http::CurlTransport::open(std::move(options)));
     client_ = std::make_unique<acme::Client>(*transport_, signer_, base::real_clock(),
                                              request.directory_url);
@@ -231,6 +229,15 @@ class NetService {
     return leave_only(request.ports);
   }
 
+  Result<> handle(ask_net::Deliver& request, Files files) {
+    state_ = State::courier;
+    const std::string origin = TRY(notify::origin(request.delivery));
+    Way way = TRY(within(origin, find_way(origin, files)));
+    const auto addresses = TRY(within(origin, notify::allowed(way.addresses)));
+    TRY(leave_only({way.port}));
+    return notify::deliver(request.delivery, {std::move(way.trusted_pem), addresses});
+  }
+
   Result<scan::Leaf> handle(ask_net::Handshake& request, Files) {
     return visitor_.handshake(request.target, request.server_name, request.timeout);
   }
@@ -240,7 +247,23 @@ class NetService {
   }
 
  private:
-  enum class State { fresh, client, visitor };
+  enum class State { fresh, client, visitor, courier };
+
+  // All that is needed to speak to one server of the outside.
+  struct Way {
+    std::string trusted_pem{};
+    std::vector<std::string> addresses{};  // none: the host is one
+    std::uint16_t port = 0;
+  };
+  static Result<Way> find_way(const std::string& origin, Files files) {
+    Way way;
+    way.trusted_pem = TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
+    const HostAndPort target = host_of(origin);
+    static_cast<void>(TRY(http::open_curl()));
+    way.addresses = TRY(look_up(target.host));
+    way.port = target.port;
+    return way;
+  }
 
   Result<> leave_only(const std::vector<std::uint16_t>& ports) const {
     auto confined = confine({.system_calls = SystemCalls::connect, .tcp_ports = ports});

@@ -315,6 +315,13 @@ Result<scan::Visitor*> ProcessWorkers::visitor(std::span<const std::uint16_t> po
   return visitor_.get();
 }
 
+// A net of its own for each: what a server sends ends with its process.
+Result<> ProcessWorkers::deliver(const notify::Delivery& delivery,
+                                 const base::FileDescriptor& trusted) {
+  Worker worker = TRY(start(Role::net));
+  return worker.call<NetRequest>(ask_net::Deliver{delivery}, kAnswerTime, &trusted);
+}
+
 Result<std::unique_ptr<challenge::Responder>> ProcessWorkers::standalone_responder() {
   return std::make_unique<EdgeProcess>(TRY(start(Role::edge)));
 }

@@ -22,6 +22,7 @@ class ProcessWorkers : public Workers {
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) override;
   std::vector<std::string> users_to_make() const override;
   Result<> make_users(CommandRunner& commands) override;
+  Result<> deliver(const notify::Delivery& delivery, const base::FileDescriptor& trusted) override;
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override;
 
  private:

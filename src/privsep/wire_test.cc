@@ -33,6 +33,12 @@ TEST(Wire, GivesBackWhatWasWritten) {
       ask_keeper::AllowRegistration{{{"a@b.com"}, true, crypto::ExternalAccount{"kid", "mac"}}}));
   EXPECT_EQ(std::get<ask_keeper::AllowRegistration>(request).registration.external_account->kid,
             "kid");
+  const NetRequest deliver = again(NetRequest(ask_net::Deliver{notify::ByMail{
+      {"mail.test", 465, notify::Security::none, "u", "p"}, "a@b", {"c@d"}, "text"}}));
+  const auto& mail = std::get<notify::ByMail>(std::get<ask_net::Deliver>(deliver).delivery);
+  EXPECT_EQ(mail.server.port, 465);
+  EXPECT_EQ(mail.server.security, notify::Security::none);
+  EXPECT_EQ(mail.to.at(0), "c@d");
   EXPECT_EQ(again(Result<std::string>("x")), "x");
   EXPECT_TRUE(again(Result<>()));
 }

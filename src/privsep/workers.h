@@ -15,6 +15,7 @@
 #include "base/file_descriptor.h"
 #include "challenge/http01.h"
 #include "crypto/verifier.h"
+#include "notify/delivery.h"
 #include "scan/probe.h"
 
 namespace everseal::privsep {
@@ -77,6 +78,10 @@ class Workers {
   // whoever runs this. Until they are made roles run as users that nobody else is.
   virtual std::vector<std::string> users_to_make() const = 0;
   virtual Result<> make_users(CommandRunner& commands) = 0;
+
+  // As notify::deliver(); `trusted` is a file of certificates in PEM.
+  virtual Result<> deliver(const notify::Delivery& delivery,
+                           const base::FileDescriptor& trusted) = 0;
 
   // Answers http-01 on port 80 itself.
   virtual Result<std::unique_ptr<challenge::Responder>> standalone_responder() = 0;

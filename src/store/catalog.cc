@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 5> kMigrations = {
+constexpr std::array<const char*, 6> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -29,6 +29,9 @@ constexpr std::array<const char*, 5> kMigrations = {
     "ALTER TABLE versions ADD COLUMN renewal_id TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';"
     "CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;"
+    "CREATE TABLE incidents (key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL,"
+    "told_at INTEGER NOT NULL) WITHOUT ROWID",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -51,7 +54,11 @@ CREATE TABLE certificates (
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';
+CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;
 CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE incidents (
+  key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
@@ -199,6 +206,34 @@ Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now
                                         kCertificateColumns)));
   rows.bind(1, to_integer(now));
   return read_certificates(std::move(rows));
+}
+
+Result<std::vector<CertificateRecord>> Catalog::failing_certificates() {
+  return read_certificates(TRY(database_.prepare(
+      fmt::format("{} WHERE failures > 0 ORDER BY not_after", kCertificateColumns))));
+}
+
+Result<std::vector<IncidentRecord>> Catalog::incidents() {
+  Statement rows =
+      TRY(database_.prepare("SELECT key, headline, since, told_at FROM incidents ORDER BY key"));
+  std::vector<IncidentRecord> found;
+  while (TRY(rows.step()))
+    found.push_back(
+        {rows.text(0), rows.text(1), to_time(rows.integer(2)), to_time(rows.integer(3))});
+  return found;
+}
+
+Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(database_.execute("DELETE FROM incidents"));
+  Statement insert = TRY(database_.prepare("INSERT INTO incidents VALUES (?, ?, ?, ?)"));
+  for (const IncidentRecord& each : incidents) {
+    insert.bind(1, each.key).bind(2, each.headline);
+    insert.bind(3, to_integer(each.since)).bind(4, to_integer(each.told_at));
+    TRY(insert.run());
+    insert.reset();
+  }
+  return transaction.commit();
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_for_haproxy(

@@ -116,6 +116,14 @@ struct EventRecord {
   std::string text;
 };
 
+// Something that is wrong, as long as it is, and when somebody heard of it last.
+struct IncidentRecord {
+  std::string key;
+  std::string headline;
+  Time since{};
+  Time told_at{};  // 0: nobody has
+};
+
 // The database. Every call is one durable transaction unless said otherwise. One thread.
 class Catalog {
  public:
@@ -168,6 +176,12 @@ class Catalog {
   Result<std::optional<ChangeRecord>> last_change(ChangeState state);
   // All, the newest first.
   Result<std::vector<ChangeRecord>> changes();
+
+  // Those whose last attempt to renew has failed; the first to expire first.
+  Result<std::vector<CertificateRecord>> failing_certificates();
+  Result<std::vector<IncidentRecord>> incidents();
+  // Replaces all of them.
+  Result<> save_incidents(std::span<const IncidentRecord> incidents);
 
   Result<> add_event(const EventRecord& event);
 

@@ -128,6 +128,19 @@ TEST_F(CatalogTest, JournalsChanges) {
   EXPECT_EQ((*catalog_.change(id))->files.size(), 1u);
 }
 
+TEST_F(CatalogTest, RemembersIncidentsAndWhatFails) {
+  const std::vector<IncidentRecord> incidents = {{"certificate a.example", "A", kNow, {}},
+                                                 {"renew", "B", kNow, kNow}};
+  ASSERT_TRUE(catalog_.save_incidents(incidents));
+  ASSERT_TRUE(catalog_.save_incidents(std::span(incidents).last(1)));
+  const auto found = catalog_.incidents();
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(found->front().key, "renew");
+  EXPECT_EQ(found->front().headline, "B");
+  EXPECT_EQ(found->front().told_at, kNow);
+  EXPECT_TRUE(catalog_.failing_certificates()->empty());
+}
+
 TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   const std::string path =
       std::filesystem::temp_directory_path() / ("everseal-older-" + std::to_string(getpid()));
@@ -141,6 +154,7 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE certificates DROP COLUMN in_haproxy;"
                          "ALTER TABLE certificates DROP COLUMN beside;"
                          "DROP INDEX certificates_by_question; DROP TABLE limits;"
+                         "DROP INDEX certificates_failing; DROP TABLE incidents;"
                          "ALTER TABLE certificates DROP COLUMN renewal_id;"
                          "ALTER TABLE certificates DROP COLUMN draw;"
                          "ALTER TABLE certificates DROP COLUMN window_start;"
@@ -173,7 +187,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 6)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 7)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

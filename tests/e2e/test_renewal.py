@@ -1,17 +1,14 @@
 #!/usr/bin/python3
 """When certificates are renewed: as the CA says (RFC 9773)."""
 
-import contextlib
 import datetime
-import sqlite3
 import time
 import unittest
 
 from harness import sandbox
-from harness.everseal import STATE, Everseal, check_live
-from harness.own_ca_case import WEBROOT, OwnCaCase
+from harness.everseal import check_live
+from harness.own_ca_case import KeptCase
 
-_NAME = "plain.example"
 _DAY = datetime.timedelta(days=1)
 
 
@@ -19,19 +16,10 @@ def _at(moment):
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Renewal(OwnCaCase):
+class Renewal(KeptCase):
     def setUp(self):
         super().setUp()
-        self.serve_webroot()
-        self.everseal = Everseal(self.ca)
-        self.ca.dns.resolve(_NAME, ["127.0.0.1"], ["::1"])
-        self.run_everseal("issue", "--yes", "-d", f"{_NAME}:{WEBROOT}")
         self.now = datetime.datetime.now(datetime.timezone.utc)
-
-    def run_everseal(self, *arguments, status=0):
-        result = self.everseal.run(*arguments)
-        self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
-        return result
 
     def certificate(self):
         [found] = self.run_everseal("status", "--json").json()["certificates"]
@@ -41,8 +29,7 @@ class Renewal(OwnCaCase):
         self.change("ask_at = 0")
 
     def change(self, what):
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            catalog.execute(f"UPDATE certificates SET {what}")
+        self.change_catalog(f"UPDATE certificates SET {what}")
 
     def orders(self):
         """Of each: whether it replaces a certificate."""

@@ -1,14 +1,16 @@
 """Tests that begin with a CA of our own."""
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import unittest
 import urllib.request
 
-from .everseal import STATE
+from .everseal import STATE, Everseal
 from .nginx import CONFIGURATION, Nginx
 from .own_ca import OwnCa
 from .sandbox import SCRATCH
@@ -91,3 +93,29 @@ class OwnCaCase(unittest.TestCase):
     def _openssl(*arguments):
         done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
         return done.stdout + done.stderr
+
+
+class KeptCase(OwnCaCase):
+    """Starts every test with a certificate for `name` that is kept, by a webroot of nginx."""
+
+    name = "plain.example"
+
+    def setUp(self):
+        super().setUp()
+        self.serve_webroot()
+        self.everseal = Everseal(self.ca)
+        self.issue(self.name)
+
+    def issue(self, name):
+        self.ca.dns.resolve(name, ["127.0.0.1"], ["::1"])
+        self.run_everseal("issue", "--yes", "-d", f"{name}:{WEBROOT}")
+
+    def run_everseal(self, *arguments, status=0):
+        result = self.everseal.run(*arguments)
+        self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
+        return result
+
+    @staticmethod
+    def change_catalog(statement):
+        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
+            catalog.execute(statement)

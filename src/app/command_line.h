@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/ca_command.h"
+#include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
@@ -34,7 +35,7 @@ struct SandboxCommand {};
 using Command =
     std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
                  UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
-                 NginxCatCommand, NginxSitesCommand, CaCommand>;
+                 NginxCatCommand, NginxSitesCommand, CaCommand, DhparamCommand>;
 
 struct CommandLine {
   Command command;

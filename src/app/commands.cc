@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/ca_command.h"
+#include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
@@ -251,9 +252,9 @@ Result<Output> execute(const jobs::SetupOptions& options, const jobs::Environmen
 Result<Output> execute(const SandboxCommand&, const jobs::Environment&) { return show_sandbox(); }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
-                                    "undo",        "changes",   "setup",       "sandbox",
-                                    "nginx parse", "nginx cat", "nginx sites", "ca"};
+  constexpr const char* kNames[] = {"secure",      "issue", "renew",   "status",      "undo",
+                                    "changes",     "setup", "sandbox", "nginx parse", "nginx cat",
+                                    "nginx sites", "ca",    "dhparam"};
   return kNames[command.index()];
 }
 

@@ -1,0 +1,48 @@
+#include "crypto/dh_parameters.h"
+
+#include <gtest/gtest.h>
+
+namespace everseal::crypto {
+namespace {
+
+// 2^20 + 7, a prime whose half is none.
+constexpr std::string_view kNoSafePrime =
+    "-----BEGIN DH PARAMETERS-----\nMAgCAxAABwIBAg==\n-----END DH PARAMETERS-----\n";
+
+TEST(DhParameters, KnowsTheGroupsOfRfc7919) {
+  const std::pair<const char*, int> groups[] = {{"ffdhe2048", 2048},
+                                                {"ffdhe3072", 3072},
+                                                {"ffdhe4096", 4096},
+                                                {"ffdhe6144", 6144},
+                                                {"ffdhe8192", 8192}};
+  for (const auto& [name, bits] : groups) {
+    const auto pem = dh_group(name);
+    ASSERT_TRUE(pem) << pem.error().message;
+    EXPECT_TRUE(pem->starts_with("-----BEGIN DH PARAMETERS-----\n")) << *pem;
+    EXPECT_EQ(dh_bits(*pem), bits);
+    EXPECT_TRUE(check_dh_parameters(*pem));
+  }
+  EXPECT_EQ(dh_group("ffdhe1024").error().message,
+            "unknown group \"ffdhe1024\"; known are ffdhe2048, ffdhe3072, ffdhe4096, ffdhe6144, "
+            "ffdhe8192");
+}
+
+TEST(DhParameters, OfOnesOwnAreCheckedAndDifferent) {
+  const auto one = generate_dh_parameters({.bits = 512});
+  const auto other = generate_dh_parameters({.bits = 512});
+  ASSERT_TRUE(one) << one.error().message;
+  EXPECT_EQ(dh_bits(*one), 512);
+  EXPECT_TRUE(check_dh_parameters(*one));
+  EXPECT_NE(*one, *other);
+}
+
+TEST(DhParameters, RefusesWhatIsNone) {
+  EXPECT_EQ(dh_bits("").error().message, "not Diffie-Hellman parameters in PEM");
+  EXPECT_EQ(
+      dh_bits("-----BEGIN DH PARAMETERS-----\nMAA=\n-----END DH PARAMETERS-----\n").error().message,
+      "not Diffie-Hellman parameters in PEM");
+  EXPECT_FALSE(check_dh_parameters(kNoSafePrime));
+}
+
+}  // namespace
+}  // namespace everseal::crypto

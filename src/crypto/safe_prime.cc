@@ -1,0 +1,162 @@
+#include "crypto/safe_prime.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/memory.h"
+#include "crypto/openssl.h"
+#include "crypto/safe_prime_sieve.h"
+
+namespace everseal::crypto {
+namespace {
+
+constexpr double kLn2 = 0.693147, kExpEulerGamma = 1.781072;
+constexpr std::chrono::milliseconds kTellAfter{100};
+
+// Where the next doubling of the depth costs as much as it saves: what is saved grows with the time
+// of a test (about bits³) and the number of tests (bits²), what it costs with bits. Threads share
+// the tests but each has a sieve of its own.
+std::uint32_t sieve_depth(int bits, unsigned threads) {
+  constexpr double kDepthAt1024 = 1e7, kShallowest = 1e4, kDeepest = 4e9;
+  const double depth = kDepthAt1024 * std::pow(bits / 1024.0, 4) / threads;
+  return static_cast<std::uint32_t>(std::clamp(depth, kShallowest, kDeepest));
+}
+
+// In steps, about four times the average distance of safe primes that are 23 modulo 24: of the q
+// that are 11 modulo 12 one in (ln q)² / 7.92 is prime with 2 q + 1 (Hardy and Littlewood).
+std::uint32_t window_size(int bits) { return static_cast<std::uint32_t>(bits * bits / 4); }
+
+// By Mertens' third theorem a number without factors up to `depth` is prime exp(γ) ln(depth) times
+// as often as others of its size.
+double expected_tests(int bits, std::uint32_t depth) {
+  const double chance = kExpEulerGamma * std::log(depth) / (bits * kLn2);
+  return 1 / (chance * chance);
+}
+
+// Fermat's test to the base 2, for odd numbers of more than a word: doublings are cheaper than the
+// multiplications by other bases.
+class BaseTwoTest {
+ public:
+  bool passes(const BIGNUM* number) {
+    const auto passed = power_is_one(number);
+    if (!passed) base::insist_on_memory();  // nothing else can fail here
+    return passed.value_or(false);
+  }
+
+ private:
+  // Whether 2^(number - 1) is 1 modulo `number`, whose last bit alone differs from the exponent's.
+  std::optional<bool> power_is_one(const BIGNUM* number) {
+    BN_CTX* const context = context_.get();
+    BN_MONT_CTX* const montgomery = montgomery_.get();
+    if (BN_MONT_CTX_set(montgomery, number, context) != 1 ||
+        BN_to_montgomery(one_.get(), BN_value_one(), montgomery, context) != 1 ||
+        !BN_copy(power_.get(), one_.get()))
+      return std::nullopt;
+    for (int bit = BN_num_bits(number) - 1; bit >= 0; bit--) {
+      if (BN_mod_mul_montgomery(power_.get(), power_.get(), power_.get(), montgomery, context) != 1)
+        return std::nullopt;
+      if (bit > 0 && BN_is_bit_set(number, bit) &&
+          BN_mod_lshift1_quick(power_.get(), power_.get(), number) != 1)
+        return std::nullopt;
+    }
+    return BN_cmp(power_.get(), one_.get()) == 0;
+  }
+
+  NumberContextPointer context_{BN_CTX_new()};
+  std::unique_ptr<BN_MONT_CTX, Freer<BN_MONT_CTX_free>> montgomery_{BN_MONT_CTX_new()};
+  NumberPointer power_{BN_new()}, one_{BN_new()};
+};
+
+// What the threads of one search share.
+class Shared {
+ public:
+  explicit Shared(const SafePrimeSearch& search)
+      : search_(search), depth_(sieve_depth(search.bits, search.threads)) {}
+
+  // Until somebody has found one, or it is stopped.
+  Result<std::string> wait() {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, kTellAfter, [&] { return found_.has_value(); })) {
+      if (search_.stop && *search_.stop) {
+        over_ = true;
+        return base::transient("stopped by a signal; no prime was found yet");
+      }
+      if (search_.progress) search_.progress({tested_, expected_tests(search_.bits, depth_)});
+    }
+    return *found_;
+  }
+
+  void look() {
+    while (!over_) look_in(random_start());
+  }
+
+ private:
+  // So many bits, the first of them set, 23 modulo 24.
+  NumberPointer random_start() const {
+    const std::string bytes = search_.randomness(static_cast<std::size_t>(search_.bits + 7) / 8);
+    NumberPointer start(BN_bin2bn(to_unsigned(bytes), static_cast<int>(bytes.size()), nullptr));
+    BN_set_bit(start.get(), search_.bits - 1);
+    BN_mask_bits(start.get(), search_.bits);
+    BN_sub_word(start.get(), BN_mod_word(start.get(), SafePrimeWindow::kStep));
+    BN_add_word(start.get(), SafePrimeWindow::kRest);
+    return start;
+  }
+
+  void look_in(const NumberPointer& start) {
+    std::vector<std::uint64_t> words(static_cast<std::size_t>(search_.bits + 63) / 64);
+    BN_bn2lebinpad(start.get(), reinterpret_cast<unsigned char*>(words.data()),
+                   static_cast<int>(words.size() * sizeof words[0]));
+    BaseTwoTest test;
+    const NumberPointer prime(BN_new()), half(BN_new());
+    for (const std::uint32_t k : sieve({words, window_size(search_.bits)}, depth_, over_)) {
+      if (over_) return;
+      tested_++;
+      BN_copy(prime.get(), start.get());
+      BN_add_word(prime.get(), std::uint64_t{SafePrimeWindow::kStep} * k);
+      BN_rshift1(half.get(), prime.get());
+      if (test.passes(half.get()) && test.passes(prime.get()) &&
+          BN_num_bits(prime.get()) == search_.bits)
+        return finish(prime.get());
+    }
+  }
+
+  void finish(const BIGNUM* prime) {
+    over_ = true;
+    std::string bytes(static_cast<std::size_t>(BN_num_bytes(prime)), '\0');
+    BN_bn2bin(prime, reinterpret_cast<unsigned char*>(bytes.data()));
+    const std::lock_guard lock(mutex_);
+    found_ = std::move(bytes);
+    changed_.notify_one();
+  }
+
+  const SafePrimeSearch& search_;
+  const std::uint32_t depth_;
+  std::atomic<bool> over_ = false;
+  std::atomic<std::uint64_t> tested_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<std::string> found_;
+};
+
+}  // namespace
+
+Result<std::string> find_safe_prime(const SafePrimeSearch& search) {
+  if (search.bits < kFewestPrimeBits || search.bits > kMostPrimeBits)
+    return base::invalid(fmt::format("a prime of {} bits: must be {} to {}", search.bits,
+                                     kFewestPrimeBits, kMostPrimeBits));
+  Shared shared(search);
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < std::max(1u, search.threads); i++)
+    threads.emplace_back([&] { shared.look(); });
+  return shared.wait();
+}
+
+}  // namespace everseal::crypto

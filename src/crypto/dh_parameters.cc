@@ -66,14 +66,6 @@ Result<std::string> encode_prime(std::string_view prime) {
   return encode(builder);
 }
 
-Result<KeyPointer> decode(std::string_view pem) {
-  KeyPointer key(PEM_read_bio_Parameters(reader(pem).get(), nullptr));
-  ERR_clear_error();
-  if (!key || EVP_PKEY_is_a(key.get(), "DH") != 1)
-    return base::invalid("not Diffie-Hellman parameters in PEM");
-  return key;
-}
-
 }  // namespace
 
 Result<std::string> dh_group(std::string_view name) {
@@ -88,21 +80,15 @@ Result<std::string> dh_group(std::string_view name) {
 }
 
 Result<std::string> generate_dh_parameters(const SafePrimeSearch& search) {
-  const std::string pem = TRY(encode_prime(TRY(find_safe_prime(search))));
-  TRY(check_dh_parameters(pem));
-  return pem;
+  return encode_prime(TRY(find_safe_prime(search)));
 }
 
-Result<> check_dh_parameters(std::string_view pem) {
-  const KeyPointer key = TRY(decode(pem));
-  const KeyContextPointer context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
-  if (!context || EVP_PKEY_param_check(context.get()) != 1) {
-    const std::string why = openssl_error("check Diffie-Hellman parameters").error().message;
-    return base::invalid(why);
-  }
-  return {};
+Result<int> dh_bits(std::string_view pem) {
+  const KeyPointer key(PEM_read_bio_Parameters(reader(pem).get(), nullptr));
+  ERR_clear_error();
+  if (!key || EVP_PKEY_is_a(key.get(), "DH") != 1)
+    return base::invalid("not Diffie-Hellman parameters in PEM");
+  return EVP_PKEY_get_bits(key.get());
 }
-
-Result<int> dh_bits(std::string_view pem) { return EVP_PKEY_get_bits(TRY(decode(pem)).get()); }
 
 }  // namespace everseal::crypto

@@ -122,10 +122,15 @@ class Shared {
       BN_copy(prime.get(), start.get());
       BN_add_word(prime.get(), std::uint64_t{SafePrimeWindow::kStep} * k);
       BN_rshift1(half.get(), prime.get());
-      if (test.passes(half.get()) && test.passes(prime.get()) &&
-          BN_num_bits(prime.get()) == search_.bits)
+      if (test.passes(half.get()) && test.passes(prime.get()) && is_right(prime.get(), half.get()))
         return finish(prime.get());
     }
+  }
+
+  // With a prime q = (p - 1)/2 greater than √p, 2^(p - 1) = 1 and 2² - 1 prime to p, p is prime
+  // (Pocklington): so q alone is tested by more bases.
+  bool is_right(const BIGNUM* prime, const BIGNUM* half) const {
+    return BN_num_bits(prime) == search_.bits && BN_check_prime(half, nullptr, nullptr) == 1;
   }
 
   void finish(const BIGNUM* prime) {

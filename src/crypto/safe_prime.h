@@ -28,9 +28,10 @@ struct SafePrimeSearch {
 };
 
 // A random p of so many bits, most significant byte first; p is 23 modulo 24, so that 2 generates
-// the subgroup of prime order. p and (p - 1)/2 have passed Fermat's test to the base 2 alone:
-// whoever uses p has it tested again by random bases. Errors: invalid (bits out of range),
-// transient (stopped).
+// the subgroup of prime order. What OpenSSL's DH_check() asks is true of it: (p - 1)/2 has passed
+// the 64 rounds (128 above 2048 bits) of Miller and Rabin's test with random bases by which it
+// calls a number prime, and then p is prime by Pocklington's theorem. Errors: invalid (bits out of
+// range), transient (stopped).
 Result<std::string> find_safe_prime(const SafePrimeSearch& search);
 
 }  // namespace everseal::crypto

@@ -17,7 +17,8 @@ from harness.everseal import binary
 from harness.nginx import CONFIGURATION
 
 PEM = re.compile(r"-----BEGIN DH PARAMETERS-----\n([A-Za-z0-9+/=]+\n)+-----END DH PARAMETERS-----\n")
-GROUPS = {"ffdhe2048": 225, "ffdhe3072": 275, "ffdhe4096": 325, "ffdhe6144": 375, "ffdhe8192": 400}
+GROUPS = {"ffdhe2048": 2048, "ffdhe3072": 3072, "ffdhe4096": 4096, "ffdhe6144": 6144,
+          "ffdhe8192": 8192}
 
 
 def dhparam(*arguments, timeout=120, **options):
@@ -54,12 +55,11 @@ class Case(unittest.TestCase):
 
 class Groups(Case):
     def test_openssl_knows_each_by_its_name(self):
-        for group, exponent in GROUPS.items():
+        for group, bits in GROUPS.items():
             done = dhparam("--group", group)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-            text = self.assert_good(done.stdout, int(group.removeprefix("ffdhe")))
+            text = self.assert_good(done.stdout, bits)
             self.assertIn(f"GROUP: {group}", text)
-            self.assertIn(f"recommended-private-length: {exponent} bits", text)
 
     def test_the_recommended_one_is_the_default_and_there_at_once(self):
         begin = time.monotonic()

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -11,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/memory.h"
+#include "crypto/fermat.h"
 #include "crypto/openssl.h"
 #include "crypto/safe_prime_sieve.h"
 
@@ -23,10 +24,11 @@ constexpr std::chrono::milliseconds kTellAfter{100};
 
 // Where the next doubling of the depth costs as much as it saves: what is saved grows with the time
 // of a test (about bits³) and the number of tests (bits²), what it costs with bits. Threads share
-// the tests but each has a sieve of its own.
-std::uint32_t sieve_depth(int bits, unsigned threads) {
+// the tests but each has a sieve of its own. `test_speed` is FermatTest's.
+std::uint32_t sieve_depth(const SafePrimeSearch& search, double test_speed) {
   constexpr double kDepthAt1024 = 1e7, kShallowest = 1e4, kDeepest = 4e9;
-  const double depth = kDepthAt1024 * std::pow(bits / 1024.0, 4) / threads;
+  const double depth =
+      kDepthAt1024 * std::pow(search.bits / 1024.0, 4) / (test_speed * search.threads);
   return static_cast<std::uint32_t>(std::clamp(depth, kShallowest, kDeepest));
 }
 
@@ -41,45 +43,16 @@ double expected_tests(int bits, std::uint32_t depth) {
   return 1 / (chance * chance);
 }
 
-// Fermat's test to the base 2, for odd numbers of more than a word: doublings are cheaper than the
-// multiplications by other bases.
-class BaseTwoTest {
- public:
-  bool passes(const BIGNUM* number) {
-    const auto passed = power_is_one(number);
-    if (!passed) base::insist_on_memory();  // nothing else can fail here
-    return passed.value_or(false);
-  }
-
- private:
-  // Whether 2^(number - 1) is 1 modulo `number`, whose last bit alone differs from the exponent's.
-  std::optional<bool> power_is_one(const BIGNUM* number) {
-    BN_CTX* const context = context_.get();
-    BN_MONT_CTX* const montgomery = montgomery_.get();
-    if (BN_MONT_CTX_set(montgomery, number, context) != 1 ||
-        BN_to_montgomery(one_.get(), BN_value_one(), montgomery, context) != 1 ||
-        !BN_copy(power_.get(), one_.get()))
-      return std::nullopt;
-    for (int bit = BN_num_bits(number) - 1; bit >= 0; bit--) {
-      if (BN_mod_mul_montgomery(power_.get(), power_.get(), power_.get(), montgomery, context) != 1)
-        return std::nullopt;
-      if (bit > 0 && BN_is_bit_set(number, bit) &&
-          BN_mod_lshift1_quick(power_.get(), power_.get(), number) != 1)
-        return std::nullopt;
-    }
-    return BN_cmp(power_.get(), one_.get()) == 0;
-  }
-
-  NumberContextPointer context_{BN_CTX_new()};
-  std::unique_ptr<BN_MONT_CTX, Freer<BN_MONT_CTX_free>> montgomery_{BN_MONT_CTX_new()};
-  NumberPointer power_{BN_new()}, one_{BN_new()};
-};
+std::unique_ptr<FermatTest> fastest_test() {
+  auto by_vectors = fermat_by_vectors();
+  return by_vectors ? std::move(by_vectors) : fermat_by_library();
+}
 
 // What the threads of one search share.
 class Shared {
  public:
   explicit Shared(const SafePrimeSearch& search)
-      : search_(search), depth_(sieve_depth(search.bits, search.threads)) {}
+      : search_(search), depth_(sieve_depth(search, fastest_test()->speed())) {}
 
   // Until somebody has found one, or it is stopped.
   Result<std::string> wait() {
@@ -95,7 +68,8 @@ class Shared {
   }
 
   void look() {
-    while (!over_) look_in(random_start());
+    const auto test = fastest_test();
+    while (!over_) look_in(random_start(), *test);
   }
 
  private:
@@ -110,21 +84,38 @@ class Shared {
     return start;
   }
 
-  void look_in(const NumberPointer& start) {
+  void look_in(const NumberPointer& start, FermatTest& test) {
     std::vector<std::uint64_t> words(static_cast<std::size_t>(search_.bits + 63) / 64);
     BN_bn2lebinpad(start.get(), reinterpret_cast<unsigned char*>(words.data()),
                    static_cast<int>(words.size() * sizeof words[0]));
-    BaseTwoTest test;
-    const NumberPointer prime(BN_new()), half(BN_new());
-    for (const std::uint32_t k : sieve({words, window_size(search_.bits)}, depth_, over_)) {
-      if (over_) return;
-      tested_++;
-      BN_copy(prime.get(), start.get());
-      BN_add_word(prime.get(), std::uint64_t{SafePrimeWindow::kStep} * k);
-      BN_rshift1(half.get(), prime.get());
-      if (test.passes(half.get()) && test.passes(prime.get()) && is_right(prime.get(), half.get()))
-        return finish(prime.get());
+    const auto steps = sieve({words, window_size(search_.bits)}, depth_, over_);
+    for (std::span left(steps); !left.empty();) {
+      const auto batch = left.first(std::min(left.size(), FermatTest::kAtOnce));
+      left = left.subspan(batch.size());
+      if (over_ || test_batch(start, batch, test)) return;
     }
+  }
+
+  // Whether one of them was a safe prime.
+  bool test_batch(const NumberPointer& start, std::span<const std::uint32_t> steps,
+                  FermatTest& test) {
+    std::vector<NumberPointer> primes, halves;
+    for (const std::uint32_t k : steps) {
+      primes.emplace_back(BN_dup(start.get()));
+      BN_add_word(primes.back().get(), std::uint64_t{SafePrimeWindow::kStep} * k);
+      halves.emplace_back(BN_new());
+      BN_rshift1(halves.back().get(), primes.back().get());
+    }
+    tested_ += steps.size();
+    unsigned passing = test.passing(halves);
+    for (; passing != 0; passing &= passing - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(passing));
+      if (test.passing({&primes[i], 1}) == 0 || !is_right(primes[i].get(), halves[i].get()))
+        continue;
+      finish(primes[i].get());
+      return true;
+    }
+    return false;
   }
 
   // With a prime q = (p - 1)/2 greater than √p, 2^(p - 1) = 1 and 2² - 1 prime to p, p is prime

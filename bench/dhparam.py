@@ -17,7 +17,7 @@ import sys
 
 EVERSEAL = os.environ.get("EVERSEAL") or str(
     pathlib.Path(__file__).resolve().parents[1] / "build/release/everseal")
-RUNS = ("512:150", "768:40", "1024:40", "2048:9")
+RUNS = ("512:150", "768:40", "1024:40", "2048:40")
 BAR = 5
 RESAMPLINGS = 2000
 

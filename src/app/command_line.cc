@@ -6,6 +6,7 @@
 
 #include "app/settings_file.h"
 #include "base/domain_name.h"
+#include "crypto/safe_prime.h"
 
 namespace everseal::app {
 namespace {
@@ -77,6 +78,14 @@ constexpr const char* kNotifyHelp =
   password_file = "/etc/everseal/smtp-password"
 )";
 
+constexpr const char* kDhparamHelp =
+    R"(The parameters are for nginx's `ssl_dhparam`, in PEM. Recommended is a group of RFC 7919: it is there
+at once, well studied, and known to the clients. A prime of your own (--bits) is searched on all
+cores; its generator is 2. Ctrl-C leaves FILE as it was. Examples:
+  everseal dhparam -o /etc/nginx/dh.pem
+  everseal dhparam --bits 2048 > dh.pem
+)";
+
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
@@ -85,6 +94,7 @@ struct Given {
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
   CaCommand ca;
+  DhparamCommand dhparam;
   std::int64_t change = 0;
   int redirect_status = 0;  // 0: not given
   bool no_hardening = false, catch_all = false, remove_dead_lines = false;
@@ -204,6 +214,22 @@ void add_ca_of_ones_own(CLI::App& command, CaCommand& ca) {
       ->group(group);
   command.add_flag("--json", ca.json, "Say where it is as one JSON document")->group("Everywhere");
   command.add_flag("--quiet", ca.quiet, "Say only what failed")->group("Everywhere");
+}
+
+void add_dhparam(CLI::App& command, DhparamCommand& dhparam) {
+  command.footer(kDhparamHelp);
+  command
+      .add_option("--group", dhparam.group,
+                  "ffdhe2048, ffdhe3072, ffdhe4096, ffdhe6144 or ffdhe8192 of RFC 7919 [ffdhe2048]")
+      ->type_name("NAME");
+  command
+      .add_option("--bits", dhparam.bits, "A safe prime of your own of so many bits, 512 to 10000")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(crypto::kFewestPrimeBits, crypto::kMostPrimeBits).description(""));
+  command
+      .add_option("-o,--out", dhparam.output,
+                  "Where to; a file that is there is replaced [standard output]")
+      ->type_name("FILE");
 }
 
 void add_yes(CLI::App& command, Given& given, const char* text) {
@@ -369,6 +395,12 @@ Result<Command> nginx_parse_command(const Given& given) {
   return command;
 }
 
+Result<Command> dhparam_command(const Given& given) {
+  if (given.dhparam.bits != 0 && !given.dhparam.group.empty())
+    return base::invalid("--bits and --group exclude each other");
+  return given.dhparam;
+}
+
 }  // namespace
 
 std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const* argv,
@@ -466,6 +498,10 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   CLI::App& ca = *app.add_subcommand("ca", "Be an ACME CA: for tests, demos and intranets");
   add_ca_of_ones_own(ca, given.ca);
 
+  CLI::App& dhparam = *app.add_subcommand("dhparam", "Diffie-Hellman parameters for nginx");
+  add_dhparam(dhparam, given.dhparam);
+  add_common(dhparam, given);
+
   CLI::App& sandbox = *app.add_subcommand(
       "sandbox", "Try what each process of everseal must not be able to do here");
   add_common(sandbox, given);
@@ -510,6 +546,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (changes.parsed())
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (ca.parsed()) command = given.ca;
+  if (dhparam.parsed()) command = dhparam_command(given);
   if (sandbox.parsed()) command = SandboxCommand{};
   if (notify_test.parsed()) command = NotifyTestCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);

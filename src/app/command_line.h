@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/ca_command.h"
+#include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
@@ -36,7 +37,7 @@ struct NotifyTestCommand {};
 using Command =
     std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
                  UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
-                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand>;
+                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand>;
 
 struct CommandLine {
   Command command;

@@ -77,6 +77,20 @@ TEST(CommandLine, ReadsNamesWithWebroots) {
   EXPECT_TRUE(issue.separate);
 }
 
+TEST(CommandLine, ReadsWhichDiffieHellmanParameters) {
+  const auto dhparam = [](std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "dhparam");
+    return std::get<DhparamCommand>(parse(std::move(arguments))->command);
+  };
+  EXPECT_EQ(dhparam({}).bits, 0);
+  EXPECT_EQ(dhparam({"--bits", "2048"}).bits, 2048);
+  EXPECT_EQ(dhparam({"--group", "ffdhe4096", "-o", "dh.pem"}).group, "ffdhe4096");
+  EXPECT_EQ(dhparam({"-o", "dh.pem"}).output, "dh.pem");
+  EXPECT_EQ(refusal({"dhparam", "--bits", "2048", "--group", "ffdhe2048"}),
+            "everseal: --bits and --group exclude each other");
+  EXPECT_NE(refusal({"dhparam", "--bits", "511"}), "accepted");
+}
+
 TEST(CommandLine, LaysOptionsOverTheFile) {
   base::FakeFileSystem files;
   files.put("/e.toml", "server = \"https://file/\"\nstate = \"/file\"\n");

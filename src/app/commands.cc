@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/ca_command.h"
+#include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
@@ -272,8 +273,8 @@ Result<Output> execute(const NotifyTestCommand&, const jobs::Environment& enviro
 
 const char* name_of(const Command& command) {
   constexpr const char* kNames[] = {
-      "secure",  "issue",       "renew",     "status",      "undo", "changes",    "setup",
-      "sandbox", "nginx parse", "nginx cat", "nginx sites", "ca",   "notify test"};
+      "secure",  "issue",       "renew",     "status",      "undo", "changes",     "setup",
+      "sandbox", "nginx parse", "nginx cat", "nginx sites", "ca",   "notify test", "dhparam"};
   return kNames[command.index()];
 }
 

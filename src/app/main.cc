@@ -51,7 +51,8 @@ int main(int argc, char** argv) {
   }
   catch_signals();
   PrinterOptions printing;
-  printing.output = line->json ? stderr : stdout;
+  const bool prints_data = line->json || std::holds_alternative<DhparamCommand>(line->command);
+  printing.output = prints_data ? stderr : stdout;
   printing.is_terminal = ::isatty(::fileno(printing.output)) != 0;
   printing.quiet = line->quiet;
   printing.show_preview = !line->json;

@@ -13,9 +13,9 @@ namespace {
 constexpr std::size_t kMostLines = 12;
 constexpr base::Milliseconds kRedrawAfter{50};
 
-std::size_t terminal_width() {
+std::size_t terminal_width(std::FILE* output) {
   winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+  return ::ioctl(::fileno(output), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
 // A text may begin with the subject itself, as errors of one name do.
@@ -96,7 +96,7 @@ void ProgressPrinter::erase_live() {
 void ProgressPrinter::draw_live() {
   if (live_.empty()) return;
   const std::size_t shown = std::min(live_.size(), kMostLines);
-  const std::size_t width = terminal_width() - 1;
+  const std::size_t width = terminal_width(options_.output) - 1;
   for (std::size_t i = 0; i < shown; ++i) {
     const std::string line = fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step);
     fmt::print(options_.output, "{}\n", std::string_view(line).substr(0, width));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -26,6 +27,8 @@ using BioPointer = std::unique_ptr<BIO, Freer<BIO_free>>;
 using KeyPointer = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using NamesPointer = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
 using DigestContextPointer = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+using NumberPointer = std::unique_ptr<BIGNUM, Freer<BN_free>>;
+using NumberContextPointer = std::unique_ptr<BN_CTX, Freer<BN_CTX_free>>;
 
 inline const unsigned char* to_unsigned(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
 namespace {
-
-using NumberPointer = std::unique_ptr<BIGNUM, Freer<BN_free>>;
-using NumberContextPointer = std::unique_ptr<BN_CTX, Freer<BN_CTX_free>>;
 
 constexpr unsigned kLargestSmallPrime = 751;  // what public CAs divide by
 constexpr unsigned kLargestMarkedPrime = 167;

@@ -139,6 +139,17 @@ Result<Account> Client::register_account() {
   return accept_account(TRY(ask_for_account(payload::NewAccount())));
 }
 
+Result<> Client::change_key() {
+  const Directory& known = *TRY(directory());
+  if (known.key_change.empty())
+    return base::rejected("account key: the CA's directory has no keyChange");
+  const auto response =
+      TRY(base::within("account key", call_once({known.key_change, payload::ChangeKey()})));
+  if (response.status == 200) return {};
+  return std::unexpected(
+      parse_problem(response.body, response.status).error().within("account key"));
+}
+
 Result<http::Response> Client::ask_for_account(Payload payload) {
   const Directory& known = *TRY(directory());
   account_ = {};

@@ -69,6 +69,11 @@ class Client {
   // The same, made if there is none (RFC 8555 §7.3). Errors: rejected (the signer's, the CA's).
   Result<Account> register_account();
 
+  // Tells the CA that the account's key is the signer's next one (RFC 8555 §7.3.5). It is asked but
+  // once: after an error only find_account() can tell which key the CA knows. Errors: rejected (the
+  // CA's; it has no keyChange), transient.
+  Result<> change_key();
+
   const Account& account() const { return account_; }
   const std::string& origin() const { return origin_; }
   const Clock& clock() const { return clock_; }

@@ -12,6 +12,7 @@
 #include "base/file_system.h"
 #include "jobs/issue.h"
 #include "jobs/renew.h"
+#include "jobs/rotate.h"
 #include "jobs/secure.h"
 #include "jobs/settings.h"
 #include "jobs/setup.h"
@@ -34,10 +35,10 @@ struct SandboxCommand {};
 
 struct NotifyTestCommand {};
 
-using Command =
-    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
-                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
-                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand>;
+using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
+                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
+                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand,
+                             CaCommand, NotifyTestCommand, DhparamCommand, jobs::RotateOptions>;
 
 struct CommandLine {
   Command command;

@@ -7,9 +7,12 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/challenge_answer.h"
 #include "jobs/haproxy.h"
+#include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
+#include "jobs/rotate.h"
 #include "jobs/server.h"
 #include "jobs/telling.h"
 
@@ -39,6 +42,7 @@ class RenewJob {
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
   Result<> show_by_haproxy();
+  Result<> run_hooks();
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
 
@@ -82,6 +86,7 @@ Result<RenewSummary> RenewJob::run() {
   const std::vector<std::string> in_nginx = summary_.renewed;
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
   TRY(show_by_haproxy());
+  TRY(run_hooks());
   TRY(within("the next step of Strict-Transport-Security",
              step_hsts(environment_, state_, in_nginx)));
 
@@ -182,7 +187,8 @@ Result<> RenewJob::issue(Certificates certificates) {
   for (store::CertificateRecord& certificate : certificates) {
     const auto& key_type =
         certificate.beside.empty() ? settings.key_type : settings.second_key_type;
-    if (key_type) certificate.key_type = crypto::to_string(*key_type);
+    const bool may_change = certificate.request.empty() && !is_pinned(settings, certificate);
+    if (key_type && may_change) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     by_server[certificate.server].push_back(std::move(certificate));
   }
@@ -199,7 +205,11 @@ Result<> RenewJob::issue(Certificates certificates) {
 Result<> RenewJob::issue_at(const std::string& server, Certificates certificates) {
   Issuer issuer(environment_, state_, server);
   TRY(issuer.open_account());
-  IssueReport report = TRY(issuer.issue(std::move(certificates)));
+  if (std::ranges::any_of(certificates, [](const store::CertificateRecord& certificate) {
+        return certificate.method == store::Method::nginx;
+      }))
+    TRY(answer_for(environment_, state_, issuer.thumbprint()));
+  IssueReport report = TRY(issuer.issue(std::move(certificates), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   std::ranges::move(report.issued, std::back_inserter(ready_));
@@ -267,6 +277,13 @@ Result<> RenewJob::show_by_haproxy() {
   return {};
 }
 
+Result<> RenewJob::run_hooks() {
+  if (options_.dry_run) return {};
+  for (HookFailure& failed : TRY(jobs::run_hooks(environment_, state_, options_.urgency)))
+    summary_.left_undone.push_back({std::move(failed.what), std::move(failed.error)});
+  return {};
+}
+
 // The version stays ready: the next run tries to install it again, without asking the CA.
 void RenewJob::drop(Activation& activation, const std::string& name, Error error) {
   activation.give_up(name);
@@ -287,7 +304,23 @@ void RenewJob::finish(const Activation& activation) {
 // Who names certificates, or asks what would be done, sees what comes of it.
 bool is_for_all(const RenewOptions& options) { return options.names.empty() && !options.dry_run; }
 
+// After the certificates: what fails here has kept none of them from being renewed.
+Result<RenewSummary> renew_and_rotate(const Environment& environment, const RenewOptions& options,
+                                      State& state) {
+  RenewSummary summary = TRY(renew_certificates(environment, options, state));
+  if (!is_for_all(options) || !summary.doubt.empty()) return summary;
+  RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
+  summary.rotated = std::move(rotated.rotated);
+  std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
+  return summary;
+}
+
 }  // namespace
+
+Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
+                                        State& state) {
+  return RenewJob(environment, options, state).run();
+}
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
   if (!TRY(State::is_there(environment))) return RenewSummary{};
@@ -297,11 +330,8 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
     return RenewSummary{};
   }
   State state = idle ? *std::move(idle) : TRY(State::open(environment));
-  if (TRY(state.catalog().last_change(store::ChangeState::applying))) {
-    const Server server = TRY(Server::find(environment));
-    environment.reporter.note(TRY(deploy::recover(server.deployment(state))));
-  }
-  auto summary = RenewJob(environment, options, state).run();
+  TRY(take_back_what_was_left(environment, state));
+  auto summary = renew_and_rotate(environment, options, state);
   if (is_for_all(options)) {
     if (const auto told = tell_of_renewal(environment, state, summary); !told)
       environment.reporter.failed("telling the administrator", told.error().message);

@@ -14,6 +14,7 @@ struct RenewOptions {
   std::vector<std::string> names;  // certificates that have one of them; empty: all
   renew::Urgency urgency = renew::Urgency::when_due;
   bool dry_run = false;  // say what would be done
+  KeyChoice keys = KeyChoice::as_set;
 };
 
 struct RenewalFailure {
@@ -26,7 +27,9 @@ struct RenewSummary {
   std::vector<std::string> planned;     // in a dry run
   std::vector<std::string> in_haproxy;  // newly shown by it
   std::vector<RenewalFailure> failed;
-  std::int64_t certificates = 0;  // all that are kept
+  std::vector<std::string> rotated;         // keys and parameters that are new, in words
+  std::vector<RenewalFailure> left_undone;  // hooks, copies, rotations; `name` says which
+  std::int64_t certificates = 0;            // all that are kept
   std::optional<Time> next_renewal;
   std::string doubt;  // why the clock is not believed: then nothing is renewed
 };
@@ -35,5 +38,9 @@ struct RenewSummary {
 // does nothing unless a person asks.
 // Errors: what stops all of it.
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
+
+// The same within another job, which has the state open: certificates and nothing else.
+Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
+                                        State& state);
 
 }  // namespace everseal::jobs

@@ -10,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "crypto/random.h"
+#include "jobs/chores.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
 
@@ -117,6 +118,52 @@ notify::Trouble run_trouble(const Error& error) {
           .facts = {{"error", error.message}}};
 }
 
+struct ChoreWords {
+  const char* kind;
+  const char* headline;  // of the subject
+  const char* meanwhile;
+  const char* again;  // what tries it at once
+};
+constexpr std::array<ChoreWords, 4> kChoreWords = {{
+    {kAccountKey, "the account key at {} could not be changed",
+     "The old key stays in use; certificates are renewed as before.", "everseal rotate account"},
+    {kDhparam, "the parameters in {} could not be replaced", "The old ones stay in use.",
+     "everseal rotate dhparam"},
+    {kHook, "the hook {} failed",
+     "The certificate itself is in use; what the hook does with it was not done.",
+     "everseal renew --force NAME"},
+    {kCopy, "the copies in {} could not be made",
+     "The certificate itself is in use; who reads the copies still has the old one.",
+     "everseal renew --force NAME"},
+}};
+
+notify::Trouble chore_trouble(const ChoreWords& words, const store::ChoreRecord& chore) {
+  const std::string tries =
+      chore.failures < 2
+          ? "What went wrong:"
+          : fmt::format("It was tried {} times since {}. What went wrong last:", chore.failures,
+                        notify::in_words(chore.first_failure));
+  return {
+      .key = fmt::format("{} {}", chore.kind, chore.subject),
+      .headline = fmt::format(fmt::runtime(words.headline), chore.subject),
+      .text = fmt::format("{}\n\n{}\n{}\n\nIt is tried again after {}, by everseal renew. To try "
+                          "at once: {}",
+                          words.meanwhile, tries, chore.last_error,
+                          notify::in_words(chore.next_attempt), words.again),
+      .facts = {{"kind", chore.kind},
+                {"subject", chore.subject},
+                {"failures", std::to_string(chore.failures)},
+                {"error", chore.last_error},
+                {"next_attempt", base::to_rfc3339(chore.next_attempt)}}};
+}
+
+notify::Trouble rotation_trouble(const Error& error) {
+  return {.key = "rotate",
+          .headline = "everseal rotate failed",
+          .text = fmt::format("The keys are as they were. What went wrong:\n{}", error.message),
+          .facts = {{"error", error.message}}};
+}
+
 notify::Trouble clock_trouble(const std::string& doubt) {
   return {.key = "clock",
           .headline = "the clock is wrong",
@@ -139,6 +186,7 @@ class Search {
   Result<Findings> find(const Result<RenewSummary>& renewed) {
     for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates()))
       add(renewal_trouble(each, now_));
+    TRY(add_chores());
     if (renewed) {
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
       for (const RenewalFailure& each : renewed->failed) TRY(add_failure(each));
@@ -150,6 +198,19 @@ class Search {
     return std::move(findings_);
   }
 
+  // After a run that has not looked at everything.
+  Result<Findings> find_in_part(const Result<>& rotated,
+                                const std::vector<RenewalFailure>& failed) {
+    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates()))
+      add(renewal_trouble(each, now_));
+    TRY(add_chores());
+    for (const RenewalFailure& each : failed) TRY(add_failure(each));
+    TRY(add_what_waits());
+    if (!rotated) add(rotation_trouble(rotated.error()));
+    findings_.coverage = notify::Coverage::part;
+    return std::move(findings_);
+  }
+
  private:
   bool has(const std::string& key) const {
     return std::ranges::find(findings_.troubles, key, &notify::Trouble::key) !=
@@ -158,6 +219,13 @@ class Search {
 
   void add(notify::Trouble trouble) {
     if (!has(trouble.key)) findings_.troubles.push_back(std::move(trouble));
+  }
+
+  Result<> add_chores() {
+    for (const ChoreWords& words : kChoreWords)
+      for (const store::ChoreRecord& each : TRY(state_.catalog().failing_chores(words.kind)))
+        add(chore_trouble(words, each));
+    return {};
   }
 
   // Where the CA could not be asked at all, the catalog knows nothing of it.
@@ -220,6 +288,18 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
   return std::ranges::any_of(all, [](const notify::Told& each) { return each.result.has_value(); });
 }
 
+Result<> tell_of(const Environment& environment, State& state, const Findings& findings,
+                 const std::vector<std::string>& renewed) {
+  const Time now = environment.clock.now();
+  const auto known = read_incidents(TRY(state.catalog().incidents()));
+  notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
+  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = renewed};
+  if (tidings.news.empty() && tidings.renewed.empty()) return {};
+  const bool told =
+      report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
+  return save(state, told ? decision.if_told : decision.if_nobody_was);
+}
+
 }  // namespace
 
 notify::Trouble renewal_trouble(const store::CertificateRecord& certificate, Time now) {
@@ -235,18 +315,17 @@ notify::Trouble renewal_trouble(const store::CertificateRecord& certificate, Tim
 
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed) {
-  const notify::Settings& settings = environment.settings.notify;
-  if (!settings.has_any()) return {};
-  const Time now = environment.clock.now();
-  const auto known = read_incidents(TRY(state.catalog().incidents()));
-  const Findings findings = TRY(Search(environment, state).find(renewed));
-  notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
-  notify::Tidings tidings{.news = std::move(decision.news), .renewed = {}};
-  if (settings.success && renewed) tidings.renewed = renewed->renewed;
-  if (tidings.news.empty() && tidings.renewed.empty()) return {};
-  const bool told =
-      report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
-  return save(state, told ? decision.if_told : decision.if_nobody_was);
+  if (!environment.settings.notify.has_any()) return {};
+  const bool wants_successes = environment.settings.notify.success && renewed;
+  return tell_of(environment, state, TRY(Search(environment, state).find(renewed)),
+                 wants_successes ? renewed->renewed : std::vector<std::string>());
+}
+
+Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
+                          const std::vector<RenewalFailure>& failed) {
+  if (!environment.settings.notify.has_any()) return {};
+  return tell_of(environment, state, TRY(Search(environment, state).find_in_part(rotated, failed)),
+                 {});
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

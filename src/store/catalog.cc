@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 6> kMigrations = {
+constexpr std::array<const char*, 7> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -32,6 +32,15 @@ constexpr std::array<const char*, 6> kMigrations = {
     "CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;"
     "CREATE TABLE incidents (key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL,"
     "told_at INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE certificates ADD COLUMN request TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN handed_over TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE chores (kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL,"
+    "done_for TEXT NOT NULL, failures INTEGER NOT NULL, first_failure INTEGER NOT NULL,"
+    "last_failure INTEGER NOT NULL, last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL,"
+    "PRIMARY KEY (kind, subject)) WITHOUT ROWID;"
+    "CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;"
+    "INSERT INTO chores SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
+    "FROM accounts WHERE url <> '' AND terms_agreed_at > 0",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -50,7 +59,8 @@ CREATE TABLE certificates (
   beside TEXT NOT NULL DEFAULT '', renewal_id TEXT NOT NULL DEFAULT '',
   draw INTEGER NOT NULL DEFAULT 0, window_start INTEGER NOT NULL DEFAULT 0,
   window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
-  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0
+  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
+  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';
@@ -59,6 +69,12 @@ CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT 
 CREATE TABLE incidents (
   key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE chores (
+  kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL, done_for TEXT NOT NULL,
+  failures INTEGER NOT NULL, first_failure INTEGER NOT NULL, last_failure INTEGER NOT NULL,
+  last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL, PRIMARY KEY (kind, subject)
+) WITHOUT ROWID;
+CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;
 CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
@@ -85,8 +101,12 @@ constexpr std::string_view kCertificateColumns =
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
-    "window_explanation, ask_at, first_failure "
+    "window_explanation, ask_at, first_failure, request, handed_over "
     "FROM certificates ";
+
+constexpr std::string_view kChoreColumns =
+    "SELECT kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "
+    "next_attempt FROM chores WHERE kind = ?1";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
 
@@ -134,7 +154,7 @@ std::string_view to_string(ChangeState state) {
 
 bool same_request(const CertificateRecord& one, const CertificateRecord& other) {
   return one.server == other.server && one.key_type == other.key_type &&
-         std::ranges::is_permutation(one.names, other.names);
+         one.request == other.request && std::ranges::is_permutation(one.names, other.names);
 }
 
 Result<Catalog> Catalog::open(const std::string& path) {
@@ -253,6 +273,86 @@ Result<> Catalog::save_in_haproxy(const CertificateRecord& certificate,
   return update.run();
 }
 
+Result<std::vector<CertificateRecord>> Catalog::certificates_to_hand_over(const std::string& how) {
+  Statement rows = TRY(database_.prepare(
+      fmt::format("{} WHERE version > 0 AND handed_over <> fingerprint || ' by ' || ? ORDER BY id",
+                  kCertificateColumns)));
+  rows.bind(1, how);
+  return read_certificates(std::move(rows));
+}
+
+Result<> Catalog::save_handed_over(const CertificateRecord& certificate, const std::string& how) {
+  Statement update = TRY(database_.prepare(
+      "UPDATE certificates SET handed_over = fingerprint || ' by ' || ? WHERE id = ?"));
+  update.bind(1, how).bind(2, certificate.id);
+  return update.run();
+}
+
+Result<ChoreRecord> Catalog::chore(const std::string& kind, const std::string& subject) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} AND subject = ?2", kChoreColumns)));
+  rows.bind(1, kind).bind(2, subject);
+  auto found = TRY(read_chores(std::move(rows)));
+  if (found.empty()) return ChoreRecord{.kind = kind, .subject = subject};
+  return std::move(found.front());
+}
+
+Result<std::vector<ChoreRecord>> Catalog::chores(const std::string& kind) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} ORDER BY subject", kChoreColumns)));
+  rows.bind(1, kind);
+  return read_chores(std::move(rows));
+}
+
+Result<std::vector<ChoreRecord>> Catalog::failing_chores(const std::string& kind) {
+  Statement rows =
+      TRY(database_.prepare(fmt::format("{} AND failures > 0 ORDER BY subject", kChoreColumns)));
+  rows.bind(1, kind);
+  return read_chores(std::move(rows));
+}
+
+Result<std::vector<ChoreRecord>> Catalog::read_chores(Statement rows) {
+  std::vector<ChoreRecord> found;
+  while (TRY(rows.step()))
+    found.push_back({.kind = rows.text(0),
+                     .subject = rows.text(1),
+                     .done_at = to_time(rows.integer(2)),
+                     .done_for = rows.text(3),
+                     .failures = static_cast<int>(rows.integer(4)),
+                     .first_failure = to_time(rows.integer(5)),
+                     .last_failure = to_time(rows.integer(6)),
+                     .last_error = rows.text(7),
+                     .next_attempt = to_time(rows.integer(8))});
+  return found;
+}
+
+Result<> Catalog::save_chore(const ChoreRecord& chore) {
+  Statement insert =
+      TRY(database_.prepare("INSERT OR REPLACE INTO chores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.bind(1, chore.kind).bind(2, chore.subject).bind(3, to_integer(chore.done_at));
+  insert.bind(4, chore.done_for).bind(5, std::int64_t{chore.failures});
+  insert.bind(6, to_integer(chore.first_failure)).bind(7, to_integer(chore.last_failure));
+  insert.bind(8, chore.last_error).bind(9, to_integer(chore.next_attempt));
+  return insert.run();
+}
+
+Result<> Catalog::remove_chore(const ChoreRecord& chore) {
+  Statement remove = TRY(database_.prepare("DELETE FROM chores WHERE kind = ? AND subject = ?"));
+  return remove.bind(1, chore.kind).bind(2, chore.subject).run();
+}
+
+Result<std::vector<AccountRecord>> Catalog::accounts() {
+  Statement rows = TRY(database_.prepare("SELECT server FROM accounts ORDER BY server"));
+  std::vector<AccountRecord> found;
+  while (TRY(rows.step()))
+    if (auto each = TRY(account(rows.text(0)))) found.push_back(*std::move(each));
+  return found;
+}
+
+Result<bool> Catalog::has_certificate_of(const std::string& server) {
+  Statement rows = TRY(database_.prepare("SELECT 1 FROM certificates WHERE server = ? LIMIT 1"));
+  rows.bind(1, server);
+  return rows.step();
+}
+
 Result<Catalog::Count> Catalog::count() {
   Statement rows = TRY(database_.prepare("SELECT count(*), min(renew_at) FROM certificates"));
   static_cast<void>(TRY(rows.step()));
@@ -290,6 +390,8 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.window = {to_time(rows.integer(22)), to_time(rows.integer(23)), rows.text(24)};
     record.ask_at = to_time(rows.integer(25));
     record.first_failure = to_time(rows.integer(26));
+    record.request = rows.text(27);
+    record.handed_over = rows.text(28);
   }
   return found;
 }
@@ -303,7 +405,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 Result<> Catalog::save_certificate(CertificateRecord& record) {
   Statement insert =
       TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -321,6 +423,7 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(22, std::int64_t{record.draw}).bind(23, to_integer(record.window.start));
   insert.bind(24, to_integer(record.window.end)).bind(25, record.window.explanation);
   insert.bind(26, to_integer(record.ask_at)).bind(27, to_integer(record.first_failure));
+  insert.bind(28, record.request).bind(29, record.handed_over);
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};

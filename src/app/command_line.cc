@@ -374,7 +374,7 @@ Result<Command> issue_command(const Given& given) {
   options.request = given.csr;
   if (!given.webroot.empty()) options.webroot = std::filesystem::absolute(given.webroot).string();
   if (given.csr.empty() && given.domains.empty())
-    return base::invalid("issue: give names with -d, or a certificate request with --csr");
+    return base::invalid("issue: give names with --domain, or a certificate request with --csr");
   if (!given.csr.empty() && given.separate)
     return base::invalid("--csr and --separate exclude each other");
   if (given.standalone && !given.webroot.empty())

@@ -85,7 +85,8 @@ Result<> run_hook(const std::string& path, const HandedOver& certificate, base::
 Result<> run_to_success(const base::Command& command, CommandRunner& commands) {
   const auto done = TRY(commands.run(command));
   if (done.exit_status == 0) return {};
-  const std::string said = base::printable(done.output, kShownOutput);
+  const std::size_t end = done.output.find_last_not_of(" \r\n") + 1;
+  const std::string said = base::printable(done.output.substr(0, end), kShownOutput);
   return base::rejected(fmt::format("{} ended with status {}{}{}",
                                     fmt::join(command.arguments, " "), done.exit_status,
                                     said.empty() ? "" : ": ", said));

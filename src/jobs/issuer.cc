@@ -24,6 +24,11 @@ bool is_about_account(std::string_view problem_type) {
   return problem_type == kAccountUnknown || problem_type == kActionRequired;
 }
 
+// What the CA says of a request that it will never take.
+bool is_about_request(std::string_view problem_type) {
+  return problem_type == "badCSR" || problem_type == "badPublicKey";
+}
+
 // "a.example: unauthorized: …; b.example: …", or the error as it is.
 Error with_problems(const acme::Outcome& outcome) {
   Error error = outcome.chain.error();
@@ -447,6 +452,9 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
 // What the CA may still finish is kept for the next run; everything else starts afresh.
 void Issuer::keep_failure(Task& task, Error error, const acme::Outcome& outcome) {
   store::CertificateRecord& certificate = task.certificate;
+  if (!certificate.request.empty() && is_about_request(outcome.problem_type))
+    error.message +=
+        "; its key is not ours: make a new request and give it to everseal issue --csr";
   const Time now = environment_.clock.now();
   enter_failure(certificate, error.message, outcome.retry_at, now);
   const bool may_finish = !outcome.order_url.empty() && error.kind != ErrorKind::rejected;

@@ -205,7 +205,7 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE certificates DROP COLUMN request;"
                          "ALTER TABLE certificates DROP COLUMN handed_over;"
                          "DROP TABLE chores;"
-                         "UPDATE accounts SET url = 'x', terms_agreed_at = 1800000000;"
+                         "INSERT INTO accounts VALUES ('https://a/', 'u', '[]', 1800000000);"
                          "PRAGMA user_version=1"));
   }
   auto opened = Catalog::open(path);

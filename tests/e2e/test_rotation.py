@@ -2,19 +2,24 @@
 """New keys for old ones: of the account, of certificates, of Diffie-Hellman; and back if it fails."""
 
 import contextlib
+import os
 import pathlib
+import pwd
+import shutil
 import signal
 import sqlite3
 import stat
+import subprocess
 import time
 import unittest
 
-from harness import sandbox, visitor
-from harness.everseal import STATE, Everseal, check_live
+from harness import MachineCase, sandbox, visitor
+from harness.everseal import STATE, Everseal, binary, check_live
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT, OwnCaCase
 from harness.receivers import MailServer, make_certificate
 from harness.sandbox import SCRATCH
+from test_unprivileged import USER, as_user
 
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
 _ACCOUNT = STATE / "accounts/localhost_8555_directory"
@@ -36,6 +41,7 @@ class RotationCase(OwnCaCase):
     def setUp(self):
         super().setUp()
         self.nginx = self.serve_webroot()
+        self.addCleanup(shutil.rmtree, CONFIGURATION)
         self.write_site(_NAME)
         self.everseal = Everseal(self.ca)
         self.write_settings()
@@ -423,6 +429,138 @@ class Parameters(RotationCase):
             self.assertEqual(self.path.read_bytes() != self.old, stands == [(1,)])
             self.assert_all_fits()
             self.served()
+
+
+class SetUpE(OwnCaCase):
+    """As its administrator had it with acme-tiny and scripts: a user of its own, a weekly renewal with
+    mail on failure, and every six months all keys anew, the old ones back if anything fails."""
+
+    path = CONFIGURATION / "dh.pem"
+
+    @classmethod
+    def setUpClass(cls):
+        subprocess.run(["useradd", "--system", "--create-home", "--home-dir", "/var/lib/acme",
+                        "--shell", "/usr/sbin/nologin", USER], check=False)
+        # Where another user may look.
+        os.environ["EVERSEAL"] = str(shutil.copy(binary(), SCRATCH / "everseal"))
+
+    def setUp(self):
+        super().setUp()
+        self.nginx = self.serve_webroot()
+        self.url, self.bundle = self.ca.url, shutil.copy(self.ca.bundle, SCRATCH / "root-for-all.pem")
+        self.everseal = Everseal(self)
+        self.path.write_bytes(Everseal(None).run("dhparam", "--bits", "2048").out.encode())
+        self.names = [f"{word}.example" for word in ("one", "two", "three", "four", "five")]
+        for name in self.names:
+            self.ca.resolve(name)
+        (CONFIGURATION / "sites-enabled/five").write_text(
+            f"server {{ listen 80; listen [::]:80; ssl_dhparam {self.path}; "
+            f"server_name {' '.join(self.names)}; root {WEBROOT}; }}\n")
+        self.nginx.reload()
+        self.server = MailServer(2525, make_certificate(SCRATCH / "receiver.pem", "localhost")).start()
+        self.addCleanup(self.server.stop)
+        _SETTINGS.parent.mkdir(exist_ok=True)
+        _SETTINGS.write_text(f'[dhparam]\nfiles = ["{self.path}"]\n[rotate]\naccount = "6 months"\n'
+                             + _MAIL)
+        self.addCleanup(_SETTINGS.unlink)
+        for directory in (STATE, CONFIGURATION):  # they are another user's
+            self.addCleanup(shutil.rmtree, directory)
+        self.run_everseal("setup", "--user", USER, "--yes")
+        self.run_as_user("secure", "--yes", "--all")
+        self.before = self.everything()
+
+    def run_everseal(self, *arguments, status=0, **options):
+        result = self.everseal.run(*arguments, **options)
+        self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
+        return result
+
+    def run_as_user(self, *arguments, **options):
+        return self.run_everseal(*arguments, wrapper=as_user(), cwd="/", **options)
+
+    def everything(self):
+        """All that a rotation replaces: the certificate's key and what is served, parameters, the
+        account's key."""
+        return ((STATE / "live/one.example/privkey.pem").read_bytes(),
+                self.served(), self.path.read_bytes(), (_ACCOUNT / "key.pem").read_bytes())
+
+    def served(self):
+        return {name: visitor.certificate(name, self.ca.bundle)["serialNumber"]
+                for name in self.names}
+
+    def make_due(self):
+        now = int(time.time())
+        RotationCase.change_catalog(
+            f"UPDATE certificates SET not_before = {now - 80 * _DAY}, not_after = {now + 10 * _DAY}, "
+            "renew_at = 1, next_attempt = 0, last_attempt = 1, ask_at = 9999999999")
+
+    def test_a_weekly_renewal_that_fails_is_told_with_the_days_that_are_left(self):
+        self.make_due()
+        self.ca.fault({"resource": "new-order", "problem": {
+            "type": "serverInternal", "status": 403, "detail": "the CA is closed"}})
+        self.run_as_user("renew", status=1)
+        [mail] = self.server.mails
+        self.assertRegex(mail["Subject"], r"^one\.example could not be renewed, (9|10) days left$")
+        self.assertIn("the CA is closed", mail.get_content())
+        self.assertEqual(self.everything(), self.before)
+        self.ca.clear()
+        self.make_due()
+        self.run_as_user("renew")
+        self.assertEqual(self.server.mails[1]["Subject"], "Solved: one.example could not be renewed")
+        self.assertEqual(len(set(self.served().values())), 1)
+        self.assertNotEqual(self.everything()[:2], self.before[:2])
+
+    def test_all_keys_are_new_after_six_months(self):
+        """A failing step leaves the old ones, and says so by mail; then it goes well."""
+        self.ca.fault({"resource": "key-change", "problem": {
+            "type": "unauthorized", "status": 403, "detail": "not today"}})
+        self.run_as_user("rotate", "all", status=1)
+        self.assertEqual(self.everything(), self.before)
+        self.assertIn("not today", self.server.mails[-1].get_content())
+        self.ca.clear()
+
+        self.ca.fault({"resource": "finalize", "problem": {
+            "type": "unauthorized", "status": 403, "detail": "not this one"}})
+        result = self.run_as_user("rotate", "all", status=3)
+        self.assertIn("back as they were", result.out)
+        self.assertEqual(self.everything()[:3], self.before[:3])
+        self.assertIn("not this one", self.server.mails[-1].get_content())
+        self.assertEqual(len(self.server.mails), 2)
+        self.ca.clear()
+
+        account = self.everything()[3]
+        self.run_as_user("rotate", "all")
+        after = self.everything()
+        for one, other in zip(after[:3], self.before[:3]):
+            self.assertNotEqual(one, other)
+        self.assertNotEqual(after[3], account)
+        self.assertEqual(len([name for name in os.listdir(_ACCOUNT) if "until" in name]), 2)
+        self.nginx.cold_start()
+        self.run_as_user("renew", "--force")
+        check_live()
+        self.assertEqual({path.lstat().st_uid for path in STATE.rglob("*")},
+                         {pwd.getpwnam(USER).pw_uid})
+
+    def test_the_schedule_does_it_by_itself(self):
+        RotationCase.change_catalog("UPDATE chores SET done_at = 1")
+        self.run_as_user("renew")
+        self.assertNotEqual(self.everything()[3], self.before[3])
+        self.assertEqual(self.server.mails, [])
+        self.run_as_user("renew", "--force")
+
+
+class Pebble(MachineCase):
+    """Another CA than ours."""
+
+    def test_changes_keys_too(self):
+        self.run_everseal("secure", "--yes", "static.example")
+        for _ in range(2):
+            result = self.run_everseal("rotate", "account", "--json")
+            self.assertEqual(len(result.json()["rotated"]), 1)
+            self.run_everseal("renew", "--force")
+            self.assert_https("static.example")
+        serial = self.serial("static.example")
+        self.run_everseal("rotate", "keys")
+        self.assertNotEqual(self.serial("static.example"), serial)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/fake_command_runner.h"
 #include "base/fake_file_system.h"
 
 namespace everseal::deploy {
 namespace {
-
-class FakeRunner : public CommandRunner {
- public:
-  Result<base::CommandOutput> run(const base::Command& command) override {
-    commands.push_back(command);
-    return output;
-  }
-  std::vector<base::Command> commands;
-  base::CommandOutput output;
-};
 
 const HandedOver kCertificate{.name = "a.example",
                               .names = {"a.example", "b.example"},
@@ -50,7 +41,7 @@ TEST(Hook, OfADirectoryHasAPlainName) {
 
 TEST(Hook, IsNotRunWhereOthersCanChangeIt) {
   base::FakeFileSystem files;
-  FakeRunner runner;
+  base::FakeCommandRunner runner;
   files.put("/hooks/good", "x", 0755);
   files.put("/hooks/bad", "x", 0775);
   EXPECT_TRUE(run_hook("/hooks/good", kCertificate, base::Seconds(7), files, runner));
@@ -64,12 +55,12 @@ TEST(Hook, IsNotRunWhereOthersCanChangeIt) {
 
 TEST(Hook, FailsWithItsOwnWords) {
   base::FakeFileSystem files;
-  FakeRunner runner;
+  base::FakeCommandRunner runner;
   files.put("/h", "x", 0755);
-  runner.output = {2, "no disk\x1b\n"};
+  runner.answer = {2, "no disk\x1b\n"};
   EXPECT_EQ(run_hook("/h", kCertificate, base::Seconds(1), files, runner).error().message,
             "/h ended with status 2: no disk\\x1b");
-  runner.output = {1, ""};
+  runner.answer = {1, ""};
   EXPECT_EQ(run_hook("/h", kCertificate, base::Seconds(1), files, runner).error().message,
             "/h ended with status 1");
 }

@@ -161,7 +161,8 @@ Result<> Issuer::change_key() {
   TRY(ca_.keeper->allow_key_change());
   const Result<> changed = ca_.net->change_key();
   if (auto found = find_out_key(next); !found) {
-    if (!changed) found.error().message += "; " + changed.error().message;
+    if (!changed && !found.error().message.contains(changed.error().message))
+      found.error().message += "; " + changed.error().message;
     return found;
   }
   if (key_has_changed_) return {};

@@ -41,7 +41,8 @@ class RotationCase(OwnCaCase):
     def setUp(self):
         super().setUp()
         self.nginx = self.serve_webroot()
-        self.addCleanup(shutil.rmtree, CONFIGURATION)
+        for directory in (STATE, CONFIGURATION):  # the next class has another CA
+            self.addCleanup(shutil.rmtree, directory)
         self.write_site(_NAME)
         self.everseal = Everseal(self.ca)
         self.write_settings()

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 
 #include "app/settings_file.h"
 #include "base/domain_name.h"
@@ -17,7 +18,8 @@ constexpr const char* kDescription =
 Start here:
   everseal secure --all --dry-run     show what would change; ask the CA nothing
   everseal secure --all               show it, ask, then do it
-  everseal renew                      renew what is due; for a daily timer
+  everseal renew                      renew what is due; for a timer
+  everseal daemon                     renew each certificate at its moment, without a timer
   everseal status                     what there is and until when
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
@@ -78,6 +80,12 @@ constexpr const char* kNotifyHelp =
   password_file = "/etc/everseal/smtp-password"
 )";
 
+constexpr const char* kDaemonHelp =
+    R"(Instead of a timer for `everseal renew`: it sleeps until the exact moment at which a certificate is to
+be renewed or the CA asked. SIGHUP reads the settings anew, SIGTERM ends it tidily. With systemd:
+  systemctl enable --now everseal
+)";
+
 constexpr const char* kDhparamHelp =
     R"(The parameters are for nginx's `ssl_dhparam`, in PEM. Recommended is a group of RFC 7919: it is there
 at once, well studied, and known to the clients. A prime of your own (--bits) is searched on all
@@ -95,7 +103,7 @@ struct Given {
   ParseOptions parse;
   CaCommand ca;
   DhparamCommand dhparam;
-  std::int64_t change = 0;
+  std::int64_t change = 0, every_seconds = 0;
   int redirect_status = 0;  // 0: not given
   bool no_hardening = false, catch_all = false, remove_dead_lines = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
@@ -376,9 +384,10 @@ Result<Command> issue_command(const Given& given) {
 }
 
 Result<Command> renew_command(const Given& given) {
-  return jobs::RenewOptions{TRY(domain_names(given.names)),
-                            given.force ? renew::Urgency::now : renew::Urgency::when_due,
-                            given.dry_run};
+  return jobs::RenewOptions{.names = TRY(domain_names(given.names)),
+                            .urgency = given.force ? renew::Urgency::now : renew::Urgency::when_due,
+                            .until_next_look = base::Seconds(given.every_seconds),
+                            .dry_run = given.dry_run};
 }
 
 Result<Command> status_command(const Given& given) {
@@ -470,6 +479,14 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       ->type_name("");
   renew.add_flag("--force", given.force, "Also if they are not due");
   renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
+  const std::map<std::string, std::int64_t> units = {{"min", 60}, {"h", 3600}, {"d", 86'400}};
+  renew
+      .add_option(
+          "--every", given.every_seconds,
+          "How often a timer runs this: what would be due before the next time is due [0min]")
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{7 * 86'400}))
+      ->type_name("TIME");
   add_yes(renew, given, "The CA's terms of service count as agreed");
   add_ca(renew, given);
   add_nginx(renew, given);
@@ -492,6 +509,14 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       *app.add_subcommand("changes", "What was changed in nginx: when, for which sites, the diff");
   changes.add_option("CHANGE", given.change, "Only the one with this number [all]")->type_name("");
   add_common(changes, given);
+
+  CLI::App& daemon =
+      *app.add_subcommand("daemon", "Renew each certificate at its moment, until SIGTERM");
+  daemon.footer(kDaemonHelp);
+  add_yes(daemon, given, "The CA's terms of service count as agreed");
+  add_ca(daemon, given);
+  add_nginx(daemon, given);
+  add_common(daemon, given);
 
   const NginxCommands nginx = add_nginx_commands(app, given);
 
@@ -549,6 +574,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (dhparam.parsed()) command = dhparam_command(given);
   if (sandbox.parsed()) command = SandboxCommand{};
   if (notify_test.parsed()) command = NotifyTestCommand{};
+  if (daemon.parsed()) command = DaemonCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);
   if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};
   if (nginx.sites->parsed()) command = NginxSitesCommand{given.names};

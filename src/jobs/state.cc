@@ -82,7 +82,7 @@ Result<> State::take_up(std::vector<store::CertificateRecord>& certificates) {
 }
 
 Result<> State::start_over(store::CertificateRecord& certificate) {
-  certificate.renew_at = {};
+  certificate.renew_at = certificate.next_look = {};
   TRY(discard_pending(certificate));
   auto ready = TRY(catalog().version(certificate.id, store::VersionState::ready));
   if (!ready) return {};

@@ -29,7 +29,7 @@ class Renewal(KeptCase):
         self.change("ask_at = 0")
 
     def change(self, what):
-        self.change_catalog(f"UPDATE certificates SET {what}")
+        self.change_catalog(f"UPDATE certificates SET {what}, next_look = 0")
 
     def orders(self):
         """Of each: whether it replaces a certificate."""

@@ -350,7 +350,9 @@ void Issuer::enter(Task& task, Error error, acme::Outcome outcome) {
   store::CertificateRecord& certificate = task.certificate;
   const renew::Action action{.names = task.version.names, .retries_names = task.retries_names};
   outcome.chain = std::unexpected(error);
-  enter_failure(certificate, action, outcome, environment_.clock.now());
+  // To be stopped is no setback: the next run goes on at once.
+  if (!stop_requested || !outcome.problems.empty())
+    enter_failure(certificate, action, outcome, environment_.clock.now());
   if (const auto saved = state_.catalog().save_certificates({&certificate, 1}); !saved)
     environment_.reporter.note(saved.error().message);
   environment_.reporter.failed(certificate.name, error.message);

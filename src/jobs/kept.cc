@@ -1,5 +1,7 @@
 #include "jobs/kept.h"
 
+#include <algorithm>
+
 #include "renew/history.h"
 
 namespace everseal::jobs {
@@ -28,7 +30,7 @@ void from_kept(store::CertificateRecord& record, const renew::Kept& kept, Time n
     record.failing.push_back(
         {each.name, each.setbacks.failures, each.setbacks.first, each.setbacks.last, each.words});
   if (has_live_version(record)) record.renew_at = renew::due_at(kept, now);
-  record.next_look = renew::decide(kept, now).at;
+  record.next_look = next_look(renew::decide(kept, now), now);
 }
 
 }  // namespace
@@ -59,6 +61,10 @@ renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress prog
                                          .not_before = {}},
                             .words = each.words});
   return kept;
+}
+
+Time next_look(const renew::Action& action, Time now) {
+  return std::min(action.at, now + std::chrono::days(1));
 }
 
 renew::Intent to_intent(const store::CertificateRecord& record,

@@ -10,6 +10,9 @@ namespace everseal::jobs {
 
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress);
 
+// When to look at it again after this decision: within a day, whatever becomes of the clock.
+Time next_look(const renew::Action& action, Time now);
+
 // What an order for these names of it would be to the CA now.
 renew::Intent to_intent(const store::CertificateRecord& record,
                         const std::vector<std::string>& names, Time now);

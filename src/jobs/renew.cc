@@ -173,7 +173,7 @@ Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& 
   for (const renew::Action& action : plan.actions) {
     if (action.what != renew::Do::nothing) continue;
     later.push_back(find(certificates, action.id));
-    later.back().next_look = action.at;
+    later.back().next_look = next_look(action, environment_.clock.now());
   }
   return state_.catalog().save_next_looks(later);
 }

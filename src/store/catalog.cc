@@ -413,6 +413,16 @@ Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_i
                        .names = from_json(rows.text(6))};
 }
 
+Result<std::vector<int>> Catalog::old_versions(std::int64_t certificate_id) {
+  Statement rows = TRY(
+      database_.prepare("SELECT number FROM versions WHERE certificate_id = ? AND state = 'old' "
+                        "ORDER BY number DESC"));
+  rows.bind(1, certificate_id);
+  std::vector<int> numbers;
+  while (TRY(rows.step())) numbers.push_back(static_cast<int>(rows.integer(0)));
+  return numbers;
+}
+
 Result<int> Catalog::last_version(std::int64_t certificate_id) {
   Statement rows =
       TRY(database_.prepare("SELECT max(number) FROM versions WHERE certificate_id = ?"));

@@ -169,6 +169,8 @@ class Catalog {
 
   // The newest version that is in this state.
   Result<std::optional<VersionRecord>> version(std::int64_t certificate_id, VersionState state);
+  // The numbers of those that are old, the newest first.
+  Result<std::vector<int>> old_versions(std::int64_t certificate_id);
   // The highest number ever used; 0 if there is none.
   Result<int> last_version(std::int64_t certificate_id);
   Result<> save_versions(std::span<const VersionRecord> versions);

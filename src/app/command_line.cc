@@ -97,7 +97,7 @@ cores; its generator is 2. Ctrl-C leaves FILE as it was. Examples:
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
-      nginx_binary, nginx_config, user;
+      certificate_profile, nginx_binary, nginx_config, user;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
@@ -180,6 +180,11 @@ void add_ca(CLI::App& command, Given& given) {
       .add_option("--key-type", given.key_type,
                   "ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096 [ecdsa-p256]")
       ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--certificate-profile", given.certificate_profile,
+                  "What kind of certificate, in the CA's word: classic, tlsserver, shortlived …")
+      ->type_name("NAME")
       ->group(group);
   command
       .add_option("--preferred-chain", given.preferred_chain,
@@ -311,6 +316,7 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   set(settings.state, given.state);
   set(settings.ca_bundle, given.ca_bundle);
   set(settings.preferred_chain, given.preferred_chain);
+  set(settings.certificate_profile, given.certificate_profile);
   set(settings.nginx_binary, given.nginx_binary);
   set(settings.nginx_config, given.nginx_config);
   if (given.staging && !given.server.empty())

@@ -208,7 +208,8 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
     Task& task = tasks_[id];
     const bool order_unknown = task.was_begun && task.version.order_url.empty();
     requests.push_back({id, task.version.names, task.version.order_url, order_unknown,
-                        task.certificate.preferred_chain, task.certificate.renewal_id});
+                        task.certificate.preferred_chain, task.certificate.renewal_id,
+                        environment_.settings.certificate_profile});
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
@@ -311,15 +312,15 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.
 void Issuer::count(std::span<const acme::Outcome> outcomes) {
-  auto known = state_.catalog().limits();
-  if (!known) return environment_.reporter.note(known.error().message);
-  renew::LimitLedger limits(*std::move(known));
+  auto limits = state_.limits(environment_.settings);
+  if (!limits) return environment_.reporter.note(limits.error().message);
   const Time now = environment_.clock.now();
   for (const acme::Outcome& each : outcomes)
-    renew::count(limits, to_intent(tasks_[each.id].certificate, tasks_[each.id].version.names, now),
-                 each, now);
-  limits.forget_full_ones(now);
-  if (const auto saved = state_.catalog().save_limits(limits.buckets()); !saved)
+    renew::count(*limits,
+                 to_intent(tasks_[each.id].certificate, tasks_[each.id].version.names, now), each,
+                 now);
+  limits->forget_full_ones(now);
+  if (const auto saved = state_.catalog().save_limits(limits->buckets()); !saved)
     environment_.reporter.note(saved.error().message);
 }
 

@@ -160,7 +160,7 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
     inventory.push_back(to_kept(certificate, progress));
     if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
   }
-  const renew::LimitLedger limits(TRY(state_.catalog().limits()));
+  const renew::LimitLedger limits = TRY(state_.limits(environment_.settings));
   const auto expected = ca_time_ ? ca_time_ : options_.expected;
   return renew::plan(inventory, {.now = environment_.clock.now(), .expected = expected}, limits,
                      {.until_next_look = options_.until_next_look, .urgency = options_.urgency});

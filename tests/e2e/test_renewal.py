@@ -125,6 +125,26 @@ class Renewal(KeptCase):
         self.run_everseal("renew")
         self.assertEqual((self.certificate()["version"], self.certificate()["failures"]), (2, 0))
 
+    def test_of_another_profile(self):
+        self.run_everseal("renew", "--force", "--certificate-profile", "shortlived")
+        certificate = self.certificate()
+        life = (datetime.datetime.fromisoformat(certificate["expires"])
+                - datetime.datetime.fromisoformat(certificate["not_before"]))
+        self.assertEqual(life.total_seconds(), 160 * 3600 - 1)
+        result = self.run_everseal("renew", "--force", "--certificate-profile", "eternal")
+        self.assertIn("ordered without the profile eternal", result.out)
+        self.assertEqual(self.certificate()["version"], 3)
+
+    def test_stays_inside_limits_that_are_set(self):
+        SETTINGS.parent.mkdir(exist_ok=True)
+        SETTINGS.write_text(f'server = "{self.ca.url}"\n[limits]\ncertificates_per_names = "1/7d"\n')
+        self.addCleanup(SETTINGS.unlink)
+        self.run_everseal("renew", "--force")
+        self.make_old(70)
+        result = self.run_everseal("renew")
+        self.assertIn("1 of 1 certificates for exactly these names", result.out)
+        self.assertEqual(self.certificate()["version"], 2)
+
     def test_every_renews_what_is_due_before_the_next_run(self):
         moment = int(self.now.timestamp()) + 7200
         self.change(f"window_start = {moment}, window_end = {moment + 60}, ask_at = 9999999999")

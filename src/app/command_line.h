@@ -35,10 +35,13 @@ struct SandboxCommand {};
 
 struct NotifyTestCommand {};
 
-using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
-                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand,
-                             CaCommand, NotifyTestCommand, DhparamCommand, jobs::RotateOptions>;
+struct DaemonCommand {};
+
+using Command =
+    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
+                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
+                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand,
+                 DaemonCommand, jobs::RotateOptions>;
 
 struct CommandLine {
   Command command;

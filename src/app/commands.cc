@@ -292,11 +292,14 @@ Result<Output> execute(const NotifyTestCommand&, const jobs::Environment& enviro
   return output;
 }
 
+// main() runs it.
+Result<Output> execute(const DaemonCommand&, const jobs::Environment&) { return Output{}; }
+
 const char* name_of(const Command& command) {
   constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
                                     "undo",        "changes",   "setup",       "sandbox",
                                     "nginx parse", "nginx cat", "nginx sites", "ca",
-                                    "notify test", "dhparam",   "rotate"};
+                                    "notify test", "dhparam",   "daemon",      "rotate"};
   return kNames[command.index()];
 }
 

@@ -65,12 +65,25 @@ Result<> Activation::commit(Served served) {
     store::CertificateRecord& certificate = issued.certificate;
     store::VersionRecord& version = issued.version;
     version.state = store::VersionState::live;
-    enter_version(certificate, version, random_draw(), environment_.clock.now());
     certificate.in_nginx = served == Served::by_nginx;
+    enter_version(certificate, version, random_draw(), environment_.clock.now());
     versions.push_back(version);
     certificates.push_back(certificate);
   }
-  return state_.catalog().make_live(certificates, versions);
+  TRY(state_.catalog().make_live(certificates, versions));
+  for (const store::CertificateRecord& each : certificates)
+    if (const auto done = forget_old_versions(each); !done)
+      environment_.reporter.note(fmt::format("{}: {}", each.name, done.error().message));
+  return {};
+}
+
+Result<> Activation::forget_old_versions(const store::CertificateRecord& certificate) {
+  const std::vector<int> old = TRY(state_.catalog().old_versions(certificate.id));
+  for (std::size_t i = 1; i < old.size(); ++i) {
+    TRY(state_.certificates().remove(certificate.name, old[i]));
+    TRY(state_.catalog().remove_version(certificate.id, old[i]));
+  }
+  return {};
 }
 
 void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,

@@ -29,11 +29,12 @@ class Activation {
   void give_up(const std::string& name);
   void give_up_all();
 
-  // Records what is left as live.
+  // Records what is left as live. The version before stays, those before it go.
   Result<> commit(Served served);
 
  private:
   void switch_back(const Issued& version);
+  Result<> forget_old_versions(const store::CertificateRecord& certificate);
 
   const Environment& environment_;
   State& state_;

@@ -45,15 +45,15 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
 }
 
 // What is asked for, with what a certificate request says of it.
-struct Wanted {
+struct Request {
   std::vector<IssueName> names;
   std::string request;  // base64url
 };
 
 // The request may be a stranger's: it is read where that can do no harm.
-Result<Wanted> all_wanted(const Environment& environment, const IssueOptions& options) {
+Result<Request> all_wanted(const Environment& environment, const IssueOptions& options) {
   if (options.request.empty()) {
-    Wanted wanted{options.names, ""};
+    Request wanted{options.names, ""};
     for (IssueName& each : wanted.names)
       if (each.webroot.empty()) each.webroot = options.webroot;
     return wanted;
@@ -61,7 +61,7 @@ Result<Wanted> all_wanted(const Environment& environment, const IssueOptions& op
   const std::string bytes = TRY(environment.files.read(options.request));
   crypto::Verifier* const verifier = TRY(environment.workers.verifier());
   const auto facts = TRY(within(options.request, verifier->read_request(bytes)));
-  Wanted wanted{{}, base::base64url(facts.der)};
+  Request wanted{{}, base::base64url(facts.der)};
   for (const IssueName& each : options.names)
     if (std::ranges::find(facts.names, each.name) == facts.names.end())
       return base::invalid(fmt::format("{} does not ask for {}", options.request, each.name));
@@ -82,7 +82,8 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
                          State& state) {
   IssueSummary summary;
   std::vector<store::CertificateRecord> certificates;
-  const Wanted all = TRY(all_wanted(environment, options));
+  std::vector<Wanted> orders;
+  const Request all = TRY(all_wanted(environment, options));
   std::span<const IssueName> left = all.names;
   while (!left.empty()) {
     const std::size_t count = options.separate ? 1 : left.size();
@@ -100,7 +101,8 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
   TRY(issuer.start());
   TRY(state.take_up(certificates));
   TRY(issuer.open_account());
-  IssueReport report = TRY(issuer.issue(std::move(certificates)));
+  for (store::CertificateRecord& each : certificates) orders.push_back({std::move(each)});
+  IssueReport report = TRY(issuer.issue(std::move(orders)));
   summary.failed = std::move(report.failed);
   Activation activation(environment, state, std::move(report.issued));
   TRY(activation.switch_links());

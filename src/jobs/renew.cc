@@ -36,9 +36,12 @@ class RenewJob {
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
+  Result<> put_off(const Certificates& certificates, const renew::Plan& plan);
+  Wanted wanted(const store::CertificateRecord& certificate, const renew::Action& action);
   void explain(const store::CertificateRecord& certificate, const renew::Action& action);
-  Result<> issue(Certificates certificates);
-  Result<> issue_at(const std::string& server, Certificates certificates);
+  Result<> issue(std::vector<Wanted> wanted);
+  Result<> issue_at(const std::string& server, std::vector<Wanted> wanted);
+  Result<> fail_all(std::vector<Wanted> wanted, const Error& error);
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
   Result<> show_by_haproxy();
@@ -61,7 +64,7 @@ const store::CertificateRecord& find(const Certificates& certificates, std::int6
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
-  Certificates to_issue;
+  std::vector<Wanted> to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
   summary_.doubt = plan.doubt;
   if (!plan.doubt.empty())
@@ -73,11 +76,12 @@ Result<RenewSummary> RenewJob::run() {
     if (options_.dry_run)
       summary_.planned.push_back(certificate.name);
     else if (action.what == renew::Do::order)
-      to_issue.push_back(certificate);
+      to_issue.push_back(wanted(certificate, action));
     else if (const auto ready =
                  TRY(state_.catalog().version(certificate.id, store::VersionState::ready)))
       ready_.push_back({certificate, *ready});
   }
+  if (!options_.dry_run) TRY(put_off(certificates, plan));
   TRY(issue(std::move(to_issue)));
 
   const auto elsewhere = std::ranges::stable_partition(
@@ -90,15 +94,18 @@ Result<RenewSummary> RenewJob::run() {
   TRY(within("the next step of Strict-Transport-Security",
              step_hsts(environment_, state_, in_nginx)));
 
-  const store::Catalog::Count count = TRY(state_.catalog().count());
+  const store::Catalog::Count count = TRY(state_.catalog().count(environment_.clock.now()));
   summary_.certificates = count.certificates;
   summary_.next_renewal = count.next_renewal;
+  summary_.next_look = count.next_look;
   return std::move(summary_);
 }
 
 Result<Certificates> RenewJob::candidates() {
-  if (options_.names.empty() && options_.urgency == renew::Urgency::when_due)
-    return state_.catalog().certificates_to_look_at(environment_.clock.now());
+  if (options_.names.empty() && options_.urgency == renew::Urgency::when_due &&
+      options_.look == Look::at_due)
+    return state_.catalog().certificates_to_look_at(environment_.clock.now() +
+                                                    options_.until_next_look);
   Certificates all = TRY(state_.catalog().certificates());
   if (options_.names.empty()) return all;
   Certificates chosen;
@@ -159,9 +166,33 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
     inventory.push_back(to_kept(certificate, progress));
     if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
   }
-  const renew::LimitLedger limits(TRY(state_.catalog().limits()));
-  return renew::plan(inventory, {.now = environment_.clock.now(), .expected = ca_time_}, limits,
-                     {.urgency = options_.urgency});
+  const renew::LimitLedger limits = TRY(state_.limits(environment_.settings));
+  const auto expected = ca_time_ ? ca_time_ : options_.expected;
+  return renew::plan(inventory, {.now = environment_.clock.now(), .expected = expected}, limits,
+                     {.until_next_look = options_.until_next_look, .urgency = options_.urgency});
+}
+
+// Those that are not due are not looked at before they are, by a clock that is believed.
+Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& plan) {
+  if (!plan.doubt.empty()) return {};
+  Certificates later;
+  for (const renew::Action& action : plan.actions) {
+    if (action.what != renew::Do::nothing) continue;
+    later.push_back(find(certificates, action.id));
+    later.back().next_look = next_look(action, environment_.clock.now());
+  }
+  return state_.catalog().save_next_looks(later);
+}
+
+// A request that is not ours asks for all its names: none can be left out.
+Wanted RenewJob::wanted(const store::CertificateRecord& certificate, const renew::Action& action) {
+  if (certificate.request.empty() || action.names.size() == certificate.names.size())
+    return {certificate, action.names, action.retries_names};
+  environment_.reporter.note(fmt::format(
+      "{}: the CA refuses some of its names, and its request asks for all of them: make a "
+      "new request and give it to everseal issue --csr",
+      certificate.name));
+  return {certificate, certificate.names, false};
 }
 
 // Why what is due is not done.
@@ -181,39 +212,49 @@ void RenewJob::explain(const store::CertificateRecord& certificate, const renew:
 }
 
 // By CA: one that cannot be reached does not stop the others.
-Result<> RenewJob::issue(Certificates certificates) {
-  std::map<std::string, Certificates> by_server;
+Result<> RenewJob::issue(std::vector<Wanted> wanted) {
+  std::map<std::string, std::vector<Wanted>> by_server;
   const Settings& settings = environment_.settings;
-  for (store::CertificateRecord& certificate : certificates) {
+  for (Wanted& each : wanted) {
+    store::CertificateRecord& certificate = each.certificate;
     const auto& key_type =
         certificate.beside.empty() ? settings.key_type : settings.second_key_type;
     const bool may_change = certificate.request.empty() && !is_pinned(settings, certificate);
     if (key_type && may_change) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
-    by_server[certificate.server].push_back(std::move(certificate));
+    by_server[certificate.server].push_back(std::move(each));
   }
-  for (auto& [server, group] : by_server) {
-    if (auto issued = issue_at(server, group); !issued)
-      for (const store::CertificateRecord& certificate : group) {
-        environment_.reporter.failed(certificate.name, issued.error().message);
-        summary_.failed.push_back({certificate.name, issued.error()});
-      }
-  }
+  for (auto& [server, group] : by_server) TRY(issue_at(server, std::move(group)));
   return {};
 }
 
-Result<> RenewJob::issue_at(const std::string& server, Certificates certificates) {
+Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wanted) {
   Issuer issuer(environment_, state_, server);
-  TRY(issuer.open_account());
-  if (std::ranges::any_of(certificates, [](const store::CertificateRecord& certificate) {
-        return certificate.method == store::Method::nginx;
+  Result<> ready = issuer.open_account();
+  if (ready && std::ranges::any_of(wanted, [](const Wanted& each) {
+        return each.certificate.method == store::Method::nginx;
       }))
-    TRY(answer_for(environment_, state_, issuer.thumbprint()));
-  IssueReport report = TRY(issuer.issue(std::move(certificates), options_.keys));
+    ready = answer_for(environment_, state_, issuer.thumbprint());
+  if (!ready) return fail_all(std::move(wanted), ready.error());
+  IssueReport report = TRY(issuer.issue(std::move(wanted), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   std::ranges::move(report.issued, std::back_inserter(ready_));
   return {};
+}
+
+// Without the account nothing is ordered; each is tried again when it would be after any failure.
+Result<> RenewJob::fail_all(std::vector<Wanted> wanted, const Error& error) {
+  Certificates failed;
+  for (Wanted& each : wanted) {
+    const renew::Action action{.names = std::move(each.names), .retries_names = each.retries_names};
+    enter_failure(each.certificate, action, {.chain = std::unexpected(error)},
+                  environment_.clock.now());
+    environment_.reporter.failed(each.certificate.name, error.message);
+    summary_.failed.push_back({each.certificate.name, error});
+    failed.push_back(std::move(each.certificate));
+  }
+  return state_.catalog().save_certificates(failed);
 }
 
 Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
@@ -294,9 +335,13 @@ void RenewJob::drop(Activation& activation, const std::string& name, Error error
 
 void RenewJob::finish(const Activation& activation) {
   for (const Issued& issued : activation.versions()) {
+    const store::CertificateRecord& certificate = issued.certificate;
     environment_.reporter.done(
-        issued.certificate.name,
+        certificate.name,
         fmt::format("renewed, valid until {}", base::to_rfc3339(issued.version.not_after)));
+    for (const store::FailingName& each : certificate.failing)
+      environment_.reporter.note(fmt::format("{}: without {}, which is tried again: {}",
+                                             certificate.name, each.name, each.words));
     summary_.renewed.push_back(issued.certificate.name);
   }
 }
@@ -310,6 +355,8 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
   RenewSummary summary = TRY(renew_certificates(environment, options, state));
   if (!is_for_all(options) || !summary.doubt.empty()) return summary;
   RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
+  if (const auto next = TRY(state.catalog().next_chore()))
+    summary.next_look = std::min(summary.next_look.value_or(*next), *next);
   summary.rotated = std::move(rotated.rotated);
   std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
   return summary;
@@ -327,7 +374,9 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   auto idle = TRY(State::open_if_idle(environment));
   if (!idle && options.urgency == renew::Urgency::when_due) {
     environment.reporter.note("Another everseal is at work: it renews what is due.");
-    return RenewSummary{};
+    RenewSummary summary;
+    summary.next_look = environment.clock.now() + std::chrono::minutes(1);
+    return summary;
   }
   State state = idle ? *std::move(idle) : TRY(State::open(environment));
   TRY(take_back_what_was_left(environment, state));

@@ -99,6 +99,36 @@ std::vector<notify::Fact> facts_of(const store::CertificateRecord& certificate,
           {"next_attempt", moment(certificate.next_attempt)}};
 }
 
+// The names that the live version does without.
+std::vector<store::FailingName> left_out(const store::CertificateRecord& certificate) {
+  std::vector<store::FailingName> names;
+  if (certificate.version == 0) return names;
+  std::ranges::copy_if(
+      certificate.failing, std::back_inserter(names), [&](const store::FailingName& each) {
+        return std::ranges::find(certificate.covered, each.name) == certificate.covered.end();
+      });
+  return names;
+}
+
+notify::Trouble left_out_trouble(const store::CertificateRecord& certificate) {
+  std::vector<std::string> names;
+  std::string words;
+  for (const store::FailingName& each : left_out(certificate)) {
+    names.push_back(each.name);
+    words += fmt::format("\n\n{}: {}", each.name, each.words);
+  }
+  const std::string all = fmt::format("{}", fmt::join(names, ", "));
+  return {.key = fmt::format("names of {}: {}", certificate.name, all),
+          .headline = fmt::format("{} was renewed without {}", certificate.name, all),
+          .urgency = "",
+          .text = fmt::format(
+              "The certificate is good until {} for {}. Browsers refuse it for what "
+              "is missing, which is tried again by itself as long as nginx has "
+              "it. The CA's words:{}",
+              notify::in_words(certificate.not_after), fmt::join(certificate.covered, ", "), words),
+          .facts = facts_of(certificate, all)};
+}
+
 // Issued, but not what visitors see.
 notify::Trouble installation_trouble(const store::CertificateRecord& certificate,
                                      const std::string& error, Time now) {
@@ -184,8 +214,7 @@ class Search {
       : now_(environment.clock.now()), state_(state) {}
 
   Result<Findings> find(const Result<RenewSummary>& renewed) {
-    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates()))
-      add(renewal_trouble(each, now_));
+    add_failing(TRY(state_.catalog().failing_certificates()));
     TRY(add_chores());
     if (renewed) {
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
@@ -201,8 +230,7 @@ class Search {
   // After a run that has not looked at everything.
   Result<Findings> find_in_part(const Result<>& rotated,
                                 const std::vector<RenewalFailure>& failed) {
-    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates()))
-      add(renewal_trouble(each, now_));
+    add_failing(TRY(state_.catalog().failing_certificates()));
     TRY(add_chores());
     for (const RenewalFailure& each : failed) TRY(add_failure(each));
     TRY(add_what_waits());
@@ -221,6 +249,13 @@ class Search {
     if (!has(trouble.key)) findings_.troubles.push_back(std::move(trouble));
   }
 
+  void add_failing(const std::vector<store::CertificateRecord>& certificates) {
+    for (const store::CertificateRecord& each : certificates) {
+      if (each.failures > 0) add(renewal_trouble(each, now_));
+      if (!left_out(each).empty()) add(left_out_trouble(each));
+    }
+  }
+
   Result<> add_chores() {
     for (const ChoreWords& words : kChoreWords)
       for (const store::ChoreRecord& each : TRY(state_.catalog().failing_chores(words.kind)))
@@ -228,7 +263,7 @@ class Search {
     return {};
   }
 
-  // Where the CA could not be asked at all, the catalog knows nothing of it.
+  // What is not in the catalog: a version that was issued and could not be installed.
   Result<> add_failure(const RenewalFailure& failure) {
     auto certificate = TRY(state_.catalog().certificate(failure.name));
     if (!certificate) return {};

@@ -17,7 +17,7 @@ from harness.own_ca_case import WEBROOT, KeptCase, OwnCaCase
 from harness.receivers import PASSWORD, USER, MailServer, Webhook, make_certificate
 from harness.sandbox import SCRATCH
 
-_SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
+SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
 _PASSWORD = pathlib.Path("/etc/everseal/smtp-password")
 _SENDMAIL = pathlib.Path("/usr/local/sbin/everseal-test-sendmail")
 _DAY = 86400
@@ -28,8 +28,8 @@ class _NoAuthority:
 
 
 def write_settings(text, password=PASSWORD):
-    _SETTINGS.parent.mkdir(exist_ok=True)
-    _SETTINGS.write_text(text)
+    SETTINGS.parent.mkdir(exist_ok=True)
+    SETTINGS.write_text(text)
     _PASSWORD.write_text(password + "\n")
     _PASSWORD.chmod(0o600)
 
@@ -294,14 +294,14 @@ class Renewal(KeptCase):
         self.server = MailServer(2525, certificate).start()
         self.addCleanup(self.server.stop)
         write_settings(smtp())
-        self.addCleanup(_SETTINGS.unlink)
+        self.addCleanup(SETTINGS.unlink)
 
     def make_due(self):
         """As if it had been issued eighty days before; may be tried again at once."""
         begin = int(time.time()) - 80 * _DAY
         self.change_catalog(f"UPDATE certificates SET not_before = {begin}, "
                             f"not_after = {begin + 90 * _DAY}, renew_at = 1, next_attempt = 0, last_attempt = 1, "
-                            "ask_at = 9999999999")
+                            "ask_at = 9999999999, next_look = 0")
 
     def pass_a_day(self):
         self.change_catalog(f"UPDATE incidents SET told_at = told_at - {_DAY}")
@@ -393,7 +393,7 @@ class BrokenNginx(OwnCaCase):
         server = MailServer(2525, make_certificate(SCRATCH / "receiver.pem", "localhost")).start()
         self.addCleanup(server.stop)
         write_settings(smtp())
-        self.addCleanup(_SETTINGS.unlink)
+        self.addCleanup(SETTINGS.unlink)
         good = site.read_text()
         site.write_text("\n\nnonsense;\n" + good)
         for _ in range(2):

@@ -185,6 +185,7 @@ class NetService {
     transport_ = TRY(http::CurlTransport::open(std::move(options)));
     client_ = std::make_unique<acme::Client>(*transport_, signer_, base::real_clock(),
                                              request.directory_url);
+    if (const auto pace = acme::known_pace(request.directory_url)) client_->pace(*pace);
     return {};
   }
 

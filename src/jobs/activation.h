@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "deploy/proof.h"
+#include "jobs/chronicle.h"
 #include "jobs/issuer.h"
 #include "nginx/instance.h"
 #include "nginx/model.h"
@@ -18,7 +19,10 @@ enum class Served { by_nginx, elsewhere };
 class Activation {
  public:
   Activation(const Environment& environment, State& state, std::vector<Issued> versions)
-      : environment_(environment), state_(state), versions_(std::move(versions)) {}
+      : environment_(environment),
+        state_(state),
+        versions_(std::move(versions)),
+        chronicle_(environment, state) {}
 
   const std::vector<Issued>& versions() const { return versions_; }
 
@@ -26,18 +30,19 @@ class Activation {
   Result<> switch_links();
 
   // Switches one certificate, or all that are left, back to what was live before, and gives it up.
-  void give_up(const std::string& name);
-  void give_up_all();
+  void give_up(const std::string& name, std::string_view why);
+  void give_up_all(std::string_view why);
 
   // Records what is left as live.
   Result<> commit(Served served);
 
  private:
-  void switch_back(const Issued& version);
+  void switch_back(const Issued& version, std::string_view why);
 
   const Environment& environment_;
   State& state_;
   std::vector<Issued> versions_;
+  Chronicle chronicle_;
   std::map<std::string, int> before_;  // what was live, by name; 0: nothing
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/chronicle.h"
 #include "jobs/haproxy.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
@@ -187,9 +188,11 @@ Result<> RenewJob::issue(Certificates certificates) {
     by_server[certificate.server].push_back(std::move(certificate));
   }
   for (auto& [server, group] : by_server) {
+    Chronicle chronicle(environment_, state_);
     if (auto issued = issue_at(server, group); !issued)
       for (const store::CertificateRecord& certificate : group) {
         environment_.reporter.failed(certificate.name, issued.error().message);
+        chronicle.add(certificate.name, store::EventKind::failed, issued.error().message);
         summary_.failed.push_back({certificate.name, issued.error()});
       }
   }
@@ -269,7 +272,7 @@ Result<> RenewJob::show_by_haproxy() {
 
 // The version stays ready: the next run tries to install it again, without asking the CA.
 void RenewJob::drop(Activation& activation, const std::string& name, Error error) {
-  activation.give_up(name);
+  activation.give_up(name, error.message);
   error.message += "; the certificate is kept and will be installed by the next run";
   environment_.reporter.failed(name, error.message);
   summary_.failed.push_back({name, std::move(error)});

@@ -358,16 +358,15 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
 
 Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_id,
                                                       VersionState state) {
-  Statement rows = TRY(database_.prepare(
-      fmt::format("{} WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1",
-                  kVersionColumns)));
+  Statement rows = TRY(database_.prepare(fmt::format(
+      "{} WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1", kVersionColumns)));
   rows.bind(1, certificate_id).bind(2, to_string(state));
   return first(TRY(read_versions(std::move(rows))));
 }
 
 Result<std::vector<VersionRecord>> Catalog::unfinished_versions() {
-  return read_versions(TRY(database_.prepare(
-      fmt::format("{} WHERE state IN ('pending', 'ready')", kVersionColumns))));
+  return read_versions(TRY(
+      database_.prepare(fmt::format("{} WHERE state IN ('pending', 'ready')", kVersionColumns))));
 }
 
 Result<std::optional<VersionRecord>> Catalog::version_with(std::int64_t certificate_id,

@@ -155,7 +155,7 @@ struct IncidentRecord {
   std::string key;
   std::string headline;
   Time since{};
-  Time told_at{};  // 0: nobody has
+  Time told_at{};     // 0: nobody has
   bool once = false;  // told once, never again: neither that it lasts nor that it is over
 };
 

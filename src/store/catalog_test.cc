@@ -142,8 +142,8 @@ TEST_F(CatalogTest, RemembersIncidentsAndWhatFails) {
 }
 
 TEST_F(CatalogTest, KeepsTheLastEventsOfEachSubject) {
-  std::vector<EventRecord> events(
-      Catalog::kMostEvents + 5, EventRecord{kNow, "a.example", EventKind::failed, "no"});
+  std::vector<EventRecord> events(Catalog::kMostEvents + 5,
+                                  EventRecord{kNow, "a.example", EventKind::failed, "no"});
   events.back().text = "last";
   events.push_back({kNow, "b.example", EventKind::taken_back, "other"});
   ASSERT_TRUE(catalog_.add_events(events));

@@ -413,6 +413,7 @@ Result<Command> status_command(const Given& given) {
   StatusCommand command;
   if (!given.names.empty())
     command.options.name = TRY(base::parse_domain_name(given.names.front()));
+  if (given.json) command.format = StatusFormat::json;
   if (given.check) command.format = StatusFormat::check;
   if (given.prometheus) command.format = StatusFormat::prometheus;
   if (given.warning_days)

@@ -233,7 +233,7 @@ int run(const CommandLine& line, jobs::Environment& environment) {
   }
   for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
   const bool has_document = !output->document.empty();
-  document.update(output->document);
+  for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
     fmt::print("{}", *output->bytes);
   else if (line.json)

@@ -113,9 +113,12 @@ Result<Output> execute(const StatusCommand& command, const jobs::Environment& en
     output.bytes = jobs::to_prometheus(*report);
     return output;
   }
+  if (command.format == StatusFormat::json) {
+    output.document = to_json(*report, is_one);
+    return output;
+  }
   const Look look{terminal_width(stdout), wants_colour(stdout)};
   output.text = is_one ? print_details(*report, look) : print_table(*report, look);
-  output.document = to_json(*report, is_one);
   return output;
 }
 

@@ -10,6 +10,7 @@ namespace everseal::app {
 
 enum class StatusFormat {
   usual,       // a table, or all about one
+  json,        // a document
   check,       // one line and an exit status as Nagios wants them
   prometheus,  // its text exposition format
 };

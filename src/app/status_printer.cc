@@ -40,8 +40,12 @@ std::string coloured(std::string text, Level level, const Look& look) {
   return fmt::format("\x1b[{}m{}\x1b[0m", level == Level::critical ? "31;1" : "33", text);
 }
 
+// "long-na... +2 more": what follows the first word stays.
 std::string cut(std::string text, std::size_t width) {
-  return text.size() <= width ? text : text.substr(0, width - 3) + "...";
+  if (text.size() <= width) return text;
+  std::string rest = text.substr(std::min(text.find(' '), text.size()));
+  if (rest.size() + 4 > width) rest.clear();
+  return text.substr(0, width - rest.size() - 3) + "..." + rest;
 }
 
 std::string moment(Time at, Time now) {

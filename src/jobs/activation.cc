@@ -91,17 +91,21 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
   }
 }
 
-Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
-                                            const nginx::Model& model,
-                                            std::span<const deploy::Expectation> expectations) {
-  if (expectations.empty()) return std::vector<deploy::Disproof>();
+Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model) {
   std::vector<std::uint16_t> ports = {80, 443};
   for (const nginx::Socket& socket : model.sockets()) {
     std::uint16_t port = 0;
     const char* const end = socket.port.data() + socket.port.size();
     if (std::from_chars(socket.port.data(), end, port).ptr == end) ports.push_back(port);
   }
-  scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
+  return environment.workers.visitor(ports);
+}
+
+Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
+                                            const nginx::Model& model,
+                                            std::span<const deploy::Expectation> expectations) {
+  if (expectations.empty()) return std::vector<deploy::Disproof>();
+  scan::Visitor* const visitor = TRY(visitor_of(environment, model));
   return deploy::prove(*visitor, expectations, deploy::kPatience);
 }
 

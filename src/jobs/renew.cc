@@ -12,6 +12,7 @@
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
 #include "jobs/server.h"
+#include "jobs/status.h"
 #include "jobs/telling.h"
 
 namespace everseal::jobs {
@@ -290,6 +291,23 @@ void RenewJob::finish(const Activation& activation) {
 // Who names certificates, or asks what would be done, sees what comes of it.
 bool is_for_all(const RenewOptions& options) { return options.names.empty() && !options.dry_run; }
 
+// What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
+Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
+  const Time now = environment.clock.now();
+  const Time last = TRY(state.catalog().last(store::Moment::renewal_run));
+  if (summary && last != Time() && now - last > kLongestSilence) summary->silence = now - last;
+  TRY(state.catalog().save_last(store::Moment::renewal_run, now));
+  if (stop_requested || !TRY(is_check_due(environment, state))) return {};
+  auto served = check_served(environment, state);
+  if (!served) environment.reporter.failed("what nginx serves", served.error().message);
+  if (!summary) return {};
+  if (served)
+    summary->served = *std::move(served);
+  else
+    summary->not_looked = std::move(served).error();
+  return {};
+}
+
 }  // namespace
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
@@ -306,6 +324,7 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   }
   auto summary = RenewJob(environment, options, state).run();
   if (is_for_all(options)) {
+    TRY(finish_run(environment, state, summary));
     if (const auto told = tell_of_renewal(environment, state, summary); !told)
       environment.reporter.failed("telling the administrator", told.error().message);
   }

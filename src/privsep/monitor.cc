@@ -33,8 +33,9 @@ constexpr unsigned kNeeded[] = {
     CAP_AUDIT_WRITE,   // useradd
 };
 
-// The terminal's name, and where systemd has put this service's secrets (systemd.exec(5)).
-constexpr std::array<const char*, 2> kKept = {"TERM", "CREDENTIALS_DIRECTORY"};
+// How the terminal is, and where systemd has put this service's secrets (systemd.exec(5)).
+constexpr std::array<const char*, 4> kKept = {"TERM", "COLUMNS", "NO_COLOR",
+                                              "CREDENTIALS_DIRECTORY"};
 
 void scrub_environment() {
   std::array<std::string, kKept.size()> values;

@@ -226,6 +226,12 @@ Result<std::optional<CertificateRecord>> Catalog::certificate(const std::string&
   return first(TRY(read_certificates(std::move(rows))));
 }
 
+Result<std::optional<CertificateRecord>> Catalog::certificate(std::int64_t id) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE id = ?", kCertificateColumns)));
+  rows.bind(1, id);
+  return first(TRY(read_certificates(std::move(rows))));
+}
+
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
   Statement rows =
       TRY(database_.prepare(fmt::format("{} WHERE renew_at <= ?1 OR (renewal_id <> '' AND ask_at "

@@ -144,10 +144,10 @@ struct ServedRecord {
   Sight sight = Sight::right;
   Time checked_at{};
   // Of what is served; of what ends first where there are several. Empty: nothing was seen.
-  std::string fingerprint;
+  std::string fingerprint{};
   Time not_after{};
-  std::vector<std::string> places;  // "[::1]:443"
-  std::string problem;              // lines; empty if it is right
+  std::vector<std::string> places{};  // "[::1]:443"
+  std::string problem{};              // lines; empty if it is right
 };
 
 // Something that is wrong, as long as it is, and when somebody heard of it last.
@@ -178,6 +178,7 @@ class Catalog {
 
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
+  Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
   // Those whose renewal time has come, about which the CA may be asked, or that wait to be
   // installed; the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);

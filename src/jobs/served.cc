@@ -33,14 +33,23 @@ struct Sighting {
   bool is_right() const { return leaf && leaf->fingerprint == expected.fingerprint; }
 };
 
-// A certificate and where nginx is to serve it.
+// A certificate and where it is looked for.
 struct Shown {
   store::CertificateRecord certificate;
   std::vector<Sighting> sightings{};
+  bool is_named = false;  // by nginx's configuration; else its names may be shown something else
 };
 
 std::string address_of(const nginx::Endpoint& endpoint) {
   return scan::to_string({endpoint.address, static_cast<std::uint16_t>(endpoint.port)});
+}
+
+void add_places(Shown& shown, const nginx::Model& model, const nginx::Site& site) {
+  std::vector<deploy::Expectation> expectations;
+  expect(expectations, model, site, shown.certificate, shown.certificate.fingerprint);
+  for (const deploy::Expectation& each : expectations)
+    if (const auto* const leaf = std::get_if<deploy::ServesLeaf>(&each))
+      shown.sightings.push_back({*leaf});
 }
 
 // Where each live certificate of `all` is to be seen in `model`. nginx may be given any file of its
@@ -59,13 +68,23 @@ std::vector<Shown> find_places(State& state, const nginx::Model& model, const ng
       const auto served = by_directory.find(base::directory_of(pair.certificate));
       if (served == by_directory.end()) continue;
       Shown& one = found[served->second];
-      std::vector<deploy::Expectation> expectations;
-      expect(expectations, model, site, one.certificate, one.certificate.fingerprint);
-      for (const deploy::Expectation& each : expectations)
-        if (const auto* const leaf = std::get_if<deploy::ServesLeaf>(&each))
-          one.sightings.push_back({*leaf});
+      one.is_named = true;
+      add_places(one, model, site);
     }
   return found;
+}
+
+// Where the names are shown of those that nginx was given and is not any more.
+void add_lost_places(std::vector<Shown>& all, const nginx::Model& model, const nginx::Sites& sites,
+                     const std::unordered_set<std::int64_t>& given) {
+  std::unordered_map<std::string, const nginx::Site*> by_name;
+  for (const nginx::Site& site : sites.sites)
+    for (const std::string& name : site.names) by_name.emplace(name, &site);
+  for (Shown& each : all) {
+    if (each.is_named || !given.contains(each.certificate.id)) continue;
+    const auto site = by_name.find(each.certificate.name);
+    if (site != by_name.end()) add_places(each, model, *site->second);
+  }
 }
 
 // Looks at all places that were not seen right yet. An address that keeps silent is not asked for
@@ -96,12 +115,16 @@ class Inspection {
  public:
   Inspection(State& state, Time now) : state_(state), now_(now) {}
 
-  // Of each that has places: what was seen.
-  Result<std::vector<store::ServedRecord>> judge(const std::vector<Shown>& all) {
+  // Of each that has places, or was `given` to nginx once: what was seen.
+  Result<std::vector<store::ServedRecord>> judge(const std::vector<Shown>& all,
+                                                 const std::unordered_set<std::int64_t>& given) {
     for (const Shown& each : all) by_fingerprint_[each.certificate.fingerprint] = &each;
     std::vector<store::ServedRecord> records;
-    for (const Shown& each : all)
-      if (!each.sightings.empty()) records.push_back(TRY(judge(each)));
+    for (const Shown& each : all) {
+      if (each.sightings.empty() && !given.contains(each.certificate.id)) continue;
+      records.push_back(TRY(judge(each)));
+      if (!each.is_named) TRY(judge_lost(each, records.back()));
+    }
     return records;
   }
 
@@ -126,6 +149,20 @@ class Inspection {
     }
     record.problem = join(problems);
     return record;
+  }
+
+  // Of a copy that nginx was given nobody takes care. Somebody else's certificate is his.
+  Result<> judge_lost(const Shown& shown, store::ServedRecord& record) {
+    bool is_copy = false;
+    for (const Sighting& each : shown.sightings)
+      is_copy = is_copy || (each.leaf && TRY(state_.catalog().version_with(
+                                             shown.certificate.id, each.leaf->fingerprint)));
+    record.sight = is_copy ? store::Sight::wrong : store::Sight::unused;
+    std::string problem = is_copy
+                              ? "nginx's configuration names a copy of it, which no renewal reaches"
+                              : "nginx's configuration does not name it any more";
+    record.problem = record.problem.empty() ? problem : problem + '\n' + record.problem;
+    return {};
   }
 
   static std::string join(const std::vector<std::string>& problems) {
@@ -172,19 +209,15 @@ class Inspection {
   std::unordered_map<std::string, const Shown*> by_fingerprint_;
 };
 
-// Those that nginx referred to at the last look, or that it was given, and does not any more.
-void add_unused(std::vector<store::ServedRecord>& records,
-                const std::vector<store::CertificateRecord>& before,
-                const std::vector<store::ServedRecord>& last, Time now) {
-  std::unordered_set<std::int64_t> seen, known;
-  for (const store::ServedRecord& each : records) seen.insert(each.certificate_id);
-  for (const store::ServedRecord& each : last) known.insert(each.certificate_id);
-  for (const store::CertificateRecord& each : before)
-    if (each.version > 0 && !seen.contains(each.id) && (each.in_nginx || known.contains(each.id)))
-      records.push_back({.certificate_id = each.id,
-                         .sight = store::Sight::unused,
-                         .checked_at = now,
-                         .problem = "nginx's configuration does not name it any more"});
+// Those that nginx referred to at the last look, or that it was given.
+std::unordered_set<std::int64_t> given_to_nginx(
+    const std::vector<store::CertificateRecord>& certificates,
+    const std::vector<store::ServedRecord>& last) {
+  std::unordered_set<std::int64_t> given;
+  for (const store::ServedRecord& each : last) given.insert(each.certificate_id);
+  for (const store::CertificateRecord& each : certificates)
+    if (each.in_nginx) given.insert(each.id);
+  return given;
 }
 
 void tell(Chronicle& chronicle, const store::CertificateRecord& certificate, store::Sight before,
@@ -216,12 +249,6 @@ void enter_changes(const Environment& environment, State& state,
   }
 }
 
-// Whether anything was given to nginx: else it need not be there.
-bool concerns_nginx(const std::vector<store::CertificateRecord>& certificates,
-                    const std::vector<store::ServedRecord>& last) {
-  return !last.empty() || std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
-}
-
 }  // namespace
 
 std::vector<UnsecuredName> unsecured_names(const nginx::Sites& sites,
@@ -249,8 +276,9 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
   const Time now = environment.clock.now();
   const auto before = TRY(catalog.certificates());
   const auto last = TRY(catalog.served());
+  const std::unordered_set<std::int64_t> given = given_to_nginx(before, last);
   const auto server = Server::find(environment);
-  if (!server && !concerns_nginx(before, last)) {
+  if (!server && given.empty()) {  // it need not be there
     TRY(catalog.save_last(store::Moment::served_check, now));
     return ServedReport();
   }
@@ -260,6 +288,7 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
   TRY(note_what_nginx_serves(state, model));
 
   std::vector<Shown> all = find_places(state, model, sites, before);
+  add_lost_places(all, model, sites, given);
   if (!is_all_right(all)) {
     scan::Visitor* const visitor = TRY(visitor_of(environment, model));
     look(*visitor, all);
@@ -269,9 +298,8 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
     }
   }
   ServedReport report{
-      .served = TRY(Inspection(state, now).judge(all)),
+      .served = TRY(Inspection(state, now).judge(all, given)),
       .unsecured = unsecured_names(sites, before, environment.settings.state + "/live")};
-  add_unused(report.served, before, last, now);
   enter_changes(environment, state, before, last, report.served);
   TRY(catalog.save_served(report.served));
   TRY(catalog.save_last(store::Moment::served_check, now));

@@ -51,7 +51,8 @@ Result<std::vector<store::CertificateRecord>> find(store::Catalog& catalog,
 
 // Expiry of what visitors get is what counts, not of what is on disk.
 Time expiry(const CertificateStatus& status) {
-  const bool was_seen = status.served && status.served->not_after != Time() && status.is_used;
+  const bool was_seen = status.served && status.served->not_after != Time() &&
+                        status.served->sight != store::Sight::unused;
   return was_seen ? status.served->not_after : status.certificate.not_after;
 }
 
@@ -148,7 +149,8 @@ std::string_view to_string(Level level) {
 void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
   status.level = Level::ok;
   status.concern.clear();
-  if (!status.is_used) return;
+  const bool shows_copy = status.served && status.served->sight == store::Sight::wrong;
+  if (!status.is_used && !shows_copy) return;
   const store::CertificateRecord& certificate = status.certificate;
   if (certificate.version > 0) judge_life(status, thresholds, now);
   if (status.served && status.served->sight == store::Sight::wrong)

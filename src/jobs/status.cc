@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <tuple>
 #include <unordered_map>
 
@@ -56,13 +57,13 @@ Time expiry(const CertificateStatus& status) {
   return was_seen ? status.served->not_after : status.certificate.not_after;
 }
 
-CertificateStatus describe(store::CertificateRecord certificate, const Known& known) {
+CertificateStatus describe(store::CertificateRecord certificate, Known& known) {
   CertificateStatus status{.certificate = std::move(certificate)};
   const std::int64_t id = status.certificate.id;
   if (const auto found = known.progress.find(id); found != known.progress.end())
     status.progress = found->second;
   if (const auto found = known.served.find(id); found != known.served.end())
-    status.served = found->second;
+    status.served = std::move(found->second);
   return status;
 }
 
@@ -97,6 +98,18 @@ Result<> add_details(CertificateStatus& status, store::Catalog& catalog,
   status.limits = limits.uses(to_intent(status.certificate, now), now);
   status.failing = failing_names(status.certificate);
   return {};
+}
+
+void sort_by_urgency(std::vector<CertificateStatus>& all) {
+  std::vector<std::size_t> order(all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return std::tuple(-static_cast<int>(all[i].level), !all[i].is_used, all[i].expires);
+  });
+  std::vector<CertificateStatus> sorted;
+  sorted.reserve(all.size());
+  for (const std::size_t i : order) sorted.push_back(std::move(all[i]));
+  all = std::move(sorted);
 }
 
 std::string lateness(const StatusReport& report) {
@@ -160,9 +173,9 @@ void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
   if (certificate.failures >= kWorryingFailures ||
       (certificate.failures > 0 && certificate.version == 0))
     enter(status, Level::warning,
-          fmt::format("failed {} in a row", certificate.failures == 1
-                                                ? "once"
-                                                : fmt::format("{} times", certificate.failures)));
+          certificate.failures == 1
+              ? "failed once"
+              : fmt::format("failed {} times in a row", certificate.failures));
 }
 
 std::string served_by(const CertificateStatus& status) {
@@ -185,8 +198,10 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
     return base::not_found(fmt::format("no certificate has the name {}", options.name));
   if (!state) return report;
   store::Catalog& catalog = state->catalog();
-  const Known known = TRY(read_known(catalog));
-  for (store::CertificateRecord& each : TRY(find(catalog, options.name)))
+  Known known = TRY(read_known(catalog));
+  auto certificates = TRY(find(catalog, options.name));
+  report.certificates.reserve(certificates.size());
+  for (store::CertificateRecord& each : certificates)
     report.certificates.push_back(describe(std::move(each), known));
   const renew::LimitLedger limits(TRY(catalog.limits()));
   decide(report.certificates, limits, report.now);
@@ -195,9 +210,7 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
     judge(each, options.thresholds, report.now);
     if (!options.name.empty()) TRY(add_details(each, catalog, limits, report.now));
   }
-  std::ranges::stable_sort(report.certificates, {}, [](const CertificateStatus& each) {
-    return std::tuple(-static_cast<int>(each.level), !each.is_used, each.expires);
-  });
+  sort_by_urgency(report.certificates);
   report.incidents = TRY(catalog.incidents());
   std::erase_if(report.incidents, &store::IncidentRecord::once);
   report.last_run = TRY(catalog.last(store::Moment::renewal_run));

@@ -324,7 +324,8 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   }
   auto summary = RenewJob(environment, options, state).run();
   if (is_for_all(options)) {
-    TRY(finish_run(environment, state, summary));
+    if (const auto finished = finish_run(environment, state, summary); !finished)
+      environment.reporter.failed("what nginx serves", finished.error().message);
     if (const auto told = tell_of_renewal(environment, state, summary); !told)
       environment.reporter.failed("telling the administrator", told.error().message);
   }

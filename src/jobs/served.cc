@@ -311,8 +311,8 @@ Result<bool> is_check_due(const Environment& environment, State& state) {
   const Time last = TRY(state.catalog().last(store::Moment::served_check));
   if (last > now || now - last >= kUsually) return true;
   if (now - last < kAfterTrouble) return false;
-  const auto served = TRY(state.catalog().served());
-  return std::ranges::any_of(served, [](const store::ServedRecord& each) {
+  const auto troubles = TRY(state.catalog().served_troubles());
+  return std::ranges::any_of(troubles, [](const store::ServedRecord& each) {
     return each.sight == store::Sight::wrong || each.sight == store::Sight::unreachable;
   });
 }

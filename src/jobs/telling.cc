@@ -245,8 +245,7 @@ class Search {
   // By the last look, whenever that was.
   Result<> add_served() {
     std::vector<store::ServedRecord> unreachable;
-    for (store::ServedRecord& each : TRY(state_.catalog().served())) {
-      if (each.sight == store::Sight::right) continue;
+    for (store::ServedRecord& each : TRY(state_.catalog().served_troubles())) {
       if (each.sight == store::Sight::unreachable) {
         unreachable.push_back(std::move(each));
       } else if (const auto certificate = TRY(state_.catalog().certificate(each.certificate_id))) {

@@ -38,6 +38,7 @@ constexpr std::array<const char*, 7> kMigrations = {
     "CREATE TABLE served (certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, "
     "checked_at INTEGER NOT NULL, fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, "
     "places TEXT NOT NULL, problem TEXT NOT NULL);"
+    "CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';"
     "CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
@@ -92,6 +93,7 @@ CREATE TABLE served (
   certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, checked_at INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, places TEXT NOT NULL, problem TEXT NOT NULL
 );
+CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';
 CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
@@ -148,6 +150,10 @@ Result<Enum> from_word(const Words<N>& words, std::string_view text) {
 std::string_view to_string(VersionState state) {
   return kVersionStates[static_cast<std::size_t>(state)];
 }
+
+constexpr std::string_view kServedColumns =
+    "SELECT certificate_id, sight, checked_at, fingerprint, not_after, places, problem FROM "
+    "served ";
 
 constexpr std::string_view kVersionColumns =
     "SELECT certificate_id, number, state, order_url, not_before, not_after, fingerprint, "
@@ -574,9 +580,16 @@ Result<std::vector<EventRecord>> Catalog::events(const std::string& subject, int
 }
 
 Result<std::vector<ServedRecord>> Catalog::served() {
-  Statement rows = TRY(
-      database_.prepare("SELECT certificate_id, sight, checked_at, fingerprint, not_after, places, "
-                        "problem FROM served ORDER BY certificate_id"));
+  return read_served(
+      TRY(database_.prepare(fmt::format("{} ORDER BY certificate_id", kServedColumns))));
+}
+
+Result<std::vector<ServedRecord>> Catalog::served_troubles() {
+  return read_served(TRY(database_.prepare(
+      fmt::format("{} WHERE sight <> 'right' ORDER BY certificate_id", kServedColumns))));
+}
+
+Result<std::vector<ServedRecord>> Catalog::read_served(Statement rows) {
   std::vector<ServedRecord> found;
   while (TRY(rows.step()))
     found.push_back({rows.integer(0), TRY(from_word<Sight>(kSights, rows.text(1))),

@@ -239,6 +239,8 @@ class Catalog {
   Result<std::vector<EventRecord>> events(const std::string& subject, int most);
 
   Result<std::vector<ServedRecord>> served();
+  // Those that are not right.
+  Result<std::vector<ServedRecord>> served_troubles();
   // Replaces all of them.
   Result<> save_served(std::span<const ServedRecord> served);
 
@@ -254,6 +256,7 @@ class Catalog {
   Result<> save_certificate(CertificateRecord& certificate);
   Result<> save_version(const VersionRecord& version);
   Result<std::vector<VersionRecord>> read_versions(base::Statement statement);
+  Result<std::vector<ServedRecord>> read_served(base::Statement statement);
   Result<> enter_proof(const CertificateRecord& certificate);
   Result<> append_files(std::int64_t change, std::span<const ChangedFile> files);
 

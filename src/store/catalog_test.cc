@@ -165,6 +165,7 @@ TEST_F(CatalogTest, RemembersWhatIsServed) {
   ASSERT_TRUE(catalog_.save_served(served));
   EXPECT_EQ(catalog_.served()->at(0).places, served[0].places);
   EXPECT_EQ(catalog_.served()->at(1).sight, Sight::unreachable);
+  EXPECT_EQ(catalog_.served_troubles()->size(), 2u);
 
   first.in_nginx = true;
   first.fingerprint = "new";
@@ -179,6 +180,7 @@ TEST_F(CatalogTest, RemembersWhatIsServed) {
   EXPECT_EQ(after[0].problem, "");
   EXPECT_EQ(after[0].checked_at, kNow + base::Seconds(1));
   EXPECT_EQ(after[0].places, served[0].places);
+  EXPECT_TRUE(catalog_.served_troubles()->empty());
 }
 
 TEST_F(CatalogTest, RemembersWhenThingsWereDone) {

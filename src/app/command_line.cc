@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 
 #include "app/settings_file.h"
 #include "base/domain_name.h"
@@ -17,7 +18,8 @@ constexpr const char* kDescription =
 Start here:
   everseal secure --all --dry-run     show what would change; ask the CA nothing
   everseal secure --all               show it, ask, then do it
-  everseal renew                      renew what is due; for a daily timer
+  everseal renew                      renew what is due; for a timer
+  everseal daemon                     renew each certificate at its moment, without a timer
   everseal status                     what there is and until when
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
@@ -84,6 +86,12 @@ constexpr const char* kNotifyHelp =
   password_file = "/etc/everseal/smtp-password"
 )";
 
+constexpr const char* kDaemonHelp =
+    R"(Instead of a timer for `everseal renew`: it sleeps until the exact moment at which a certificate is to
+be renewed or the CA asked. SIGHUP reads the settings anew, SIGTERM ends it tidily. With systemd:
+  systemctl enable --now everseal
+)";
+
 constexpr const char* kDhparamHelp =
     R"(The parameters are for nginx's `ssl_dhparam`, in PEM. Recommended is a group of RFC 7919: it is there
 at once, well studied, and known to the clients. A prime of your own (--bits) is searched on all
@@ -95,13 +103,13 @@ cores; its generator is 2. Ctrl-C leaves FILE as it was. Examples:
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
-      nginx_binary, nginx_config, user;
+      certificate_profile, nginx_binary, nginx_config, user;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
   CaCommand ca;
   DhparamCommand dhparam;
-  std::int64_t change = 0;
+  std::int64_t change = 0, every_seconds = 0;
   std::optional<int> warning_days, critical_days;
   bool check = false, prometheus = false;
   int redirect_status = 0;  // 0: not given
@@ -180,6 +188,11 @@ void add_ca(CLI::App& command, Given& given) {
       .add_option("--key-type", given.key_type,
                   "ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096 [ecdsa-p256]")
       ->type_name("TYPE")
+      ->group(group);
+  command
+      .add_option("--certificate-profile", given.certificate_profile,
+                  "What kind of certificate, in the CA's word: classic, tlsserver, shortlived …")
+      ->type_name("NAME")
       ->group(group);
   command
       .add_option("--preferred-chain", given.preferred_chain,
@@ -327,6 +340,7 @@ Result<> lay_over(const Given& given, jobs::Settings& settings) {
   set(settings.state, given.state);
   set(settings.ca_bundle, given.ca_bundle);
   set(settings.preferred_chain, given.preferred_chain);
+  set(settings.certificate_profile, given.certificate_profile);
   set(settings.nginx_binary, given.nginx_binary);
   set(settings.nginx_config, given.nginx_config);
   if (given.staging && !given.server.empty())
@@ -400,9 +414,10 @@ Result<Command> issue_command(const Given& given) {
 }
 
 Result<Command> renew_command(const Given& given) {
-  return jobs::RenewOptions{TRY(domain_names(given.names)),
-                            given.force ? renew::Urgency::now : renew::Urgency::when_due,
-                            given.dry_run};
+  return jobs::RenewOptions{.names = TRY(domain_names(given.names)),
+                            .urgency = given.force ? renew::Urgency::now : renew::Urgency::when_due,
+                            .until_next_look = base::Seconds(given.every_seconds),
+                            .dry_run = given.dry_run};
 }
 
 Result<Command> status_command(const Given& given) {
@@ -507,6 +522,14 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       ->type_name("");
   renew.add_flag("--force", given.force, "Also if they are not due");
   renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
+  const std::map<std::string, std::int64_t> units = {{"min", 60}, {"h", 3600}, {"d", 86'400}};
+  renew
+      .add_option(
+          "--every", given.every_seconds,
+          "How often a timer runs this: what would be due before the next time is due [0min]")
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{7 * 86'400}))
+      ->type_name("TIME");
   add_yes(renew, given, "The CA's terms of service count as agreed");
   add_ca(renew, given);
   add_nginx(renew, given);
@@ -526,6 +549,14 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       *app.add_subcommand("changes", "What was changed in nginx: when, for which sites, the diff");
   changes.add_option("CHANGE", given.change, "Only the one with this number [all]")->type_name("");
   add_common(changes, given);
+
+  CLI::App& daemon =
+      *app.add_subcommand("daemon", "Renew each certificate at its moment, until SIGTERM");
+  daemon.footer(kDaemonHelp);
+  add_yes(daemon, given, "The CA's terms of service count as agreed");
+  add_ca(daemon, given);
+  add_nginx(daemon, given);
+  add_common(daemon, given);
 
   const NginxCommands nginx = add_nginx_commands(app, given);
 
@@ -583,6 +614,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (dhparam.parsed()) command = dhparam_command(given);
   if (sandbox.parsed()) command = SandboxCommand{};
   if (notify_test.parsed()) command = NotifyTestCommand{};
+  if (daemon.parsed()) command = DaemonCommand{};
   if (nginx.parse->parsed()) command = nginx_parse_command(given);
   if (nginx.cat->parsed()) command = NginxCatCommand{given.parse.files};
   if (nginx.sites->parsed()) command = NginxSitesCommand{given.names};

@@ -31,10 +31,12 @@ struct SandboxCommand {};
 
 struct NotifyTestCommand {};
 
-using Command =
-    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
-                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
-                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand>;
+struct DaemonCommand {};
+
+using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
+                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
+                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand,
+                             CaCommand, NotifyTestCommand, DhparamCommand, DaemonCommand>;
 
 struct CommandLine {
   Command command;

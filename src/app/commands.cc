@@ -207,10 +207,14 @@ Result<Output> execute(const NotifyTestCommand&, const jobs::Environment& enviro
   return output;
 }
 
+// main() runs it.
+Result<Output> execute(const DaemonCommand&, const jobs::Environment&) { return Output{}; }
+
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {
-      "secure",  "issue",       "renew",     "status",      "undo", "changes",     "setup",
-      "sandbox", "nginx parse", "nginx cat", "nginx sites", "ca",   "notify test", "dhparam"};
+  constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
+                                    "undo",        "changes",   "setup",       "sandbox",
+                                    "nginx parse", "nginx cat", "nginx sites", "ca",
+                                    "notify test", "dhparam",   "daemon"};
   return kNames[command.index()];
 }
 

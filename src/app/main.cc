@@ -7,6 +7,7 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/daemon.h"
 #include "app/progress_printer.h"
 #include "jobs/issuer.h"
 #include "privsep/monitor.h"
@@ -50,6 +51,8 @@ int main(int argc, char** argv) {
     return line.error().exit_status;
   }
   catch_signals();
+  if (std::holds_alternative<DaemonCommand>(line->command))
+    return run_daemon(*line, [&] { return parse_command_line(argc, argv, files); });
   PrinterOptions printing;
   const bool prints_data = line->json || std::holds_alternative<DhparamCommand>(line->command);
   printing.output = prints_data ? stderr : stdout;

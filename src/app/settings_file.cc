@@ -73,6 +73,15 @@ Setter store_text(Part& (*part)(Settings&), std::string Part::* member) {
   };
 }
 
+// Those that are not set are Let's Encrypt's.
+Setter store_limit(base::Limit renew::Limits::* member) {
+  return [member](Settings& settings, const toml::node& node) -> Result<> {
+    if (!settings.limits) settings.limits.emplace();
+    (*settings.limits).*member = TRY(renew::parse_limit(TRY(text(node))));
+    return {};
+  };
+}
+
 Result<std::string> plain_path(const toml::node& node) {
   std::string path = TRY(text(node));
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -88,6 +97,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
       {"server", store_text(&Settings::server)},
       {"ca_bundle", store_text(&Settings::ca_bundle)},
       {"preferred_chain", store_text(&Settings::preferred_chain)},
+      {"certificate_profile", store_text(&Settings::certificate_profile)},
+      {"limits.orders_per_account", store_limit(&renew::Limits::orders_per_account)},
+      {"limits.certificates_per_domain", store_limit(&renew::Limits::certificates_per_domain)},
+      {"limits.certificates_per_names", store_limit(&renew::Limits::certificates_per_names)},
+      {"limits.failures_per_name", store_limit(&renew::Limits::failures_per_name)},
       {"nginx.binary", store_text(&Settings::nginx_binary)},
       {"nginx.config", store_text(&Settings::nginx_config)},
       {"email",

@@ -21,9 +21,12 @@ email = ["a@example.com", "b@example.com"]
 key_type = "rsa-3072"
 preferred_chain = "Root X"
 sandbox = "relaxed"
+certificate_profile = "shortlived"
 [external_account]
 kid = "kid-1"
 hmac_key = "c2VjcmV0"
+[limits]
+certificates_per_names = "7/7d"
 [nginx]
 binary = "/opt/nginx"
 config = "/srv/nginx.conf"
@@ -38,6 +41,9 @@ harden = false
   EXPECT_EQ(settings->server, "https://ca.example/directory");
   EXPECT_EQ(settings->contacts, (std::vector<std::string>{"a@example.com", "b@example.com"}));
   EXPECT_EQ(settings->key_type, crypto::KeyType::rsa_3072);
+  EXPECT_EQ(settings->certificate_profile, "shortlived");
+  EXPECT_EQ(settings->limits->certificates_per_names.burst, 7);
+  EXPECT_EQ(settings->limits->orders_per_account.burst, 300);
   EXPECT_EQ(settings->external_account->kid, "kid-1");
   EXPECT_EQ(settings->redirect, nginx::Redirect::off);
   EXPECT_EQ(settings->redirect_status, 308);

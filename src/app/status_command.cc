@@ -25,8 +25,17 @@ Json to_json(const store::ServedRecord& served) {
           {"places", served.places},           {"problem", served.problem}};
 }
 
+Json failing_names(const store::CertificateRecord& certificate) {
+  Json names = Json::array();
+  for (const store::FailingName& each : certificate.failing)
+    names.push_back({{"name", each.name},
+                     {"failures", each.failures},
+                     {"since", time_or_null(each.first)},
+                     {"words", each.words}});
+  return names;
+}
+
 void add_details(Json& document, const CertificateStatus& status) {
-  document["failing_names"] = status.failing;
   document["limits"] = Json::array();
   for (const renew::LimitLedger::Use& each : status.limits)
     document["limits"].push_back({{"what", each.what},
@@ -58,6 +67,8 @@ Json to_json(const CertificateStatus& status, bool has_details) {
                    {"last_attempt", time_or_null(certificate.last_attempt)},
                    {"next_attempt", time_or_null(certificate.next_attempt)},
                    {"first_failure", time_or_null(certificate.first_failure)},
+                   {"covered", certificate.covered},
+                   {"failing_names", failing_names(certificate)},
                    {"next_action", next_action(status)},
                    {"window",
                     {{"start", time_or_null(window.start)},

@@ -230,6 +230,7 @@ class Details {
       line("key", certificate_.key_type);
     add_next();
     if (!certificate_.last_error.empty()) add_failures();
+    add_failing_names();
     add_history();
     return std::move(text_);
   }
@@ -278,10 +279,22 @@ class Details {
                                base::to_rfc3339(certificate_.first_failure),
                                base::to_rfc3339(certificate_.last_attempt)));
     line("", base::printable(certificate_.last_error, kMostWords));
-    if (!status_.failing.empty())
-      line("fails", fmt::format("{}", fmt::join(status_.failing, ", ")));
     line("next try", certificate_.next_attempt <= now_ ? "with the next run"
                                                        : moment(certificate_.next_attempt, now_));
+  }
+
+  void add_failing_names() {
+    std::string_view label = "failing";
+    for (const store::FailingName& each : certificate_.failing)
+      line(std::exchange(label, ""),
+           fmt::format("{}, {}, since {}: {}{}", each.name, times(each.failures),
+                       base::to_rfc3339(each.first), base::printable(each.words, kMostWords),
+                       is_covered(each.name) ? "" : " (it is left out)"));
+  }
+
+  bool is_covered(const std::string& name_of) const {
+    return certificate_.version == 0 ||
+           std::ranges::find(certificate_.covered, name_of) != certificate_.covered.end();
   }
 
   void add_history() {

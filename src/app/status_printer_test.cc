@@ -101,7 +101,7 @@ TEST(StatusDetails, SayAll) {
   status.certificate.last_attempt = kNow - hours(1);
   status.certificate.next_attempt = kNow + hours(1);
   status.certificate.last_error = "a.example: unauthorized: no";
-  status.failing = {"a.example"};
+  status.certificate.failing = {{"a.example", 2, kNow - hours(2), kNow - hours(1), "no"}};
   status.served = store::ServedRecord{.sight = store::Sight::wrong,
                                       .checked_at = kNow - hours(4),
                                       .not_after = kNow + days(1),
@@ -131,8 +131,8 @@ TEST(StatusDetails, SayAll) {
             "days\n"
             "  failed      2 times since 2026-11-18T09:06:40Z, last 2026-11-18T10:06:40Z\n"
             "              a.example: unauthorized: no\n"
-            "  fails       a.example\n"
             "  next try    2026-11-18T12:06:40Z (in 1 hour)\n"
+            "  failing     a.example, 2 times, since 2026-11-18T09:06:40Z: no (it is left out)\n"
             "  history     2026-10-19T11:06:40Z  installed: version 2\n"
             "              2026-11-18T10:06:40Z  failed: no\n");
 }

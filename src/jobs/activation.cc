@@ -67,8 +67,8 @@ Result<> Activation::commit(Served served) {
     store::CertificateRecord& certificate = issued.certificate;
     store::VersionRecord& version = issued.version;
     version.state = store::VersionState::live;
-    enter_version(certificate, version, random_draw(), environment_.clock.now());
     certificate.in_nginx = served == Served::by_nginx;
+    enter_version(certificate, version, random_draw(), environment_.clock.now());
     versions.push_back(version);
     certificates.push_back(certificate);
   }
@@ -77,7 +77,23 @@ Result<> Activation::commit(Served served) {
   for (const store::CertificateRecord& each : certificates)
     chronicle_.add(each.name, store::EventKind::installed,
                    fmt::format("version {}{}", each.version, proof));
+  for (const store::CertificateRecord& each : certificates)
+    for (const store::FailingName& name : left_out(each))
+      chronicle_.add(each.name, store::EventKind::left_out,
+                     fmt::format("{}: {}", name.name, name.words));
   chronicle_.enter();
+  for (const store::CertificateRecord& each : certificates)
+    if (const auto done = forget_old_versions(each); !done)
+      environment_.reporter.note(fmt::format("{}: {}", each.name, done.error().message));
+  return {};
+}
+
+Result<> Activation::forget_old_versions(const store::CertificateRecord& certificate) {
+  const std::vector<int> old = TRY(state_.catalog().old_versions(certificate.id));
+  for (std::size_t i = 1; i < old.size(); ++i) {
+    TRY(state_.certificates().remove(certificate.name, old[i]));
+    TRY(state_.catalog().remove_version(certificate.id, old[i]));
+  }
   return {};
 }
 

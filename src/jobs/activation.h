@@ -33,11 +33,12 @@ class Activation {
   void give_up(const std::string& name, std::string_view why);
   void give_up_all(std::string_view why);
 
-  // Records what is left as live.
+  // Records what is left as live. The version before stays, those before it go.
   Result<> commit(Served served);
 
  private:
   void switch_back(const Issued& version, std::string_view why);
+  Result<> forget_old_versions(const store::CertificateRecord& certificate);
 
   const Environment& environment_;
   State& state_;

@@ -41,6 +41,7 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
                          State& state) {
   IssueSummary summary;
   std::vector<store::CertificateRecord> certificates;
+  std::vector<Wanted> orders;
   std::span<const IssueName> left = options.names;
   while (!left.empty()) {
     const std::size_t count = options.separate ? 1 : left.size();
@@ -58,7 +59,8 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
   TRY(issuer.start());
   TRY(state.take_up(certificates));
   TRY(issuer.open_account());
-  IssueReport report = TRY(issuer.issue(std::move(certificates)));
+  for (store::CertificateRecord& each : certificates) orders.push_back({std::move(each)});
+  IssueReport report = TRY(issuer.issue(std::move(orders)));
   summary.failed = std::move(report.failed);
   Activation activation(environment, state, std::move(report.issued));
   TRY(activation.switch_links());

@@ -119,27 +119,27 @@ Result<bool> Issuer::agree_to_terms(const std::string& url) {
 
 // The version is in the catalog before its key is on disk, so that no key is ever left unknown;
 // both are durable before the CA is asked.
-Result<IssueReport> Issuer::issue(std::vector<store::CertificateRecord> certificates) {
+Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted) {
   report_ = {};
   tasks_.clear();
   std::vector<std::uint64_t> ids;
   std::vector<store::VersionRecord> versions;
-  for (store::CertificateRecord& certificate : certificates) {
+  for (Wanted& each : wanted) {
     ids.push_back(tasks_.size());
-    Task& task = tasks_.emplace_back(Task{std::move(certificate)});
-    TRY(begin(task));
+    Task& task = tasks_.emplace_back(Task{std::move(each.certificate), each.retries_names});
+    TRY(begin(task, each.names.empty() ? task.certificate.names : std::move(each.names)));
     versions.push_back(task.version);
   }
   TRY(state_.catalog().save_versions(versions));
   for (const std::uint64_t id : ids)
     if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
-  TRY(run(ids));
+  run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
   std::erase_if(ids, [&](std::uint64_t id) { return tasks_[id].account_problem.empty(); });
   if (ids.empty()) return std::move(report_);
   if (const auto mended = mend_account(tasks_[ids.front()].account_problem); mended) {
-    TRY(run(ids));
+    run_all(ids);
   } else {
     for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
     chronicle_.enter();
@@ -165,20 +165,26 @@ Result<> Issuer::agree_anew() {
   return make_account();
 }
 
-// Without its key a version was begun by nobody: no order can have been placed for it.
-Result<> Issuer::begin(Task& task) {
+Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto pending = TRY(state_.catalog().version(certificate.id, store::VersionState::pending));
-  if (!pending) {
-    task.version.certificate_id = certificate.id;
-    task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
-    return {};
+  if (pending && pending->names == names) {
+    task.version = *pending;
+    return resume(task);
   }
-  task.version = *pending;
-  const auto key = state_.certificates().open_key(certificate.name, pending->number);
+  if (pending) TRY(state_.discard_pending(certificate));
+  task.version.certificate_id = certificate.id;
+  task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
+  task.version.names = std::move(names);
+  return {};
+}
+
+// Without its key a version was begun by nobody: no order can have been placed for it.
+Result<> Issuer::resume(Task& task) {
+  const auto key = state_.certificates().open_key(task.certificate.name, task.version.number);
   if (!key) return {};
   const auto id = static_cast<std::uint64_t>(&task - tasks_.data());
-  if (auto public_key = ca_.keeper->open_key(id, certificate.names, *key)) {
+  if (auto public_key = ca_.keeper->open_key(id, task.version.names, *key)) {
     task.public_key = *std::move(public_key);
     task.was_begun = true;
   } else if (public_key.error().kind != ErrorKind::invalid) {
@@ -192,7 +198,7 @@ Result<> Issuer::make_key(std::uint64_t id) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto type = TRY(crypto::parse_key_type(certificate.key_type));
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
-    task.public_key = TRY(ca_.keeper->make_key(id, certificate.names, type, file));
+    task.public_key = TRY(ca_.keeper->make_key(id, task.version.names, type, file));
     return {};
   };
   return state_.certificates().begin(certificate.name, task.version.number, write);
@@ -203,12 +209,20 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   for (const std::uint64_t id : ids) {
     Task& task = tasks_[id];
     const bool order_unknown = task.was_begun && task.version.order_url.empty();
-    requests.push_back({id, task.certificate.names, task.version.order_url, order_unknown,
-                        task.certificate.preferred_chain, task.certificate.renewal_id});
+    requests.push_back({id, task.version.names, task.version.order_url, order_unknown,
+                        task.certificate.preferred_chain, task.certificate.renewal_id,
+                        environment_.settings.certificate_profile});
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
   return ca_.net->run(requests, *this, options);
+}
+
+// A CA that cannot be reached is a failure of all; what was begun is resumed by the next run.
+void Issuer::run_all(const std::vector<std::uint64_t>& ids) {
+  const auto ran = run(ids);
+  if (ran) return;
+  for (const std::uint64_t id : ids) enter(tasks_[id], ran.error(), {});
 }
 
 // Before finalize the URL is durable already: it is written when it is new.
@@ -304,21 +318,22 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.
 void Issuer::count(std::span<const acme::Outcome> outcomes) {
-  auto known = state_.catalog().limits();
-  if (!known) return environment_.reporter.note(known.error().message);
-  renew::LimitLedger limits(*std::move(known));
+  auto limits = state_.limits(environment_.settings);
+  if (!limits) return environment_.reporter.note(limits.error().message);
   const Time now = environment_.clock.now();
   for (const acme::Outcome& each : outcomes)
-    renew::count(limits, to_intent(tasks_[each.id].certificate, now), each, now);
-  limits.forget_full_ones(now);
-  if (const auto saved = state_.catalog().save_limits(limits.buckets()); !saved)
+    renew::count(*limits,
+                 to_intent(tasks_[each.id].certificate, tasks_[each.id].version.names, now), each,
+                 now);
+  limits->forget_full_ones(now);
+  if (const auto saved = state_.catalog().save_limits(limits->buckets()); !saved)
     environment_.reporter.note(saved.error().message);
 }
 
 Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& chain_pem) {
   const store::CertificateRecord& certificate = task.certificate;
-  const crypto::EncodedChain chain = TRY(
-      verifier_->verify(chain_pem, {task.public_key, certificate.names, environment_.clock.now()}));
+  const crypto::EncodedChain chain = TRY(verifier_->verify(
+      chain_pem, {task.public_key, task.version.names, environment_.clock.now()}));
   TRY(state_.certificates().complete(certificate.name, task.version.number, chain));
   store::VersionRecord version = task.version;
   version.state = store::VersionState::ready;
@@ -330,19 +345,26 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
 }
 
 // What the CA may still finish is kept for the next run; everything else starts afresh.
-void Issuer::keep_failure(Task& task, Error error, const acme::Outcome& outcome) {
-  store::CertificateRecord& certificate = task.certificate;
-  const Time now = environment_.clock.now();
-  enter_failure(certificate, error.message, outcome.retry_at, now);
+void Issuer::keep_failure(Task& task, Error error, acme::Outcome outcome) {
   const bool may_finish = !outcome.order_url.empty() && error.kind != ErrorKind::rejected;
   if (!may_finish)
-    if (const auto discarded = state_.discard_pending(certificate); !discarded)
+    if (const auto discarded = state_.discard_pending(task.certificate); !discarded)
       environment_.reporter.note(discarded.error().message);
+  enter(task, std::move(error), std::move(outcome));
+}
+
+void Issuer::enter(Task& task, Error error, acme::Outcome outcome) {
+  store::CertificateRecord& certificate = task.certificate;
+  const renew::Action action{.names = task.version.names, .retries_names = task.retries_names};
+  outcome.chain = std::unexpected(error);
+  // To be stopped is no setback: the next run goes on at once.
+  if (!stop_requested || !outcome.problems.empty())
+    enter_failure(certificate, action, outcome, environment_.clock.now());
   if (const auto saved = state_.catalog().save_certificates({&certificate, 1}); !saved)
     environment_.reporter.note(saved.error().message);
   environment_.reporter.failed(certificate.name, error.message);
   chronicle_.add(certificate.name, store::EventKind::failed, error.message);
-  report_.failed.push_back({certificate, std::move(error), outcome.problems});
+  report_.failed.push_back({certificate, std::move(error), std::move(outcome.problems)});
 }
 
 }  // namespace everseal::jobs

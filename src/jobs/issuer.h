@@ -24,6 +24,13 @@ struct Issued {
   store::VersionRecord version;
 };
 
+// A certificate to get: for all its names, or for some where others fail.
+struct Wanted {
+  store::CertificateRecord certificate;
+  std::vector<std::string> names{};  // of the certificate's; empty: all
+  bool retries_names = false;        // renew::Action
+};
+
 struct NotIssued {
   store::CertificateRecord certificate;
   Error error;                              // says why for each name
@@ -57,13 +64,14 @@ class Issuer : private acme::Host {
   // Of the account key, once it is open.
   const std::string& thumbprint() const { return thumbprint_; }
 
-  // Gets a new version for each certificate (all in the catalog already), or finishes the one that
-  // an earlier run began. Outcomes are in the catalog when it returns.
-  Result<IssueReport> issue(std::vector<store::CertificateRecord> certificates);
+  // Gets a new version of each certificate (all in the catalog already), or finishes the one that
+  // an earlier run began for the same names. Outcomes are in the catalog when it returns.
+  Result<IssueReport> issue(std::vector<Wanted> wanted);
 
  private:
   struct Task {
     store::CertificateRecord certificate;
+    bool retries_names = false;
     store::VersionRecord version{};
     std::string public_key{};       // DER
     bool was_begun = false;         // by an earlier run
@@ -82,15 +90,18 @@ class Issuer : private acme::Host {
   Result<> mend_account(std::string_view problem);
   Result<> agree_anew();
   Result<bool> agree_to_terms(const std::string& url);
-  Result<> begin(Task& task);
+  Result<> begin(Task& task, std::vector<std::string> names);
+  Result<> resume(Task& task);
   Result<> make_key(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
+  void run_all(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
   void count(std::span<const acme::Outcome> outcomes);
   challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
   void sweep(const Task& task);
-  void keep_failure(Task& task, Error error, const acme::Outcome& outcome);
+  void keep_failure(Task& task, Error error, acme::Outcome outcome);
+  void enter(Task& task, Error error, acme::Outcome outcome);
 
   const Environment& environment_;
   State& state_;

@@ -1,6 +1,7 @@
-// The catalog's certificates as plan() sees them.
+// The catalog's certificates as plan() sees them, and back.
 #pragma once
 
+#include "acme/issuance.h"
 #include "acme/renewal_info.h"
 #include "renew/plan.h"
 #include "store/catalog.h"
@@ -9,15 +10,22 @@ namespace everseal::jobs {
 
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress);
 
-// What an order for it would be to the CA now.
-renew::Intent to_intent(const store::CertificateRecord& record, Time now);
+// The names that the live version does without.
+std::vector<store::FailingName> left_out(const store::CertificateRecord& record);
+
+// When to look at it again after this decision: within a day, whatever becomes of the clock.
+Time next_look(const renew::Action& action, Time now);
+
+// What an order for these names of it would be to the CA now.
+renew::Intent to_intent(const store::CertificateRecord& record,
+                        const std::vector<std::string>& names, Time now);
 
 // Enters what the CA said about when to renew it.
 void enter_answer(store::CertificateRecord& record, const acme::RenewalInfo& info, Time now);
 
-// Enters a failure; `retry_at` is the CA's.
-void enter_failure(store::CertificateRecord& record, const std::string& error,
-                   std::optional<Time> retry_at, Time now);
+// Enters an order that came to nothing: the outcome's chain is an error.
+void enter_failure(store::CertificateRecord& record, const renew::Action& action,
+                   const acme::Outcome& outcome, Time now);
 
 // Enters a version that is live from now on; `draw` is drawn for it.
 void enter_version(store::CertificateRecord& record, const store::VersionRecord& version,

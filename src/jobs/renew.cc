@@ -35,9 +35,11 @@ class RenewJob {
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
+  Result<> put_off(const Certificates& certificates, const renew::Plan& plan);
   void explain(const store::CertificateRecord& certificate, const renew::Action& action);
-  Result<> issue(Certificates certificates);
-  Result<> issue_at(const std::string& server, Certificates certificates);
+  Result<> issue(std::vector<Wanted> wanted);
+  Result<> issue_at(const std::string& server, std::vector<Wanted> wanted);
+  Result<> fail_all(std::vector<Wanted> wanted, const Error& error);
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
   Result<> show_by_haproxy();
@@ -59,7 +61,7 @@ const store::CertificateRecord& find(const Certificates& certificates, std::int6
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
-  Certificates to_issue;
+  std::vector<Wanted> to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
   summary_.doubt = plan.doubt;
   if (!plan.doubt.empty())
@@ -71,11 +73,12 @@ Result<RenewSummary> RenewJob::run() {
     if (options_.dry_run)
       summary_.planned.push_back(certificate.name);
     else if (action.what == renew::Do::order)
-      to_issue.push_back(certificate);
+      to_issue.push_back({certificate, action.names, action.retries_names});
     else if (const auto ready =
                  TRY(state_.catalog().version(certificate.id, store::VersionState::ready)))
       ready_.push_back({certificate, *ready});
   }
+  if (!options_.dry_run) TRY(put_off(certificates, plan));
   TRY(issue(std::move(to_issue)));
 
   const auto elsewhere = std::ranges::stable_partition(
@@ -87,15 +90,18 @@ Result<RenewSummary> RenewJob::run() {
   TRY(within("the next step of Strict-Transport-Security",
              step_hsts(environment_, state_, in_nginx)));
 
-  const store::Catalog::Count count = TRY(state_.catalog().count());
+  const store::Catalog::Count count = TRY(state_.catalog().count(environment_.clock.now()));
   summary_.certificates = count.certificates;
   summary_.next_renewal = count.next_renewal;
+  summary_.next_look = count.next_look;
   return std::move(summary_);
 }
 
 Result<Certificates> RenewJob::candidates() {
-  if (options_.names.empty() && options_.urgency == renew::Urgency::when_due)
-    return state_.catalog().certificates_to_look_at(environment_.clock.now());
+  if (options_.names.empty() && options_.urgency == renew::Urgency::when_due &&
+      options_.look == Look::at_due)
+    return state_.catalog().certificates_to_look_at(environment_.clock.now() +
+                                                    options_.until_next_look);
   Certificates all = TRY(state_.catalog().certificates());
   if (options_.names.empty()) return all;
   Certificates chosen;
@@ -156,9 +162,22 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
     inventory.push_back(to_kept(certificate, progress));
     if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
   }
-  const renew::LimitLedger limits(TRY(state_.catalog().limits()));
-  return renew::plan(inventory, {.now = environment_.clock.now(), .expected = ca_time_}, limits,
-                     {.urgency = options_.urgency});
+  const renew::LimitLedger limits = TRY(state_.limits(environment_.settings));
+  const auto expected = ca_time_ ? ca_time_ : options_.expected;
+  return renew::plan(inventory, {.now = environment_.clock.now(), .expected = expected}, limits,
+                     {.until_next_look = options_.until_next_look, .urgency = options_.urgency});
+}
+
+// Those that are not due are not looked at before they are, by a clock that is believed.
+Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& plan) {
+  if (!plan.doubt.empty()) return {};
+  Certificates later;
+  for (const renew::Action& action : plan.actions) {
+    if (action.what != renew::Do::nothing) continue;
+    later.push_back(find(certificates, action.id));
+    later.back().next_look = next_look(action, environment_.clock.now());
+  }
+  return state_.catalog().save_next_looks(later);
 }
 
 // Why what is due is not done.
@@ -178,36 +197,46 @@ void RenewJob::explain(const store::CertificateRecord& certificate, const renew:
 }
 
 // By CA: one that cannot be reached does not stop the others.
-Result<> RenewJob::issue(Certificates certificates) {
-  std::map<std::string, Certificates> by_server;
+Result<> RenewJob::issue(std::vector<Wanted> wanted) {
+  std::map<std::string, std::vector<Wanted>> by_server;
   const Settings& settings = environment_.settings;
-  for (store::CertificateRecord& certificate : certificates) {
+  for (Wanted& each : wanted) {
+    store::CertificateRecord& certificate = each.certificate;
     const auto& key_type =
         certificate.beside.empty() ? settings.key_type : settings.second_key_type;
     if (key_type) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
-    by_server[certificate.server].push_back(std::move(certificate));
+    by_server[certificate.server].push_back(std::move(each));
   }
-  for (auto& [server, group] : by_server) {
-    Chronicle chronicle(environment_, state_);
-    if (auto issued = issue_at(server, group); !issued)
-      for (const store::CertificateRecord& certificate : group) {
-        environment_.reporter.failed(certificate.name, issued.error().message);
-        chronicle.add(certificate.name, store::EventKind::failed, issued.error().message);
-        summary_.failed.push_back({certificate.name, issued.error()});
-      }
-  }
+  for (auto& [server, group] : by_server) TRY(issue_at(server, std::move(group)));
   return {};
 }
 
-Result<> RenewJob::issue_at(const std::string& server, Certificates certificates) {
+Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wanted) {
   Issuer issuer(environment_, state_, server);
-  TRY(issuer.open_account());
-  IssueReport report = TRY(issuer.issue(std::move(certificates)));
+  if (const auto opened = issuer.open_account(); !opened)
+    return fail_all(std::move(wanted), opened.error());
+  IssueReport report = TRY(issuer.issue(std::move(wanted)));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   std::ranges::move(report.issued, std::back_inserter(ready_));
   return {};
+}
+
+// Without the account nothing is ordered; each is tried again when it would be after any failure.
+Result<> RenewJob::fail_all(std::vector<Wanted> wanted, const Error& error) {
+  Certificates failed;
+  Chronicle chronicle(environment_, state_);
+  for (Wanted& each : wanted) {
+    const renew::Action action{.names = std::move(each.names), .retries_names = each.retries_names};
+    enter_failure(each.certificate, action, {.chain = std::unexpected(error)},
+                  environment_.clock.now());
+    environment_.reporter.failed(each.certificate.name, error.message);
+    chronicle.add(each.certificate.name, store::EventKind::failed, error.message);
+    summary_.failed.push_back({each.certificate.name, error});
+    failed.push_back(std::move(each.certificate));
+  }
+  return state_.catalog().save_certificates(failed);
 }
 
 Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
@@ -281,9 +310,13 @@ void RenewJob::drop(Activation& activation, const std::string& name, Error error
 
 void RenewJob::finish(const Activation& activation) {
   for (const Issued& issued : activation.versions()) {
+    const store::CertificateRecord& certificate = issued.certificate;
     environment_.reporter.done(
-        issued.certificate.name,
+        certificate.name,
         fmt::format("renewed, valid until {}", base::to_rfc3339(issued.version.not_after)));
+    for (const store::FailingName& each : certificate.failing)
+      environment_.reporter.note(fmt::format("{}: without {}, which is tried again: {}",
+                                             certificate.name, each.name, each.words));
     summary_.renewed.push_back(issued.certificate.name);
   }
 }
@@ -297,14 +330,15 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   const Time last = TRY(state.catalog().last(store::Moment::renewal_run));
   if (summary && last != Time() && now - last > kLongestSilence) summary->silence = now - last;
   TRY(state.catalog().save_last(store::Moment::renewal_run, now));
-  if (stop_requested || !TRY(is_check_due(environment, state))) return {};
-  auto served = check_served(environment, state);
-  if (!served) environment.reporter.failed("what nginx serves", served.error().message);
-  if (!summary) return {};
-  if (served)
-    summary->served = *std::move(served);
-  else
-    summary->not_looked = std::move(served).error();
+  if (!stop_requested && TRY(next_check(state, now)) <= now) {
+    auto served = check_served(environment, state);
+    if (!served) environment.reporter.failed("what nginx serves", served.error().message);
+    if (summary && served) summary->served = *std::move(served);
+    if (summary && !served) summary->not_looked = std::move(served).error();
+  }
+  if (summary && summary->next_look)
+    summary->next_look =
+        std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));
   return {};
 }
 
@@ -315,7 +349,9 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   auto idle = TRY(State::open_if_idle(environment));
   if (!idle && options.urgency == renew::Urgency::when_due) {
     environment.reporter.note("Another everseal is at work: it renews what is due.");
-    return RenewSummary{};
+    RenewSummary summary;
+    summary.next_look = environment.clock.now() + std::chrono::minutes(1);
+    return summary;
   }
   State state = idle ? *std::move(idle) : TRY(State::open(environment));
   if (TRY(state.catalog().last_change(store::ChangeState::applying))) {

@@ -11,10 +11,16 @@
 
 namespace everseal::jobs {
 
+// What the catalog says when to look at each holds as long as nobody sets the clock.
+enum class Look { at_due, at_all };
+
 struct RenewOptions {
-  std::vector<std::string> names;  // certificates that have one of them; empty: all
+  std::vector<std::string> names{};  // certificates that have one of them; empty: all
   renew::Urgency urgency = renew::Urgency::when_due;
-  bool dry_run = false;  // say what would be done
+  Look look = Look::at_due;
+  base::Seconds until_next_look{};  // as renew::PlanOptions has it
+  std::optional<Time> expected{};   // what time it should be (renew::Clocks)
+  bool dry_run = false;             // say what would be done
 };
 
 struct RenewalFailure {
@@ -32,11 +38,12 @@ struct RenewSummary {
   base::Seconds silence{};             // since the run before, if longer than planned
   std::optional<ServedReport> served;  // if what is served was looked at
   std::optional<Error> not_looked;     // or why it could not be
+  std::optional<Time> next_look;       // when there is something to do, ask or decide again
   std::string doubt;                   // why the clock is not believed: then nothing is renewed
 };
 
 // Safe to run at any time, any number of times; while another job is at work it
-// does nothing unless a person asks.
+// does nothing unless a person asks, and says to look again in a minute.
 // Errors: what stops all of it.
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
 

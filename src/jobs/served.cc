@@ -306,15 +306,14 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
   return report;
 }
 
-Result<bool> is_check_due(const Environment& environment, State& state) {
-  const Time now = environment.clock.now();
+Result<Time> next_check(State& state, Time now) {
   const Time last = TRY(state.catalog().last(store::Moment::served_check));
-  if (last > now || now - last >= kUsually) return true;
-  if (now - last < kAfterTrouble) return false;
   const auto troubles = TRY(state.catalog().served_troubles());
-  return std::ranges::any_of(troubles, [](const store::ServedRecord& each) {
+  const bool is_wrong = std::ranges::any_of(troubles, [](const store::ServedRecord& each) {
     return each.sight == store::Sight::wrong || each.sight == store::Sight::unreachable;
   });
+  if (last > now) return now;
+  return last + (is_wrong ? kAfterTrouble : kUsually);
 }
 
 }  // namespace everseal::jobs

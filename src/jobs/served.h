@@ -34,7 +34,8 @@ std::vector<UnsecuredName> unsecured_names(const nginx::Sites& sites,
 // Errors: those of finding and reading nginx's configuration, and of the catalog.
 Result<ServedReport> check_served(const Environment& environment, State& state);
 
-// Whether it is time: about a day after the last look, or an hour where something was wrong.
-Result<bool> is_check_due(const Environment& environment, State& state);
+// When it is time again: about a day after the last look, or an hour where something was wrong. At
+// once after a look in the future: the clock was wrong then.
+Result<Time> next_check(State& state, Time now);
 
 }  // namespace everseal::jobs

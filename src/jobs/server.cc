@@ -82,6 +82,7 @@ Result<> note_what_nginx_serves(State& state, const nginx::Model& model) {
     const bool in_nginx = served.contains(state.certificates().bundle_path(certificate.name));
     if (certificate.in_nginx == in_nginx) continue;
     certificate.in_nginx = in_nginx;
+    certificate.next_look = {};
     changed.push_back(certificate);
   }
   return state.catalog().save_certificates(changed);

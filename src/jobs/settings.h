@@ -11,6 +11,7 @@
 #include "nginx/edit.h"
 #include "notify/settings.h"
 #include "privsep/sandbox.h"
+#include "renew/limits.h"
 
 namespace everseal::jobs {
 
@@ -26,6 +27,8 @@ struct Settings {
   std::string ca_bundle;              // PEM path; empty: the system's
   std::vector<std::string> contacts;  // e-mail addresses
   std::optional<crypto::ExternalAccount> external_account;
+  std::string certificate_profile;      // the CA's word; empty: its default
+  std::optional<renew::Limits> limits;  // of `server`; none: renew::known_limits()
   std::string preferred_chain;  // common name of the topmost issuer; empty: the CA's default
 
   std::optional<crypto::KeyType> key_type;  // none: as the certificate has it, ECDSA P-256 if new

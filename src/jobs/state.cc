@@ -71,6 +71,12 @@ Result<std::optional<State>> State::open_to_read(const Environment& environment)
   return TRY(within("state directory", open_files(environment)));
 }
 
+Result<renew::LimitLedger> State::limits(const Settings& settings) {
+  renew::LimitLedger limits(TRY(catalog().limits()));
+  if (settings.limits) limits.set_limits(settings.server, settings.limits);
+  return limits;
+}
+
 Result<> State::take_up(std::vector<store::CertificateRecord>& certificates) {
   for (store::CertificateRecord& certificate : certificates) {
     const auto known = TRY(catalog().certificate(certificate.name));
@@ -82,7 +88,7 @@ Result<> State::take_up(std::vector<store::CertificateRecord>& certificates) {
 }
 
 Result<> State::start_over(store::CertificateRecord& certificate) {
-  certificate.renew_at = {};
+  certificate.renew_at = certificate.next_look = {};
   TRY(discard_pending(certificate));
   auto ready = TRY(catalog().version(certificate.id, store::VersionState::ready));
   if (!ready) return {};

@@ -50,6 +50,9 @@ class State {
   store::Catalog& catalog() { return *catalog_; }
   store::CertificateStore& certificates() { return *certificates_; }
 
+  // What the CAs allow, by the catalog and the settings.
+  Result<renew::LimitLedger> limits(const Settings& settings);
+
   // Saves what is wanted of each certificate. Where that differs from what was wanted before
   // (names, key, CA), what was begun is given up and the certificate is due.
   Result<> take_up(std::vector<store::CertificateRecord>& certificates);

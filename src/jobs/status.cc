@@ -67,16 +67,6 @@ CertificateStatus describe(store::CertificateRecord certificate, Known& known) {
   return status;
 }
 
-// Names that the CA speaks of in its last words (Issuer: "NAME: TYPE: WORDS; NAME: …").
-std::vector<std::string> failing_names(const store::CertificateRecord& certificate) {
-  std::vector<std::string> failing;
-  for (const std::string& name : certificate.names)
-    if (certificate.failures > 0 && (certificate.last_error.starts_with(name + ": ") ||
-                                     certificate.last_error.contains(fmt::format(" {}: ", name))))
-      failing.push_back(name);
-  return failing;
-}
-
 // Nobody is asked, so that what is next is never the question when to renew.
 void decide(std::vector<CertificateStatus>& all, const renew::LimitLedger& limits, Time now) {
   std::vector<renew::Kept> inventory;
@@ -95,8 +85,8 @@ void decide(std::vector<CertificateStatus>& all, const renew::LimitLedger& limit
 Result<> add_details(CertificateStatus& status, store::Catalog& catalog,
                      const renew::LimitLedger& limits, Time now) {
   status.history = TRY(catalog.events(status.certificate.name, kHistory));
-  status.limits = limits.uses(to_intent(status.certificate, now), now);
-  status.failing = failing_names(status.certificate);
+  const auto& names = status.next.names.empty() ? status.certificate.names : status.next.names;
+  status.limits = limits.uses(to_intent(status.certificate, names, now), now);
   return {};
 }
 
@@ -170,6 +160,10 @@ void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
     enter(status, Level::warning, "something else is served");
   if (status.served && status.served->sight == store::Sight::unreachable)
     enter(status, Level::warning, "nobody answers where nginx should serve it");
+  if (const auto missing = left_out(certificate); !missing.empty())
+    enter(status, Level::warning,
+          fmt::format("was renewed without {}{}", missing.front().name,
+                      missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)));
   if (certificate.failures >= kWorryingFailures ||
       (certificate.failures > 0 && certificate.version == 0))
     enter(status, Level::warning,
@@ -203,7 +197,7 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   report.certificates.reserve(certificates.size());
   for (store::CertificateRecord& each : certificates)
     report.certificates.push_back(describe(std::move(each), known));
-  const renew::LimitLedger limits(TRY(catalog.limits()));
+  const renew::LimitLedger limits = TRY(state->limits(environment.settings));
   decide(report.certificates, limits, report.now);
   for (CertificateStatus& each : report.certificates) {
     each.expires = expiry(each);

@@ -43,7 +43,6 @@ struct CertificateStatus {
   // With StatusOptions::name only:
   std::vector<store::EventRecord> history{};      // the newest last
   std::vector<renew::LimitLedger::Use> limits{};  // of its CA, that its next order counts for
-  std::vector<std::string> failing{};             // names of it that the CA has found fault with
 };
 
 struct StatusReport {

@@ -10,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "crypto/random.h"
+#include "jobs/kept.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
 
@@ -103,6 +104,25 @@ std::vector<notify::Fact> facts_of(const store::CertificateRecord& certificate,
           {"next_attempt", moment(certificate.next_attempt)}};
 }
 
+notify::Trouble left_out_trouble(const store::CertificateRecord& certificate) {
+  std::vector<std::string> names;
+  std::string words;
+  for (const store::FailingName& each : left_out(certificate)) {
+    names.push_back(each.name);
+    words += fmt::format("\n\n{}: {}", each.name, each.words);
+  }
+  const std::string all = fmt::format("{}", fmt::join(names, ", "));
+  return {.key = fmt::format("names of {}: {}", certificate.name, all),
+          .headline = fmt::format("{} was renewed without {}", certificate.name, all),
+          .urgency = "",
+          .text = fmt::format(
+              "The certificate is good until {} for {}. Browsers refuse it for what "
+              "is missing, which is tried again by itself as long as nginx has "
+              "it. The CA's words:{}",
+              notify::in_words(certificate.not_after), fmt::join(certificate.covered, ", "), words),
+          .facts = facts_of(certificate, all)};
+}
+
 // Issued, but not what visitors see.
 notify::Trouble installation_trouble(const store::CertificateRecord& certificate,
                                      const std::string& error, Time now) {
@@ -186,8 +206,10 @@ class Search {
       : now_(environment.clock.now()), state_(state) {}
 
   Result<Findings> find(const Result<RenewSummary>& renewed) {
-    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates()))
-      add(renewal_trouble(each, now_));
+    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates())) {
+      if (each.failures > 0) add(renewal_trouble(each, now_));
+      if (!left_out(each).empty()) add(left_out_trouble(each));
+    }
     if (renewed) {
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
       for (const RenewalFailure& each : renewed->failed) TRY(add_failure(each));
@@ -212,7 +234,7 @@ class Search {
     if (!has(trouble.key)) findings_.troubles.push_back(std::move(trouble));
   }
 
-  // Where the CA could not be asked at all, the catalog knows nothing of it.
+  // What is not in the catalog: a version that was issued and could not be installed.
   Result<> add_failure(const RenewalFailure& failure) {
     auto certificate = TRY(state_.catalog().certificate(failure.name));
     if (!certificate) return {};

@@ -33,9 +33,11 @@ constexpr unsigned kNeeded[] = {
     CAP_AUDIT_WRITE,   // useradd
 };
 
-// How the terminal is, and where systemd has put this service's secrets (systemd.exec(5)).
-constexpr std::array<const char*, 4> kKept = {"TERM", "COLUMNS", "NO_COLOR",
-                                              "CREDENTIALS_DIRECTORY"};
+// How the terminal is; where systemd has put this service's secrets (systemd.exec(5)) and wants to
+// hear from it (sd_notify(3)).
+constexpr std::array<const char*, 7> kKept = {
+    "TERM",          "COLUMNS",      "NO_COLOR",     "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
 
 void scrub_environment() {
   std::array<std::string, kKept.size()> values;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "base/encoding.h"
@@ -32,6 +33,30 @@ std::string digest(std::vector<std::string> names) {
 }
 
 }  // namespace
+
+Result<base::Limit> parse_limit(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    base::Milliseconds length;
+  };
+  static constexpr Unit kUnits[] = {{"s", std::chrono::seconds(1)},
+                                    {"min", std::chrono::minutes(1)},
+                                    {"h", std::chrono::hours(1)},
+                                    {"d", std::chrono::days(1)}};
+  constexpr std::int64_t kMost = 1'000'000;
+  std::int64_t count = 0, length = 0;
+  const char* const end = text.data() + text.size();
+  const auto [slash, bad_count] = std::from_chars(text.data(), end, count);
+  if (bad_count == std::errc() && slash != end && *slash == '/') {
+    const auto [rest, bad_length] = std::from_chars(slash + 1, end, length);
+    const Unit* const unit = std::ranges::find(kUnits, std::string_view(rest, end), &Unit::name);
+    if (bad_length == std::errc() && unit != std::end(kUnits) && count > 0 && count <= kMost &&
+        length > 0 && length <= kMost)
+      return base::Limit{count, std::max(unit->length * length / count, base::Milliseconds(1))};
+  }
+  return base::invalid(
+      fmt::format("not a limit: {}; for example \"300/3h\"", base::printable(text, 40)));
+}
 
 std::optional<Limits> known_limits(std::string_view directory_url) {
   if (directory_url.starts_with(kLetsEncrypt)) return Limits();

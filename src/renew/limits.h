@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "base/token_bucket.h"
 
 namespace everseal::renew {
@@ -20,6 +21,9 @@ struct Limits {
   base::Limit certificates_per_names{5, std::chrono::hours(34)};
   base::Limit failures_per_name{5, std::chrono::minutes(12)};
 };
+
+// Reads "300/3h": so many at once, and so many again in that time (s, min, h, d). Errors: invalid.
+Result<base::Limit> parse_limit(std::string_view text);
 
 // Those of the CA with this directory URL: Let's Encrypt's own; nullopt for all others, which say
 // so themselves or allow what is asked (Let's Encrypt's staging server allows far more).

@@ -136,5 +136,16 @@ TEST_F(LimitLedgerTest, KeepsToWhatIsSet) {
   EXPECT_EQ(why(intent({"a.com"})), "");
 }
 
+TEST(Limits, AreReadAsTheyAreWritten) {
+  const auto limit = *parse_limit("300/3h");
+  EXPECT_EQ(limit.burst, 300);
+  EXPECT_EQ(limit.refill, std::chrono::seconds(36));
+  EXPECT_EQ(parse_limit("5/7d")->refill, std::chrono::minutes(2016));
+  for (const char* text : {"", "300", "300/", "300/h", "0/3h", "-1/3h", "5/0h", "5/3 h", "5/3y",
+                           "9999999999999999999999/3h", "5/9999999d"})
+    EXPECT_FALSE(parse_limit(text)) << text;
+  EXPECT_EQ(parse_limit("many").error().message, "not a limit: many; for example \"300/3h\"");
+}
+
 }  // namespace
 }  // namespace everseal::renew

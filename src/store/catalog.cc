@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 7> kMigrations = {
+constexpr std::array<const char*, 8> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -32,6 +32,18 @@ constexpr std::array<const char*, 7> kMigrations = {
     "CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;"
     "CREATE TABLE incidents (key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL,"
     "told_at INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE certificates ADD COLUMN covered TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE certificates ADD COLUMN failing TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE certificates ADD COLUMN next_look INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE versions ADD COLUMN names TEXT NOT NULL DEFAULT '[]';"
+    "UPDATE certificates SET covered = names WHERE version > 0;"
+    "UPDATE versions SET names = (SELECT names FROM certificates WHERE id = certificate_id)"
+    " WHERE state <> 'old';"
+    "DROP INDEX certificates_by_question;"
+    "DROP INDEX certificates_failing;"
+    "CREATE INDEX certificates_by_look ON certificates (next_look);"
+    "CREATE INDEX certificates_failing ON certificates (not_after)"
+    " WHERE failures > 0 OR failing <> '[]'",
     "ALTER TABLE incidents ADD COLUMN once INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX events_by_subject ON events (subject);"
@@ -58,11 +70,14 @@ CREATE TABLE certificates (
   beside TEXT NOT NULL DEFAULT '', renewal_id TEXT NOT NULL DEFAULT '',
   draw INTEGER NOT NULL DEFAULT 0, window_start INTEGER NOT NULL DEFAULT 0,
   window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
-  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0
+  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
+  covered TEXT NOT NULL DEFAULT '[]', failing TEXT NOT NULL DEFAULT '[]',
+  next_look INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
-CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';
-CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;
+CREATE INDEX certificates_by_look ON certificates (next_look);
+CREATE INDEX certificates_failing ON certificates (not_after)
+  WHERE failures > 0 OR failing <> '[]';
 CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE incidents (
   key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL,
@@ -72,6 +87,7 @@ CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, renewal_id TEXT NOT NULL DEFAULT '',
+  names TEXT NOT NULL DEFAULT '[]',
   PRIMARY KEY (certificate_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
@@ -102,7 +118,7 @@ constexpr std::string_view kCertificateColumns =
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
-    "window_explanation, ask_at, first_failure "
+    "window_explanation, ask_at, first_failure, covered, failing, next_look "
     "FROM certificates ";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
@@ -121,6 +137,39 @@ std::vector<std::string> from_json(const std::string& text) {
   for (const auto& element : array)
     if (const auto* value = element.get_ptr<const std::string*>()) texts.push_back(*value);
   return texts;
+}
+
+std::string to_json(const std::vector<FailingName>& failing) {
+  auto array = nlohmann::json::array();
+  for (const FailingName& each : failing)
+    array.push_back({{"name", each.name},
+                     {"failures", each.failures},
+                     {"first", to_integer(each.first)},
+                     {"last", to_integer(each.last)},
+                     {"words", each.words}});
+  return array.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<FailingName> failing_from_json(const std::string& text) {
+  std::vector<FailingName> failing;
+  const auto array = nlohmann::json::parse(text, nullptr, false);
+  if (!array.is_array()) return failing;
+  for (const auto& each : array) {
+    const auto word = [&](const char* key) {
+      const auto found = each.find(key);
+      return found != each.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    const auto number = [&](const char* key) {
+      const auto found = each.find(key);
+      return found != each.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+    };
+    failing.push_back({.name = word("name"),
+                       .failures = static_cast<int>(number("failures")),
+                       .first = to_time(number("first")),
+                       .last = to_time(number("last")),
+                       .words = word("words")});
+  }
+  return failing;
 }
 
 // An enum and its words, in the order of the enum.
@@ -157,7 +206,7 @@ constexpr std::string_view kServedColumns =
 
 constexpr std::string_view kVersionColumns =
     "SELECT certificate_id, number, state, order_url, not_before, not_after, fingerprint, "
-    "renewal_id FROM versions ";
+    "renewal_id, names FROM versions ";
 
 }  // namespace
 
@@ -188,6 +237,7 @@ Result<> Catalog::migrate() {
   Statement version = TRY(database_.prepare("PRAGMA user_version"));
   static_cast<void>(TRY(version.step()));
   const std::int64_t found = version.integer(0);
+  version.reset();  // what is being read locks indexes
   if (found == kSchemaVersion) return {};
   if (found > kSchemaVersion)
     return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
@@ -240,8 +290,7 @@ Result<std::optional<CertificateRecord>> Catalog::certificate(std::int64_t id) {
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
   Statement rows =
-      TRY(database_.prepare(fmt::format("{} WHERE renew_at <= ?1 OR (renewal_id <> '' AND ask_at "
-                                        "<= ?1) OR id IN (SELECT certificate_id "
+      TRY(database_.prepare(fmt::format("{} WHERE next_look <= ?1 OR id IN (SELECT certificate_id "
                                         "FROM versions WHERE state IN ('pending', 'ready')) "
                                         "ORDER BY not_after",
                                         kCertificateColumns)));
@@ -250,8 +299,8 @@ Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now
 }
 
 Result<std::vector<CertificateRecord>> Catalog::failing_certificates() {
-  return read_certificates(TRY(database_.prepare(
-      fmt::format("{} WHERE failures > 0 ORDER BY not_after", kCertificateColumns))));
+  return read_certificates(TRY(database_.prepare(fmt::format(
+      "{} WHERE failures > 0 OR failing <> '[]' ORDER BY not_after", kCertificateColumns))));
 }
 
 Result<std::vector<IncidentRecord>> Catalog::incidents() {
@@ -295,12 +344,26 @@ Result<> Catalog::save_in_haproxy(const CertificateRecord& certificate,
   return update.run();
 }
 
-Result<Catalog::Count> Catalog::count() {
-  Statement rows = TRY(database_.prepare("SELECT count(*), min(renew_at) FROM certificates"));
+Result<Catalog::Count> Catalog::count(Time now) {
+  Statement rows = TRY(
+      database_.prepare("SELECT (SELECT count(*) FROM certificates),"
+                        "ifnull((SELECT min(renew_at) FROM certificates WHERE renew_at > ?1), ?2), "
+                        "ifnull((SELECT min(next_look) FROM certificates), ?2)"));
+  rows.bind(1, to_integer(now)).bind(2, to_integer(Time::max()));
   static_cast<void>(TRY(rows.step()));
-  Count count{rows.integer(0), std::nullopt};
-  if (count.certificates > 0) count.next_renewal = to_time(rows.integer(1));
-  return count;
+  const auto moment = [&](int column) {
+    const Time time = to_time(rows.integer(column));
+    return time == Time::max() ? std::nullopt : std::optional(time);
+  };
+  return Count{rows.integer(0), moment(1), moment(2)};
+}
+
+Result<> Catalog::save_next_looks(std::span<const CertificateRecord> certificates) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  Statement update = TRY(database_.prepare("UPDATE certificates SET next_look = ? WHERE id = ?"));
+  for (const CertificateRecord& each : certificates)
+    TRY(update.bind(1, to_integer(each.next_look)).bind(2, each.id).run());
+  return transaction.commit();
 }
 
 Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows) {
@@ -332,6 +395,9 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.window = {to_time(rows.integer(22)), to_time(rows.integer(23)), rows.text(24)};
     record.ask_at = to_time(rows.integer(25));
     record.first_failure = to_time(rows.integer(26));
+    record.covered = from_json(rows.text(27));
+    record.failing = failing_from_json(rows.text(28));
+    record.next_look = to_time(rows.integer(29));
   }
   return found;
 }
@@ -345,7 +411,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 Result<> Catalog::save_certificate(CertificateRecord& record) {
   Statement insert =
       TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -363,6 +429,8 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(22, std::int64_t{record.draw}).bind(23, to_integer(record.window.start));
   insert.bind(24, to_integer(record.window.end)).bind(25, record.window.explanation);
   insert.bind(26, to_integer(record.ask_at)).bind(27, to_integer(record.first_failure));
+  insert.bind(28, to_json(record.covered)).bind(29, to_json(record.failing));
+  insert.bind(30, to_integer(record.next_look));
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};
@@ -394,9 +462,19 @@ Result<std::vector<VersionRecord>> Catalog::read_versions(Statement rows) {
   while (TRY(rows.step()))
     found.push_back({rows.integer(0), static_cast<int>(rows.integer(1)),
                      TRY(from_word<VersionState>(kVersionStates, rows.text(2))), rows.text(3),
-                     to_time(rows.integer(4)), to_time(rows.integer(5)), rows.text(6),
-                     rows.text(7)});
+                     to_time(rows.integer(4)), to_time(rows.integer(5)), rows.text(6), rows.text(7),
+                     from_json(rows.text(8))});
   return found;
+}
+
+Result<std::vector<int>> Catalog::old_versions(std::int64_t certificate_id) {
+  Statement rows = TRY(
+      database_.prepare("SELECT number FROM versions WHERE certificate_id = ? AND state = 'old' "
+                        "ORDER BY number DESC"));
+  rows.bind(1, certificate_id);
+  std::vector<int> numbers;
+  while (TRY(rows.step())) numbers.push_back(static_cast<int>(rows.integer(0)));
+  return numbers;
 }
 
 Result<int> Catalog::last_version(std::int64_t certificate_id) {
@@ -415,11 +493,11 @@ Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
 
 Result<> Catalog::save_version(const VersionRecord& version) {
   Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.bind(1, version.certificate_id).bind(2, std::int64_t{version.number});
   insert.bind(3, to_string(version.state)).bind(4, version.order_url);
   insert.bind(5, to_integer(version.not_before)).bind(6, to_integer(version.not_after));
-  insert.bind(7, version.fingerprint).bind(8, version.renewal_id);
+  insert.bind(7, version.fingerprint).bind(8, version.renewal_id).bind(9, to_json(version.names));
   return insert.run();
 }
 

@@ -28,6 +28,16 @@ enum class Method { nginx, webroot, standalone };
 std::string_view to_string(Method method);
 Result<Method> parse_method(std::string_view text);
 
+// A name that the CA found not to be ours in the latest attempts.
+struct FailingName {
+  std::string name;
+  int failures = 0;  // in a row
+  Time first{}, last{};
+  std::string words;  // the CA's
+
+  bool operator==(const FailingName&) const = default;
+};
+
 // A certificate that we keep: what was asked for, what is served, and how the attempts went.
 struct CertificateRecord {
   std::int64_t id = 0;             // 0: not yet in the catalog
@@ -61,6 +71,10 @@ struct CertificateRecord {
   std::string last_error;
   Time last_attempt{};
   Time next_attempt{};  // not before this moment, unless a person asks
+
+  std::vector<std::string> covered;  // by the live version: of `names` those that were not left out
+  std::vector<FailingName> failing;
+  Time next_look{};  // when there is something to decide about it again
 };
 
 // Whether two records ask for the same: these names, in any order, of this CA, with this kind of
@@ -82,6 +96,7 @@ struct VersionRecord {
   Time not_before{}, not_after{};
   std::string fingerprint;
   std::string renewal_id;
+  std::vector<std::string> names;  // that it is for
 };
 
 // One file of a change to the nginx configuration.
@@ -179,17 +194,19 @@ class Catalog {
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
   Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
-  // Those whose renewal time has come, about which the CA may be asked, or that wait to be
-  // installed; the first to expire first.
+  // Those whose next look has come, or of which a version is unfinished; the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
   // Those with a live version that HAProxy was not yet proven to show from that directory.
   Result<std::vector<CertificateRecord>> certificates_for_haproxy(const std::string& directory);
   Result<> save_in_haproxy(const CertificateRecord& certificate, const std::string& directory);
   struct Count {
     std::int64_t certificates = 0;
-    std::optional<Time> next_renewal;
+    std::optional<Time> next_renewal;  // the first after `now`
+    std::optional<Time> next_look;
   };
-  Result<Count> count();
+  Result<Count> count(Time now);
+  // Sets only when each is looked at next.
+  Result<> save_next_looks(std::span<const CertificateRecord> certificates);
   // Inserts those without an id, which they are given; updates the others.
   Result<> save_certificates(std::span<CertificateRecord> certificates);
 
@@ -200,6 +217,8 @@ class Catalog {
   // The one of this certificate with this leaf.
   Result<std::optional<VersionRecord>> version_with(std::int64_t certificate_id,
                                                     const std::string& fingerprint);
+  // The numbers of those that are old, the newest first.
+  Result<std::vector<int>> old_versions(std::int64_t certificate_id);
   // The highest number ever used; 0 if there is none.
   Result<int> last_version(std::int64_t certificate_id);
   Result<> save_versions(std::span<const VersionRecord> versions);
@@ -226,7 +245,8 @@ class Catalog {
   // All, the newest first.
   Result<std::vector<ChangeRecord>> changes();
 
-  // Those whose last attempt to renew has failed; the first to expire first.
+  // Those whose last attempt to renew has failed, or that do without a name; the first to expire
+  // first.
   Result<std::vector<CertificateRecord>> failing_certificates();
   Result<std::vector<IncidentRecord>> incidents();
   // Replaces all of them.

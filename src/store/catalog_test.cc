@@ -21,7 +21,7 @@ class CatalogTest : public testing::Test {
     record.names = {name, "www." + name};
     record.server = "https://ca.example/directory";
     record.key_type = "ecdsa-p256";
-    record.renew_at = renew_at;
+    record.renew_at = record.next_look = renew_at;
     EXPECT_TRUE(catalog_.save_certificates({&record, 1}));
     return record;
   }
@@ -62,15 +62,17 @@ TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
   saved("due.example", kNow);
   saved("later.example", kNow + base::Seconds(1));
   const auto unfinished = saved("unfinished.example", kNow + base::Seconds(9));
-  const VersionRecord version{unfinished.id, 1, VersionState::ready, "", {}, {}, "", ""};
+  const VersionRecord version{unfinished.id, 1, VersionState::ready, "", {}, {}, "", "", {}};
   ASSERT_TRUE(catalog_.save_versions({&version, 1}));
   std::vector<std::string> names;
   const auto found = *catalog_.certificates_to_look_at(kNow);
   for (const CertificateRecord& record : found) names.push_back(record.name);
   std::ranges::sort(names);
   EXPECT_EQ(names, (std::vector<std::string>{"due.example", "unfinished.example"}));
-  EXPECT_EQ(catalog_.count()->certificates, 3);
-  EXPECT_EQ(catalog_.count()->next_renewal, kNow);
+  const auto count = *catalog_.count(kNow);
+  EXPECT_EQ(count.certificates, 3);
+  EXPECT_EQ(count.next_renewal, kNow + base::Seconds(1));
+  EXPECT_EQ(count.next_look, kNow);
 }
 
 TEST_F(CatalogTest, KeepsWhenToRenew) {
@@ -78,7 +80,9 @@ TEST_F(CatalogTest, KeepsWhenToRenew) {
   record.renewal_id = "aYhb.AIdl";
   record.draw = ~0u;
   record.window = {kNow, kNow + base::Seconds(5), "https://ca.example/why"};
-  record.ask_at = kNow + base::Seconds(1);
+  record.ask_at = record.next_look = kNow + base::Seconds(1);
+  record.covered = {"a.example"};
+  record.failing = {{"www.a.example", 3, kNow, kNow + base::Seconds(2), "no \"A\" record"}};
   record.first_failure = kNow;
   ASSERT_TRUE(catalog_.save_certificates({&record, 1}));
   EXPECT_TRUE(catalog_.certificates_to_look_at(kNow)->empty());
@@ -89,6 +93,9 @@ TEST_F(CatalogTest, KeepsWhenToRenew) {
   EXPECT_EQ(found[0].window.end, kNow + base::Seconds(5));
   EXPECT_EQ(found[0].window.explanation, "https://ca.example/why");
   EXPECT_EQ(found[0].first_failure, kNow);
+  EXPECT_EQ(found[0].covered, record.covered);
+  EXPECT_EQ(found[0].failing, record.failing);
+  EXPECT_EQ(found[0].ask_at, record.ask_at);
 }
 
 TEST_F(CatalogTest, KeepsLimits) {
@@ -100,7 +107,7 @@ TEST_F(CatalogTest, KeepsLimits) {
 TEST_F(CatalogTest, LetsOneVersionBeLive) {
   auto record = saved("a.example", kNow);
   for (int number : {1, 2}) {
-    const VersionRecord version{record.id, number, VersionState::live, "", {}, {}, "f", ""};
+    const VersionRecord version{record.id, number, VersionState::live, "", {}, {}, "f", "", {}};
     record.version = number;
     ASSERT_TRUE(catalog_.make_live({&record, 1}, {&version, 1}));
   }
@@ -194,8 +201,8 @@ TEST_F(CatalogTest, RemembersWhenThingsWereDone) {
 TEST_F(CatalogTest, FindsVersionsByWhatTheyAre) {
   const auto record = saved("a.example", kNow);
   const std::vector<VersionRecord> versions = {
-      {record.id, 1, VersionState::old, "", {}, {}, "f1", ""},
-      {record.id, 2, VersionState::ready, "", {}, {}, "f2", ""}};
+      {record.id, 1, VersionState::old, "", {}, {}, "f1", "", {}},
+      {record.id, 2, VersionState::ready, "", {}, {}, "f2", "", {}}};
   ASSERT_TRUE(catalog_.save_versions(versions));
   ASSERT_EQ(catalog_.unfinished_versions()->size(), 1u);
   EXPECT_EQ(catalog_.unfinished_versions()->front().number, 2);
@@ -215,10 +222,14 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE accounts DROP COLUMN thumbprint;"
                          "ALTER TABLE certificates DROP COLUMN in_haproxy;"
                          "ALTER TABLE certificates DROP COLUMN beside;"
-                         "DROP INDEX certificates_by_question; DROP TABLE limits;"
+                         "DROP TABLE limits; DROP INDEX certificates_by_look;"
+                         "ALTER TABLE certificates DROP COLUMN next_look;"
+                         "ALTER TABLE certificates DROP COLUMN covered;"
+                         "ALTER TABLE versions DROP COLUMN names;"
                          "DROP INDEX certificates_failing; DROP TABLE incidents;"
                          "DROP INDEX events_by_subject; DROP TABLE served; DROP TABLE moments;"
                          "ALTER TABLE events DROP COLUMN kind;"
+                         "ALTER TABLE certificates DROP COLUMN failing;"
                          "ALTER TABLE certificates DROP COLUMN renewal_id;"
                          "ALTER TABLE certificates DROP COLUMN draw;"
                          "ALTER TABLE certificates DROP COLUMN window_start;"
@@ -256,7 +267,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 8)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 9)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

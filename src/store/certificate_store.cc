@@ -82,6 +82,16 @@ Result<> CertificateStore::discard(const std::string& name, int version) {
   return base::remove_tree(files_, pending_path(name, version));
 }
 
+Result<> CertificateStore::remove(const std::string& name, int version) {
+  if (TRY(live(name)) == version)
+    return base::rejected(fmt::format("version {} of {} is live", version, name));
+  if (is_complete(name, version)) {
+    TRY(discard(name, version));
+    TRY(files_.rename(version_path(name, version), pending_path(name, version)));
+  }
+  return discard(name, version);
+}
+
 Result<> CertificateStore::switch_live(const std::string& name, int version) {
   const std::string directory = state_ + "/live";
   TRY(base::make_directories(files_, directory, kPrivateDirectory));

@@ -37,6 +37,10 @@ class CertificateStore {
   // Forgets a version that was not completed; one that is not there is no error.
   Result<> discard(const std::string& name, int version);
 
+  // Removes a complete version with its key, but never the live one. It disappears whole, by one
+  // rename; one that is not there is no error. Errors: rejected.
+  Result<> remove(const std::string& name, int version);
+
   // Makes a complete version the live one; durable when it returns.
   Result<> switch_live(const std::string& name, int version);
 

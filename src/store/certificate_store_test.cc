@@ -84,6 +84,19 @@ TEST(CertificateStore, HasNoLiveVersionAtFirst) {
   EXPECT_EQ(store.live("a.example"), std::nullopt);
 }
 
+TEST(CertificateStore, RemovesAVersionButNotTheLiveOne) {
+  base::FakeFileSystem files;
+  const Life life;
+  ASSERT_TRUE(life.run(files, 1));
+  ASSERT_TRUE(life.run(files, 2));
+  CertificateStore store(files, "/state");
+  ASSERT_TRUE(store.remove("a.example", 1));
+  ASSERT_TRUE(store.remove("a.example", 1));
+  EXPECT_EQ(*files.list("/state/certs/a.example/versions"), std::vector<std::string>{"2"});
+  EXPECT_EQ(store.remove("a.example", 2).error().message, "version 2 of a.example is live");
+  EXPECT_TRUE(store.is_complete("a.example", 2));
+}
+
 TEST(CertificateStore, DiscardsWhatWasNotCompleted) {
   const Life life;
   base::FakeFileSystem files;

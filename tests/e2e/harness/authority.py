@@ -23,7 +23,7 @@ class Authority:
     management = "https://localhost:15000"
 
     def __init__(self, *, nonce_reject=0, sleep_seconds=0, authz_reuse=0, chain_length=1,
-                 alternate_roots=0, eab=None, blocklist=(), validity_days=90,
+                 alternate_roots=0, eab=None, blocklist=(), validity=90 * 86400,
                  ocsp_responder=""):
         self.directory = SCRATCH / "authority"
         self.directory.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ class Authority:
             "externalAccountBindingRequired": bool(eab),
             "externalAccountMACKeys": eab or {},
             "domainBlocklist": list(blocklist),
-            "certificateValidityPeriod": validity_days * DAY,
+            "certificateValidityPeriod": validity,
             "ocspResponderURL": ocsp_responder,
         }}))
 

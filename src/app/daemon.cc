@@ -1,0 +1,187 @@
+#include "app/daemon.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "app/alarm.h"
+#include "app/progress_printer.h"
+#include "app/service_manager.h"
+#include "jobs/issuer.h"
+#include "jobs/renew.h"
+#include "privsep/process_workers.h"
+#include "renew/schedule.h"
+
+namespace everseal::app {
+namespace {
+
+// Between two looks: at least, so that nothing can keep the processor busy; at most, so that what
+// other runs do is seen, and after a failure.
+constexpr base::Seconds kShortestSleep{1};
+constexpr base::Seconds kLongestSleep = std::chrono::minutes(15);
+constexpr base::Seconds kLongestRetry = std::chrono::hours(1);
+constexpr base::Seconds kClockIsTrusted = std::chrono::hours(1);  // if it stays as it was set
+
+std::atomic<bool> reload_requested = false;
+
+void catch_reload() {
+  struct sigaction reload{};
+  reload.sa_handler = [](int) { reload_requested = true; };
+  sigaction(SIGHUP, &reload, nullptr);
+}
+
+// The steady clock that goes on while the machine sleeps.
+base::Seconds since_boot() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return base::Seconds(now.tv_sec);
+}
+
+// What time it should be by a clock that nobody sets.
+class Reckoning {
+ public:
+  explicit Reckoning(Time now) : then_(now) {}
+
+  Time expected() const { return then_ + (since_boot() - boot_); }
+
+  // After a turn whose doubt about the clock was this; empty: none.
+  void learn(Time now, const std::string& doubt) {
+    if (doubt.empty()) doubted_since_ = base::Seconds{};
+    if (!doubt.empty() && doubted_since_ == base::Seconds{}) doubted_since_ = since_boot();
+    if (!doubt.empty() && since_boot() - doubted_since_ < kClockIsTrusted) return;
+    then_ = now;
+    boot_ = since_boot();
+  }
+
+ private:
+  Time then_;
+  base::Seconds boot_ = since_boot(), doubted_since_{};
+};
+
+// The lines that a job reports, as a sign of life.
+class LivingPrinter : public ProgressPrinter {
+ public:
+  LivingPrinter(const PrinterOptions& options, const ServiceManager& manager)
+      : ProgressPrinter(options), manager_(manager) {}
+  void progress(std::string_view subject, std::string_view step) override {
+    manager_.tell("WATCHDOG=1");
+    ProgressPrinter::progress(subject, step);
+  }
+
+ private:
+  const ServiceManager& manager_;
+};
+
+PrinterOptions printing(const CommandLine& line) {
+  PrinterOptions options;
+  options.is_terminal = ::isatty(::fileno(options.output)) != 0;
+  options.quiet = line.quiet;
+  return options;
+}
+
+class Daemon {
+ public:
+  Daemon(CommandLine line, Alarm alarm)
+      : line_(std::move(line)), alarm_(std::move(alarm)), reckoning_(clock_.now()) {}
+
+  int run(const std::function<std::expected<CommandLine, Usage>()>& read) {
+    manager_.tell("READY=1");
+    while (!jobs::stop_requested) {
+      const Time next = turn();
+      manager_.tell(fmt::format("WATCHDOG=1\nSTATUS=Looks again at {}", base::to_rfc3339(next)));
+      sleep(next);
+      if (reload_requested.exchange(false)) reload(read);
+    }
+    manager_.tell("STOPPING=1");
+    return 0;
+  }
+
+ private:
+  // Does what is due; returns when to look again.
+  Time turn() {
+    alarm_.let_signals();
+    LivingPrinter printer(printing(line_), manager_);
+    privsep::ProcessWorkers workers(line_.settings.sandbox,
+                                    {.tell = [&](const std::string& text) { printer.note(text); },
+                                     .stop = &jobs::stop_requested});
+    const jobs::Environment environment{base::real_file_system(),
+                                        base::real_command_runner(),
+                                        clock_,
+                                        printer,
+                                        line_.settings,
+                                        workers};
+    const auto look =
+        std::exchange(clock_was_set_, false) ? jobs::Look::at_all : jobs::Look::at_due;
+    const auto done =
+        jobs::renew(environment, {.names = {}, .look = look, .expected = reckoning_.expected()});
+    if (!done) printer.failed("renew", done.error().message);
+    reckoning_.learn(clock_.now(), done ? done->doubt : "");
+    failures_ = done && done->failed.empty() ? 0 : failures_ + 1;
+    alarm_.hold_signals();
+    return next_turn(done ? done->next_look : std::nullopt);
+  }
+
+  // What has failed for no certificate's sake, or could not be installed, has no moment of its own.
+  Time next_turn(std::optional<Time> next_look) const {
+    const Time now = clock_.now();
+    const base::Seconds pause =
+        failures_ == 0 ? kShortestSleep : std::min(renew::backoff(failures_), kLongestRetry);
+    const Time latest = now + std::max(kLongestSleep, pause);
+    return std::clamp(next_look.value_or(latest), now + pause, latest);
+  }
+
+  void sleep(Time until) {
+    const auto patience = manager_.patience().value_or(std::chrono::hours(1)) / 2;
+    for (;;) {
+      if (jobs::stop_requested || reload_requested) return;
+      switch (alarm_.sleep(until, patience)) {
+        case Woken::at_the_moment:
+        case Woken::by_a_signal:
+          return;
+        case Woken::by_the_clock:
+          clock_was_set_ = true;
+          return;
+        case Woken::to_say_so:
+          manager_.tell("WATCHDOG=1");
+      }
+    }
+  }
+
+  // Settings that are wrong change nothing.
+  void reload(const std::function<std::expected<CommandLine, Usage>()>& read) {
+    manager_.tell("RELOADING=1");
+    if (auto line = read())
+      line_ = *std::move(line);
+    else
+      fmt::print(stderr, "{}The settings stay as they were.\n", line.error().text);
+    manager_.tell("READY=1");
+  }
+
+  const Clock& clock_ = base::real_clock();
+  CommandLine line_;
+  ServiceManager manager_;
+  Alarm alarm_;
+  Reckoning reckoning_;
+  int failures_ = 0;  // turns in a row
+  bool clock_was_set_ = false;
+};
+
+}  // namespace
+
+int run_daemon(CommandLine line, const std::function<std::expected<CommandLine, Usage>()>& read) {
+  catch_reload();
+  auto alarm = Alarm::make();
+  if (!alarm) {
+    fmt::print(stderr, "everseal: {}\n", alarm.error().message);
+    return 1;
+  }
+  alarm->hold_signals();
+  return Daemon(std::move(line), *std::move(alarm)).run(read);
+}
+
+}  // namespace everseal::app

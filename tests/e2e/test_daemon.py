@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""`everseal daemon`: each certificate at its moment, settings read anew, ended tidily."""
+
+import os
+import pathlib
+import signal
+import socket
+import time
+import unittest
+
+from harness import sandbox
+from harness.everseal import check_live
+from harness.own_ca_case import KeptCase
+from harness.sandbox import SCRATCH, wait_until
+
+_SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
+
+
+class Daemon(KeptCase):
+    def start(self, **environment):
+        daemon = self.everseal.start("daemon", env={**os.environ, **environment})
+        self.addCleanup(self.end, daemon)
+        return daemon
+
+    def end(self, daemon):
+        """By SIGTERM, unless it has ended; its exit status and what it said."""
+        if daemon.returncode is None:
+            daemon.send_signal(signal.SIGTERM)
+            self.said = daemon.communicate(timeout=20)
+        return daemon.returncode
+
+    def certificate(self):
+        [found] = self.run_everseal("status", "--json").json()["certificates"]
+        return found
+
+    def version(self):
+        return self.certificate()["version"]
+
+    def make_due(self, moment):
+        """At this moment of the clock; the CA need not be asked."""
+        self.change_catalog(f"UPDATE certificates SET window_start = {moment}, window_end = {moment + 1}, "
+                            f"draw = 0, renew_at = {moment}, ask_at = 9999999999, "
+                            f"next_attempt = 0, next_look = {moment}")
+
+    def test_renews_at_the_moment_and_ends_by_sigterm(self):
+        moment = int(time.time()) + 4
+        self.make_due(moment)
+        daemon = self.start()
+        time.sleep(2)
+        self.assertEqual(self.version(), 1, "not before")
+        wait_until("it is renewed", lambda: self.version() == 2)
+        self.assertLess(time.time(), moment + 8)
+        check_live()
+        self.assertEqual(self.end(daemon), 0)
+        self.assertIn("ok     plain.example: renewed, valid until", self.said[0])
+        self.assertEqual(self.said[1], "")
+
+    def test_is_quiet_and_still_when_nothing_is_due(self):
+        self.run_everseal("renew")
+        daemon = self.start()
+        time.sleep(2)
+        ticks = pathlib.Path(f"/proc/{daemon.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        self.assertLess(int(ticks[11]) + int(ticks[12]), 30, "hundredths of a second")
+        self.assertEqual(self.end(daemon), 0)
+        self.assertEqual(self.said, ("", ""))
+
+    def test_reads_the_settings_anew_by_sighup(self):
+        _SETTINGS.parent.mkdir(exist_ok=True)
+        self.addCleanup(_SETTINGS.unlink, missing_ok=True)
+        self.run_everseal("renew")
+        daemon = self.start()
+        time.sleep(1)
+        _SETTINGS.write_text("no such setting = 1\n")
+        daemon.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        self.make_due(int(time.time()))
+        _SETTINGS.write_text('key_type = "rsa2048"\n')
+        daemon.send_signal(signal.SIGHUP)
+        wait_until("it is renewed", lambda: self.version() == 2)
+        self.assertEqual(self.certificate()["key_type"], "rsa-2048")
+        self.assertEqual(self.end(daemon), 0)
+        self.assertIn("everseal.toml:1:", self.said[1])
+        self.assertIn("The settings stay as they were.", self.said[1])
+
+    def test_tells_systemd_how_it_is(self):
+        self.run_everseal("renew")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(SCRATCH / "notify"))
+            self.addCleanup((SCRATCH / "notify").unlink)
+            manager.settimeout(10)
+            daemon = self.start(NOTIFY_SOCKET=str(SCRATCH / "notify"), WATCHDOG_USEC="1000000")
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            self.assertIn(b"STATUS=Looks again at 2", manager.recv(4096))
+            begin = time.monotonic()
+            for _ in range(4):
+                self.assertEqual(manager.recv(4096), b"WATCHDOG=1")
+            self.assertLess(time.monotonic() - begin, 4)
+            self.assertEqual(self.end(daemon), 0)
+            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+
+    def test_ends_amid_an_order_and_resumes_it_later(self):
+        self.ca.fault({"resource": "finalize", "delay": "60s"})
+        self.make_due(int(time.time()))
+        daemon = self.start()
+        wait_until("it is at it", lambda: self.ca.requests()["finalize"] > 1)
+        begin = time.monotonic()
+        self.assertEqual(self.end(daemon), 0)
+        self.assertLess(time.monotonic() - begin, 15)
+        self.ca.clear()
+        self.make_due(int(time.time()))
+        result = self.run_everseal("renew")
+        self.assertEqual(self.version(), 2, f"{self.said} {result}")
+        self.assertEqual(len(self.ca.ledger("SELECT id FROM orders")), 2, "no order for nothing")
+        check_live()
+
+    def test_waits_where_there_is_nothing_yet(self):
+        daemon = self.everseal.start("daemon", "--state", str(SCRATCH / "nothing"))
+        time.sleep(1)
+        self.assertIsNone(daemon.poll())
+        self.assertEqual(self.end(daemon), 0)
+        self.assertEqual(self.said, ("", ""))
+
+
+if __name__ == "__main__":
+    sandbox.enter()
+    unittest.main(verbosity=2)

@@ -65,6 +65,12 @@ reload. All of it is shown first, with what takes it back. Then, for example fro
   sudo -u acme everseal renew
 )";
 
+constexpr const char* kStatusHelp =
+    R"(What visitors get is what counts: once a day `everseal renew` looks at it. With --check the exit
+status is 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; DAYS never count as more than a third (--warning)
+or a sixth (--critical) of a certificate's life.
+)";
+
 constexpr const char* kCaHelp =
     R"(An ACME CA (RFC 8555) as Let's Encrypt is one: for tests, demos and intranets. At its first start it
 makes its roots; clients trust root.pem in its directory. It ends with SIGTERM or Ctrl-C; what it
@@ -118,6 +124,8 @@ struct Given {
   CaCommand ca;
   DhparamCommand dhparam;
   std::int64_t change = 0, every_seconds = 0;
+  std::optional<int> warning_days, critical_days;
+  bool check = false, prometheus = false;
   int redirect_status = 0;  // 0: not given
   bool no_hardening = false, catch_all = false, remove_dead_lines = false;
   bool staging = false, json = false, quiet = false, yes = false, dry_run = false, force = false,
@@ -257,6 +265,22 @@ void add_dhparam(CLI::App& command, DhparamCommand& dhparam) {
       .add_option("-o,--out", dhparam.output,
                   "Where to; a file that is there is replaced [standard output]")
       ->type_name("FILE");
+}
+
+void add_status(CLI::App& status, Given& given) {
+  status.footer(kStatusHelp);
+  status.add_option("NAME", given.names, "All about the one that has this name")
+      ->type_name("")
+      ->expected(0, 1);
+  status.add_flag("--check", given.check, "One line and an exit status as Nagios wants them");
+  for (const auto& [option, days, text] :
+       {std::tuple("--warning", &given.warning_days, "WARNING with less left [1/8 of the life]"),
+        std::tuple("--critical", &given.critical_days, "CRITICAL with less left [1/16]")})
+    status.add_option(option, *days, text)
+        ->type_name("DAYS")
+        ->check(CLI::Range(0, 3650).description(""));
+  status.add_flag("--prometheus", given.prometheus, "Metrics for Prometheus");
+  add_common(status, given);
 }
 
 void add_yes(CLI::App& command, Given& given, const char* text) {
@@ -435,8 +459,21 @@ Result<Command> renew_command(const Given& given) {
 }
 
 Result<Command> status_command(const Given& given) {
-  if (given.names.empty()) return StatusCommand{};
-  return StatusCommand{TRY(base::parse_domain_name(given.names.front()))};
+  if (given.prometheus && (given.check || given.json))
+    return base::invalid("--prometheus goes with neither --check nor --json");
+  if ((given.warning_days || given.critical_days) && !given.check)
+    return base::invalid("--warning and --critical are for --check");
+  StatusCommand command;
+  if (!given.names.empty())
+    command.options.name = TRY(base::parse_domain_name(given.names.front()));
+  if (given.json) command.format = StatusFormat::json;
+  if (given.check) command.format = StatusFormat::check;
+  if (given.prometheus) command.format = StatusFormat::prometheus;
+  if (given.warning_days)
+    command.options.thresholds.warning = std::chrono::days(*given.warning_days);
+  if (given.critical_days)
+    command.options.thresholds.critical = std::chrono::days(*given.critical_days);
+  return command;
 }
 
 Result<Command> nginx_parse_command(const Given& given) {
@@ -556,10 +593,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
 
   CLI::App& status =
       *app.add_subcommand("status", "Every certificate: names, expiry, next renewal, last result");
-  status.add_option("NAME", given.names, "Only the one that has this name")
-      ->type_name("")
-      ->expected(0, 1);
-  add_common(status, given);
+  add_status(status, given);
 
   CLI::App& undo = *app.add_subcommand("undo", "Take a change to nginx back, byte for byte");
   undo.add_option("CHANGE", given.change, "Its number [the last one that stands]")->type_name("");

@@ -9,6 +9,7 @@
 #include "app/ca_command.h"
 #include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
+#include "app/status_command.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
 #include "jobs/renew.h"
@@ -18,10 +19,6 @@
 #include "jobs/setup.h"
 
 namespace everseal::app {
-
-struct StatusCommand {
-  std::string name;  // of a certificate; empty: all
-};
 
 struct UndoCommand {
   std::optional<std::int64_t> change;  // none: the last

@@ -9,6 +9,7 @@
 #include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
+#include "app/status_command.h"
 #include "base/diff.h"
 #include "base/encoding.h"
 #include "jobs/telling.h"
@@ -19,10 +20,6 @@ namespace {
 
 int exit_status(std::size_t good, std::size_t failed) {
   return failed == 0 ? kDone : good == 0 ? kFailed : kPartly;
-}
-
-Json time_or_null(Time time) {
-  return time == Time{} ? Json(nullptr) : Json(base::to_rfc3339(time));
 }
 
 Json to_json(const jobs::SiteReport& site) {
@@ -140,67 +137,6 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
         "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
                              : "");
-  return output;
-}
-
-Json to_json(const store::CertificateRecord& certificate) {
-  return {{"name", certificate.name},
-          {"names", certificate.names},
-          {"server", certificate.server},
-          {"key_type", certificate.key_type},
-          {"method", to_string(certificate.method)},
-          {"version", certificate.version},
-          {"not_before", time_or_null(certificate.not_before)},
-          {"expires", time_or_null(certificate.not_after)},
-          {"next_renewal", time_or_null(certificate.renew_at)},
-          {"fingerprint", certificate.fingerprint},
-          {"in_nginx", certificate.in_nginx},
-          {"failures", certificate.failures},
-          {"last_error", certificate.last_error},
-          {"last_attempt", time_or_null(certificate.last_attempt)},
-          {"next_attempt", time_or_null(certificate.next_attempt)}};
-}
-
-std::string describe(const store::CertificateRecord& certificate,
-                     const jobs::Environment& environment) {
-  if (certificate.version == 0)
-    return fmt::format("{}\n  not issued yet: {}\n", certificate.name,
-                       certificate.last_error.empty() ? "begun" : certificate.last_error);
-  const Time now = environment.clock.now();
-  const auto days =
-      std::chrono::duration_cast<std::chrono::days>(certificate.not_after - now).count();
-  std::string text = fmt::format(
-      "{}\n  names     {}\n  expires   {} (in {} days)\n  renewal   {}\n  key       {}, {} days "
-      "old\n  served    {}\n",
-      certificate.name, fmt::join(certificate.names, ", "), base::to_rfc3339(certificate.not_after),
-      days, base::to_rfc3339(certificate.renew_at), certificate.key_type,
-      std::chrono::duration_cast<std::chrono::days>(now - certificate.not_before).count(),
-      certificate.in_nginx ? "by nginx" : "not by nginx");
-  if (certificate.failures > 0)
-    text += fmt::format("  failed    {} times, last {}: {}\n", certificate.failures,
-                        base::to_rfc3339(certificate.last_attempt), certificate.last_error);
-  return text;
-}
-
-Result<Output> execute(const StatusCommand& command, const jobs::Environment& environment) {
-  auto state = TRY(jobs::State::open_to_read(environment));
-  std::vector<store::CertificateRecord> certificates;
-  if (state) certificates = TRY(state->catalog().certificates());
-  if (!command.name.empty()) {
-    std::erase_if(certificates, [&](const store::CertificateRecord& certificate) {
-      return std::ranges::find(certificate.names, command.name) == certificate.names.end();
-    });
-    if (certificates.empty())
-      return base::not_found(fmt::format("no certificate has the name {}", command.name));
-  }
-  Output output;
-  output.document = {{"certificates", Json::array()}};
-  for (const store::CertificateRecord& certificate : certificates) {
-    output.document["certificates"].push_back(to_json(certificate));
-    output.text += describe(certificate, environment);
-  }
-  if (certificates.empty())
-    output.text = "No certificates yet. Start with: everseal secure --all --dry-run\n";
   return output;
 }
 
@@ -322,7 +258,7 @@ int run(const CommandLine& line, jobs::Environment& environment) {
   }
   for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
   const bool has_document = !output->document.empty();
-  document.update(output->document);
+  for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
     fmt::print("{}", *output->bytes);
   else if (line.json)

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace everseal::app {
 
 using Json = nlohmann::ordered_json;
@@ -20,5 +22,10 @@ struct Output {
   std::optional<std::string> bytes{};     // printed as they are, for people or if no document is
   std::vector<std::string> complaints{};  // lines for standard error
 };
+
+// RFC 3339; null for the Time{} that stands for none.
+inline Json time_or_null(Time time) {
+  return time == Time{} ? Json(nullptr) : Json(base::to_rfc3339(time));
+}
 
 }  // namespace everseal::app

@@ -1,22 +1,18 @@
 #include "app/progress_printer.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+
+#include "app/terminal.h"
 
 namespace everseal::app {
 namespace {
 
 constexpr std::size_t kMostLines = 12;
 constexpr base::Milliseconds kRedrawAfter{50};
-
-std::size_t terminal_width(std::FILE* output) {
-  winsize size{};
-  return ::ioctl(::fileno(output), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
-}
 
 // A text may begin with the subject itself, as errors of one name do.
 std::string line_of(std::string_view sign, std::string_view subject, std::string_view text) {

@@ -24,18 +24,11 @@ scan::Target target(const nginx::Endpoint& endpoint) {
   return {endpoint.address, static_cast<std::uint16_t>(endpoint.port), endpoint.proxy_protocol};
 }
 
-std::string seen_at(const nginx::Endpoint& endpoint) {
-  return fmt::format("{} at {}", endpoint.name, scan::to_string(target(endpoint)));
-}
-
 Result<> look(scan::Visitor& visitor, const ServesLeaf& expected) {
-  const nginx::Endpoint& endpoint = expected.endpoint;
-  scan::Target where = target(endpoint);
-  where.key = expected.key;
-  const auto leaf = TRY(visitor.handshake(where, endpoint.name, kTimeout));
+  const auto leaf = TRY(see(visitor, expected));
   if (leaf.fingerprint == expected.fingerprint) return {};
   return base::transient(fmt::format("{}: serves another certificate ({}, until {})",
-                                     seen_at(endpoint), leaf.issuer,
+                                     seen_at(expected.endpoint), leaf.issuer,
                                      base::to_rfc3339(leaf.not_after)));
 }
 
@@ -77,6 +70,16 @@ const std::string& name_of(const Expectation& expectation) {
 }
 
 }  // namespace
+
+std::string seen_at(const nginx::Endpoint& endpoint) {
+  return fmt::format("{} at {}", endpoint.name, scan::to_string(target(endpoint)));
+}
+
+Result<scan::Leaf> see(scan::Visitor& visitor, const ServesLeaf& expected) {
+  scan::Target where = target(expected.endpoint);
+  where.key = expected.key;
+  return visitor.handshake(where, expected.endpoint.name, kTimeout);
+}
 
 Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience) {
   const pid_t master = TRY(instance.master());

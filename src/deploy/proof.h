@@ -53,6 +53,12 @@ Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Millise
 // that dies is replaced at once: visitors notice, a look may not. Errors: transient.
 Result<> check_alive(const nginx::Instance& instance, std::vector<pid_t> workers);
 
+// "example.org at [::1]:443".
+std::string seen_at(const nginx::Endpoint& endpoint);
+
+// What a visitor of the endpoint is shown, once. Errors: those of Visitor::handshake().
+Result<scan::Leaf> see(scan::Visitor& visitor, const ServesLeaf& expected);
+
 // Looks until everything expected is seen or `patience` has passed: after a reload old workers may
 // answer for a moment. Returns what was not seen.
 std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation> expectations,

@@ -27,7 +27,7 @@ Result<> Activation::switch_links() {
     Result<> switched = live ? state_.certificates().switch_live(name, issued.version.number)
                              : std::unexpected(live.error());
     if (!switched) {
-      give_up_all();
+      give_up_all(switched.error().message);
       return within(name, std::move(switched));
     }
     before_[name] = live->value_or(0);
@@ -36,24 +36,26 @@ Result<> Activation::switch_links() {
 }
 
 // A certificate that had no version before keeps the link: nothing refers to it.
-void Activation::switch_back(const Issued& issued) {
+void Activation::switch_back(const Issued& issued, std::string_view why) {
   const std::string& name = issued.certificate.name;
+  chronicle_.add(name, store::EventKind::taken_back,
+                 fmt::format("version {}: {}", issued.version.number, why));
   const auto before = before_.find(name);
   if (before == before_.end() || before->second == 0) return;
   if (const auto back = state_.certificates().switch_live(name, before->second); !back)
     environment_.reporter.failed(name, back.error().message);
 }
 
-void Activation::give_up(const std::string& name) {
+void Activation::give_up(const std::string& name, std::string_view why) {
   const auto issued = std::ranges::find_if(
       versions_, [&](const Issued& each) { return each.certificate.name == name; });
   if (issued == versions_.end()) return;
-  switch_back(*issued);
+  switch_back(*issued, why);
   versions_.erase(issued);
 }
 
-void Activation::give_up_all() {
-  for (const Issued& issued : versions_) switch_back(issued);
+void Activation::give_up_all(std::string_view why) {
+  for (const Issued& issued : versions_) switch_back(issued, why);
   versions_.clear();
 }
 
@@ -71,6 +73,15 @@ Result<> Activation::commit(Served served) {
     certificates.push_back(certificate);
   }
   TRY(state_.catalog().make_live(certificates, versions));
+  const char* const proof = served == Served::by_nginx ? ", proven to be served by nginx" : "";
+  for (const store::CertificateRecord& each : certificates)
+    chronicle_.add(each.name, store::EventKind::installed,
+                   fmt::format("version {}{}", each.version, proof));
+  for (const store::CertificateRecord& each : certificates)
+    for (const store::FailingName& name : left_out(each))
+      chronicle_.add(each.name, store::EventKind::left_out,
+                     fmt::format("{}: {}", name.name, name.words));
+  chronicle_.enter();
   for (const store::CertificateRecord& each : certificates)
     if (const auto done = forget_old_versions(each); !done)
       environment_.reporter.note(fmt::format("{}: {}", each.name, done.error().message));
@@ -96,17 +107,21 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
   }
 }
 
-Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
-                                            const nginx::Model& model,
-                                            std::span<const deploy::Expectation> expectations) {
-  if (expectations.empty()) return std::vector<deploy::Disproof>();
+Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model) {
   std::vector<std::uint16_t> ports = {80, 443};
   for (const nginx::Socket& socket : model.sockets()) {
     std::uint16_t port = 0;
     const char* const end = socket.port.data() + socket.port.size();
     if (std::from_chars(socket.port.data(), end, port).ptr == end) ports.push_back(port);
   }
-  scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
+  return environment.workers.visitor(ports);
+}
+
+Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
+                                            const nginx::Model& model,
+                                            std::span<const deploy::Expectation> expectations) {
+  if (expectations.empty()) return std::vector<deploy::Disproof>();
+  scan::Visitor* const visitor = TRY(visitor_of(environment, model));
   return deploy::prove(*visitor, expectations, deploy::kPatience);
 }
 

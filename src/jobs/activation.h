@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "deploy/proof.h"
+#include "jobs/chronicle.h"
 #include "jobs/issuer.h"
 #include "nginx/instance.h"
 #include "nginx/model.h"
@@ -18,7 +19,10 @@ enum class Served { by_nginx, elsewhere };
 class Activation {
  public:
   Activation(const Environment& environment, State& state, std::vector<Issued> versions)
-      : environment_(environment), state_(state), versions_(std::move(versions)) {}
+      : environment_(environment),
+        state_(state),
+        versions_(std::move(versions)),
+        chronicle_(environment, state) {}
 
   const std::vector<Issued>& versions() const { return versions_; }
 
@@ -26,19 +30,20 @@ class Activation {
   Result<> switch_links();
 
   // Switches one certificate, or all that are left, back to what was live before, and gives it up.
-  void give_up(const std::string& name);
-  void give_up_all();
+  void give_up(const std::string& name, std::string_view why);
+  void give_up_all(std::string_view why);
 
   // Records what is left as live. The version before stays, those before it go.
   Result<> commit(Served served);
 
  private:
-  void switch_back(const Issued& version);
+  void switch_back(const Issued& version, std::string_view why);
   Result<> forget_old_versions(const store::CertificateRecord& certificate);
 
   const Environment& environment_;
   State& state_;
   std::vector<Issued> versions_;
+  Chronicle chronicle_;
   std::map<std::string, int> before_;  // what was live, by name; 0: nothing
 };
 
@@ -47,6 +52,9 @@ class Activation {
 void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& model,
             const nginx::Site& site, const store::CertificateRecord& certificate,
             const std::string& fingerprint);
+
+// Who can reach the sockets of `model`, and these only. Errors: those of Workers::visitor().
+Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model);
 
 // deploy::prove() on the sockets of `model`, by a process that can reach only these. Errors: those
 // of Workers::visitor().

@@ -50,7 +50,8 @@ Issuer::Issuer(const Environment& environment, State& state, std::string server)
     : environment_(environment),
       state_(state),
       server_(std::move(server)),
-      account_keys_(environment.files, environment.settings.state) {}
+      account_keys_(environment.files, environment.settings.state),
+      chronicle_(environment, state) {}
 
 // What is left undone is no reason to stop: the roles then take users that nobody has.
 void Issuer::make_users() {
@@ -229,6 +230,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     run_all(ids);
   } else {
     for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
+    chronicle_.enter();
   }
   return std::move(report_);
 }
@@ -435,8 +437,12 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
       report_.failed.push_back({task.certificate, saved.error(), {}});
       continue;
     }
+    chronicle_.add(task.certificate.name, store::EventKind::issued,
+                   fmt::format("version {}, valid until {}", ready[i].number,
+                               base::to_rfc3339(ready[i].not_after)));
     report_.issued.push_back({task.certificate, ready[i]});
   }
+  chronicle_.enter();
 }
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.
@@ -489,6 +495,7 @@ void Issuer::enter(Task& task, Error error, acme::Outcome outcome) {
   if (const auto saved = state_.catalog().save_certificates({&certificate, 1}); !saved)
     environment_.reporter.note(saved.error().message);
   environment_.reporter.failed(certificate.name, error.message);
+  chronicle_.add(certificate.name, store::EventKind::failed, error.message);
   report_.failed.push_back({certificate, std::move(error), std::move(outcome.problems)});
 }
 

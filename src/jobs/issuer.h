@@ -8,6 +8,7 @@
 
 #include "acme/runner.h"
 #include "challenge/http01.h"
+#include "jobs/chronicle.h"
 #include "jobs/state.h"
 #include "privsep/workers.h"
 #include "store/account_keys.h"
@@ -135,6 +136,7 @@ class Issuer : private acme::Host {
   std::map<std::string, challenge::WebrootResponder> webroots_;
   std::vector<Task> tasks_;  // by id
   IssueReport report_;
+  Chronicle chronicle_;
 };
 
 }  // namespace everseal::jobs

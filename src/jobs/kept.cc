@@ -63,6 +63,16 @@ renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress prog
   return kept;
 }
 
+std::vector<store::FailingName> left_out(const store::CertificateRecord& record) {
+  std::vector<store::FailingName> names;
+  if (record.version == 0) return names;
+  std::ranges::copy_if(
+      record.failing, std::back_inserter(names), [&](const store::FailingName& each) {
+        return std::ranges::find(record.covered, each.name) == record.covered.end();
+      });
+  return names;
+}
+
 Time next_look(const renew::Action& action, Time now) {
   return std::min(action.at, now + std::chrono::days(1));
 }

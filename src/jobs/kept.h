@@ -10,6 +10,9 @@ namespace everseal::jobs {
 
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress);
 
+// The names that the live version does without.
+std::vector<store::FailingName> left_out(const store::CertificateRecord& record);
+
 // When to look at it again after this decision: within a day, whatever becomes of the clock.
 Time next_look(const renew::Action& action, Time now);
 

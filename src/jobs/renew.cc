@@ -8,12 +8,14 @@
 #include "base/domain_name.h"
 #include "jobs/activation.h"
 #include "jobs/challenge_answer.h"
+#include "jobs/chronicle.h"
 #include "jobs/haproxy.h"
 #include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
 #include "jobs/rotate.h"
 #include "jobs/server.h"
+#include "jobs/status.h"
 #include "jobs/telling.h"
 
 namespace everseal::jobs {
@@ -246,11 +248,13 @@ Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wante
 // Without the account nothing is ordered; each is tried again when it would be after any failure.
 Result<> RenewJob::fail_all(std::vector<Wanted> wanted, const Error& error) {
   Certificates failed;
+  Chronicle chronicle(environment_, state_);
   for (Wanted& each : wanted) {
     const renew::Action action{.names = std::move(each.names), .retries_names = each.retries_names};
     enter_failure(each.certificate, action, {.chain = std::unexpected(error)},
                   environment_.clock.now());
     environment_.reporter.failed(each.certificate.name, error.message);
+    chronicle.add(each.certificate.name, store::EventKind::failed, error.message);
     summary_.failed.push_back({each.certificate.name, error});
     failed.push_back(std::move(each.certificate));
   }
@@ -327,7 +331,7 @@ Result<> RenewJob::run_hooks() {
 
 // The version stays ready: the next run tries to install it again, without asking the CA.
 void RenewJob::drop(Activation& activation, const std::string& name, Error error) {
-  activation.give_up(name);
+  activation.give_up(name, error.message);
   error.message += "; the certificate is kept and will be installed by the next run";
   environment_.reporter.failed(name, error.message);
   summary_.failed.push_back({name, std::move(error)});
@@ -362,6 +366,24 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
   return summary;
 }
 
+// What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
+Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
+  const Time now = environment.clock.now();
+  const Time last = TRY(state.catalog().last(store::Moment::renewal_run));
+  if (summary && last != Time() && now - last > kLongestSilence) summary->silence = now - last;
+  TRY(state.catalog().save_last(store::Moment::renewal_run, now));
+  if (!stop_requested && TRY(next_check(state, now)) <= now) {
+    auto served = check_served(environment, state);
+    if (!served) environment.reporter.failed("what nginx serves", served.error().message);
+    if (summary && served) summary->served = *std::move(served);
+    if (summary && !served) summary->not_looked = std::move(served).error();
+  }
+  if (summary && summary->next_look)
+    summary->next_look =
+        std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));
+  return {};
+}
+
 }  // namespace
 
 Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
@@ -382,6 +404,8 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   TRY(take_back_what_was_left(environment, state));
   auto summary = renew_and_rotate(environment, options, state);
   if (is_for_all(options)) {
+    if (const auto finished = finish_run(environment, state, summary); !finished)
+      environment.reporter.failed("what nginx serves", finished.error().message);
     if (const auto told = tell_of_renewal(environment, state, summary); !told)
       environment.reporter.failed("telling the administrator", told.error().message);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jobs/issuer.h"
+#include "jobs/served.h"
 #include "renew/plan.h"
 
 namespace everseal::jobs {
@@ -37,8 +38,11 @@ struct RenewSummary {
   std::vector<RenewalFailure> left_undone;  // hooks, copies, rotations; `name` says which
   std::int64_t certificates = 0;            // all that are kept
   std::optional<Time> next_renewal;
-  std::optional<Time> next_look;  // when there is something to do, ask or decide again
-  std::string doubt;              // why the clock is not believed: then nothing is renewed
+  base::Seconds silence{};             // since the run before, if longer than planned
+  std::optional<ServedReport> served;  // if what is served was looked at
+  std::optional<Error> not_looked;     // or why it could not be
+  std::optional<Time> next_look;       // when there is something to do, ask or decide again
+  std::string doubt;                   // why the clock is not believed: then nothing is renewed
 };
 
 // Safe to run at any time, any number of times; while another job is at work it

@@ -60,7 +60,7 @@ class SecureJob {
   SitePlan* find_certificate(const std::string& name);
   void end(const SitePlan& plan, SiteOutcome outcome, std::string why);
   void fail(const SitePlan& plan, const std::string& why);
-  void give_up(const nginx::Site& site);
+  void give_up(const nginx::Site& site, std::string_view why);
   void fail_disproven(const std::vector<deploy::Disproof>& disproofs);
   SecureReport report(SiteOutcome done);
   std::string fingerprint(const SitePlan& site) const;
@@ -105,7 +105,7 @@ Result<SecureReport> SecureJob::run() {
   Result<> done = issue();
   if (done) done = install();
   if (!done) {
-    if (activation_) activation_->give_up_all();
+    if (activation_) activation_->give_up_all(done.error().message);
     if (const auto restored = deployment_->restore(); !restored)
       reporter_.failed("nginx", restored.error().message);
     return std::unexpected(std::move(done).error().within(summary));
@@ -341,10 +341,10 @@ void SecureJob::fail(const SitePlan& plan, const std::string& why) {
   end(plan, SiteOutcome::failed, why);
 }
 
-void SecureJob::give_up(const nginx::Site& site) {
+void SecureJob::give_up(const nginx::Site& site, std::string_view why) {
   if (!activation_) return;
   for (const SitePlan& plan : plans_)
-    if (plan.site == &site) activation_->give_up(plan.certificate.name);
+    if (plan.site == &site) activation_->give_up(plan.certificate.name, why);
 }
 
 // Fails the sites of which something expected was not seen.
@@ -352,7 +352,7 @@ void SecureJob::fail_disproven(const std::vector<deploy::Disproof>& disproofs) {
   for (const deploy::Disproof& disproof : disproofs)
     for (SitePlan& plan : plans_)
       if (std::ranges::find(plan.site->names, disproof.name) != plan.site->names.end()) {
-        give_up(*plan.site);
+        give_up(*plan.site, disproof.error.message);
         fail(plan, disproof.error.message);
         break;
       }

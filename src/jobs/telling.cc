@@ -11,13 +11,19 @@
 #include "base/encoding.h"
 #include "crypto/random.h"
 #include "jobs/chores.h"
+#include "jobs/kept.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
 namespace {
 
-constexpr std::string_view kCertificate = "certificate ";
+// Keys of incidents begin so.
+constexpr std::string_view kCertificate = "certificate ", kServed = "served ", kUnused = "unused ",
+                           kUnsecured = "unsecured ";
+constexpr const char* kNobodyAnswers = "unreachable";
+constexpr const char* kSilence = "silence";
+constexpr std::size_t kMostPlaces = 5;
 
 // Whom a worker tells.
 class WorkersCourier : public notify::Courier {
@@ -97,17 +103,6 @@ std::vector<notify::Fact> facts_of(const store::CertificateRecord& certificate,
           {"failures", std::to_string(certificate.failures)},
           {"error", error},
           {"next_attempt", moment(certificate.next_attempt)}};
-}
-
-// The names that the live version does without.
-std::vector<store::FailingName> left_out(const store::CertificateRecord& certificate) {
-  std::vector<store::FailingName> names;
-  if (certificate.version == 0) return names;
-  std::ranges::copy_if(
-      certificate.failing, std::back_inserter(names), [&](const store::FailingName& each) {
-        return std::ranges::find(certificate.covered, each.name) == certificate.covered.end();
-      });
-  return names;
 }
 
 notify::Trouble left_out_trouble(const store::CertificateRecord& certificate) {
@@ -201,6 +196,50 @@ notify::Trouble clock_trouble(const std::string& doubt) {
           .facts = {{"error", doubt}}};
 }
 
+notify::Trouble unreachable_trouble(const std::vector<store::ServedRecord>& all) {
+  std::string places;
+  for (const store::ServedRecord& each : std::span(all).first(std::min(all.size(), kMostPlaces)))
+    places += each.problem + '\n';
+  const std::string what =
+      all.size() == 1 ? "a certificate" : fmt::format("{} certificates", all.size());
+  return {
+      .key = kNobodyAnswers,
+      .headline = fmt::format("nobody answers where {} should be served", what),
+      .text = fmt::format("By its configuration nginx should serve {} where this was seen:\n{}\n"
+                          "It is looked at again with the next run of everseal renew.",
+                          what, places),
+      .facts = {{"certificates", std::to_string(all.size())}, {"error", places}}};
+}
+
+notify::Trouble unlooked_trouble(const Error& error) {
+  return {.key = "served",
+          .headline = "what nginx serves could not be looked at",
+          .text = fmt::format("Whether visitors get the right certificates is not known:\n{}",
+                              error.message),
+          .facts = {{"error", error.message}}};
+}
+
+notify::Trouble silence_trouble(std::string headline) {
+  return {
+      .key = kSilence,
+      .headline = std::move(headline),
+      .text =
+          "It is to run every day. This run has done what was due; see to it that its timer, or "
+          "its line in cron, is as it should be.",
+      .once = true};
+}
+
+notify::Trouble unsecured_trouble(const std::string& name, const std::string& where) {
+  return {
+      .key = std::string(kUnsecured) + name,
+      .headline = fmt::format("{} is new in nginx and not secured", name),
+      .text = fmt::format("{}No certificate is kept for it. If it should have one: "
+                          "everseal secure {} --dry-run shows what would change.",
+                          where.empty() ? "" : fmt::format("It was found at {}. ", where), name),
+      .facts = {{"name", name}, {"where", where}},
+      .once = true};
+}
+
 // What is wrong after a run of `everseal renew`: by the catalog, and by what the run itself says.
 struct Findings {
   std::vector<notify::Trouble> troubles;
@@ -224,6 +263,9 @@ class Search {
       findings_.coverage = notify::Coverage::part;
     }
     TRY(add_what_waits());
+    TRY(add_served());
+    if (renewed) add_found(*renewed);
+    TRY(add_what_nobody_heard(renewed && renewed->served));
     return std::move(findings_);
   }
 
@@ -293,22 +335,70 @@ class Search {
     return {};
   }
 
+  // By the last look, whenever that was.
+  Result<> add_served() {
+    std::vector<store::ServedRecord> unreachable;
+    for (store::ServedRecord& each : TRY(state_.catalog().served_troubles())) {
+      if (each.sight == store::Sight::unreachable) {
+        unreachable.push_back(std::move(each));
+      } else if (const auto certificate = TRY(state_.catalog().certificate(each.certificate_id))) {
+        add(served_trouble(*certificate, each, now_));
+      }
+    }
+    if (!unreachable.empty()) add(unreachable_trouble(unreachable));
+    return {};
+  }
+
+  void add_found(const RenewSummary& renewed) {
+    if (renewed.not_looked) add(unlooked_trouble(*renewed.not_looked));
+    if (renewed.silence > base::Seconds(0))
+      add(silence_trouble(
+          fmt::format("everseal renew had not run for {}", renew::in_words(renewed.silence))));
+    if (!renewed.served) return;
+    for (const UnsecuredName& each : renewed.served->unsecured)
+      add(unsecured_trouble(each.name, each.where));
+  }
+
+  // What an earlier run found, and this one has not looked for.
+  Result<> add_what_nobody_heard(bool has_looked) {
+    for (const store::IncidentRecord& known : TRY(state_.catalog().incidents())) {
+      if (has(known.key)) continue;
+      if (known.key == kSilence && known.told_at == Time()) add(silence_trouble(known.headline));
+      if (known.key.starts_with(kUnsecured) && !has_looked)
+        add(unsecured_trouble(known.key.substr(kUnsecured.size()), ""));
+    }
+    return {};
+  }
+
   const Time now_;
   State& state_;
   Findings findings_;
 };
 
+// Names that were there when nginx's configuration was looked at for the first time are no news:
+// whoever ran `everseal secure` has seen them.
+Result<> take_names_as_known(State& state, const RenewSummary& renewed,
+                             std::vector<notify::Incident>& known, Time now) {
+  if (!renewed.served || TRY(state.catalog().last(store::Moment::names_check)) != Time()) return {};
+  for (const UnsecuredName& each : renewed.served->unsecured) {
+    notify::Trouble trouble = unsecured_trouble(each.name, each.where);
+    known.push_back({std::move(trouble.key), std::move(trouble.headline), now, now, true});
+  }
+  return state.catalog().save_last(store::Moment::names_check, now);
+}
+
 std::vector<notify::Incident> read_incidents(std::vector<store::IncidentRecord> records) {
   std::vector<notify::Incident> incidents;
   for (store::IncidentRecord& each : records)
-    incidents.push_back({std::move(each.key), std::move(each.headline), each.since, each.told_at});
+    incidents.push_back(
+        {std::move(each.key), std::move(each.headline), each.since, each.told_at, each.once});
   return incidents;
 }
 
 Result<> save(State& state, const std::vector<notify::Incident>& incidents) {
   std::vector<store::IncidentRecord> records;
   for (const notify::Incident& each : incidents)
-    records.push_back({each.key, each.headline, each.since, each.told_at});
+    records.push_back({each.key, each.headline, each.since, each.told_at, each.once});
   return state.catalog().save_incidents(records);
 }
 
@@ -323,16 +413,19 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
   return std::ranges::any_of(all, [](const notify::Told& each) { return each.result.has_value(); });
 }
 
-Result<> tell_of(const Environment& environment, State& state, const Findings& findings,
+Result<> tell_of(const Environment& environment, State& state,
+                 const std::vector<notify::Incident>& known, const Findings& findings,
                  const std::vector<std::string>& renewed) {
   const Time now = environment.clock.now();
-  const auto known = read_incidents(TRY(state.catalog().incidents()));
+  const auto before = read_incidents(TRY(state.catalog().incidents()));
   notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
   const notify::Tidings tidings{.news = std::move(decision.news), .renewed = renewed};
-  if (tidings.news.empty() && tidings.renewed.empty()) return {};
+  const bool is_quiet = tidings.news.empty() && tidings.renewed.empty();
   const bool told =
+      !is_quiet && environment.settings.notify.has_any() &&
       report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
-  return save(state, told ? decision.if_told : decision.if_nobody_was);
+  const auto& after = told ? decision.if_told : decision.if_nobody_was;
+  return after == before ? Result<>() : save(state, after);
 }
 
 }  // namespace
@@ -348,19 +441,47 @@ notify::Trouble renewal_trouble(const store::CertificateRecord& certificate, Tim
           .facts = facts_of(certificate, certificate.last_error)};
 }
 
+notify::Trouble served_trouble(const store::CertificateRecord& certificate,
+                               const store::ServedRecord& served, Time now) {
+  const std::string& name = certificate.name;
+  const auto facts = facts_of(certificate, served.problem);
+  if (served.sight == store::Sight::unused)
+    return {.key = std::string(kUnused) + name,
+            .headline = fmt::format("nginx no longer uses the certificate of {}", name),
+            .urgency = urgency(certificate, now),
+            .text =
+                "Its configuration does not name it any more, so it is not renewed. If that was "
+                "meant, there is nothing to do. If not: everseal secure " +
+                name,
+            .facts = facts,
+            .once = true};
+  const std::string left = served.not_after <= now
+                               ? "what is served has expired"
+                               : renew::in_words(served.not_after - now) + " left";
+  return {
+      .key = std::string(kServed) + name,
+      .headline = fmt::format("nginx serves something else than the certificate of {}", name),
+      .urgency = left,
+      .text = fmt::format("{}This was seen where nginx should serve it:\n{}\n\n"
+                          "Often nginx was not reloaded, or its configuration names another file. "
+                          "nginx -s reload may be all that is missing.",
+                          names_of(certificate), served.problem),
+      .facts = facts};
+}
+
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed) {
-  if (!environment.settings.notify.has_any()) return {};
+  std::vector<notify::Incident> known = read_incidents(TRY(state.catalog().incidents()));
+  if (renewed) TRY(take_names_as_known(state, *renewed, known, environment.clock.now()));
   const bool wants_successes = environment.settings.notify.success && renewed;
-  return tell_of(environment, state, TRY(Search(environment, state).find(renewed)),
+  return tell_of(environment, state, known, TRY(Search(environment, state).find(renewed)),
                  wants_successes ? renewed->renewed : std::vector<std::string>());
 }
 
 Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
                           const std::vector<RenewalFailure>& failed) {
-  if (!environment.settings.notify.has_any()) return {};
-  return tell_of(environment, state, TRY(Search(environment, state).find_in_part(rotated, failed)),
-                 {});
+  return tell_of(environment, state, read_incidents(TRY(state.catalog().incidents())),
+                 TRY(Search(environment, state).find_in_part(rotated, failed)), {});
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

@@ -11,9 +11,13 @@ namespace everseal::jobs {
 // What is wrong with a certificate whose renewal failed, in words and facts.
 notify::Trouble renewal_trouble(const store::CertificateRecord& certificate, Time now);
 
-// Tells what is news of it, by the ways that are set; quiet if nothing is. A way that fails is
-// shown to whoever reads this run's output, and if all of them do the news is news again at the
-// next run. Errors: those of the catalog.
+// What is wrong with what nginx serves of a certificate; `served` is wrong, or it is unused.
+notify::Trouble served_trouble(const store::CertificateRecord& certificate,
+                               const store::ServedRecord& served, Time now);
+
+// Enters what is wrong into the catalog. Tells what is news of it, by the ways that are set; quiet
+// if nothing is. A way that fails is shown to whoever reads this run's output, and if all of them
+// do the news is news again at the next run. Errors: those of the catalog.
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed);
 

@@ -49,5 +49,29 @@ TEST(RenewalTrouble, CountsAndNamesWhatIsLost) {
             "To try at once: everseal renew a.example");
 }
 
+TEST(ServedTrouble, SaysWhereAndWhat) {
+  const store::ServedRecord served{.sight = store::Sight::wrong,
+                                   .not_after = kNow + std::chrono::days(3),
+                                   .problem = "a.example at [::1]:443: shows version 1"};
+  const notify::Trouble trouble = served_trouble(certificate(), served, kNow);
+  EXPECT_EQ(trouble.key, "served a.example");
+  EXPECT_EQ(trouble.headline, "nginx serves something else than the certificate of a.example");
+  EXPECT_EQ(trouble.urgency, "3 days left");
+  EXPECT_EQ(trouble.text,
+            "This was seen where nginx should serve it:\n"
+            "a.example at [::1]:443: shows version 1\n\n"
+            "Often nginx was not reloaded, or its configuration names another file. "
+            "nginx -s reload may be all that is missing.");
+  EXPECT_FALSE(trouble.once);
+}
+
+TEST(ServedTrouble, OfACertificateThatNginxDoesNotNameIsToldOnce) {
+  const store::ServedRecord served{.sight = store::Sight::unused, .problem = "not named"};
+  const notify::Trouble trouble = served_trouble(certificate(), served, kNow);
+  EXPECT_EQ(trouble.key, "unused a.example");
+  EXPECT_EQ(trouble.headline, "nginx no longer uses the certificate of a.example");
+  EXPECT_TRUE(trouble.once);
+}
+
 }  // namespace
 }  // namespace everseal::jobs

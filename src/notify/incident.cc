@@ -22,19 +22,19 @@ class Teller {
   void add(const Trouble& trouble) {
     const auto found = std::ranges::find(known_, trouble.key, &Incident::key);
     if (found == known_.end())
-      return tell(Stage::begun, trouble, {trouble.key, trouble.headline, now_, {}});
+      return tell(Stage::begun, trouble, {trouble.key, trouble.headline, now_, {}, trouble.once});
     Incident incident = *found;
     incident.headline = trouble.headline;
     if (!was_told(incident))
       tell(Stage::begun, trouble, incident);
-    else if (is_reminder_due(incident, now_))
+    else if (!incident.once && is_reminder_due(incident, now_))
       tell(Stage::lasting, trouble, incident);
     else
       remember(incident);
   }
 
   void end(const Incident& incident) {
-    if (!was_told(incident)) return;
+    if (!was_told(incident) || incident.once) return;
     news_of(Stage::over, {.key = incident.key, .headline = incident.headline}, incident.since);
     decision_.if_nobody_was.push_back(incident);
   }

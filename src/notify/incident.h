@@ -22,6 +22,7 @@ struct Trouble {
   std::string urgency{};   // one line, or empty: "12 days left"
   std::string text{};      // paragraphs, with a blank line between them
   std::vector<Fact> facts{};
+  bool once = false;  // worth one word: no reminder follows, and no word that it is over
 };
 
 // A trouble of earlier runs that is not over yet, as it is remembered.
@@ -30,6 +31,8 @@ struct Incident {
   std::string headline{};
   Time since{};
   Time told_at{};  // when somebody heard of it last; 0: nobody has
+  bool once = false;
+  bool operator==(const Incident&) const = default;
 };
 
 enum class Stage { begun, lasting, over };

@@ -47,6 +47,18 @@ TEST(Incident, IsToldOnceThenDailyThenThatItIsOver) {
   EXPECT_EQ(runs.known().size(), 0u);
 }
 
+TEST(Incident, OfOneWordIsNeitherRepeatedNorTakenBack) {
+  Runs runs;
+  Trouble once = trouble("a");
+  once.once = true;
+  EXPECT_EQ(runs.run({once}, kNow, Runs::Mail::is_lost), "begun a");
+  EXPECT_EQ(runs.run({once}, kNow + hours(1)), "begun a");
+  EXPECT_EQ(runs.run({once}, kNow + hours(48)), "");
+  EXPECT_EQ(runs.run({}, kNow + hours(49)), "");
+  EXPECT_TRUE(runs.known().empty());
+  EXPECT_EQ(runs.run({once}, kNow + hours(50)), "begun a") << "it came again";
+}
+
 TEST(Incident, IsQuietWhenNothingHappened) {
   Runs runs;
   EXPECT_EQ(runs.run({}, kNow), "");

@@ -75,7 +75,9 @@ std::string event_of(const Tidings& tidings) {
 }
 
 std::string footer(const Tidings& tidings, std::string_view host) {
-  const bool is_wrong = !tidings.news.empty() && tidings.news.front().stage != Stage::over;
+  const bool is_wrong = std::ranges::any_of(tidings.news, [](const News& news) {
+    return news.stage != Stage::over && !news.trouble.once;
+  });
   return fmt::format("-- \nEverseal on {}.{}\n", host,
                      is_wrong ? " You hear of this once, then daily until it is solved." : "");
 }

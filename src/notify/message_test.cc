@@ -29,6 +29,13 @@ TEST(Message, SaysWhatIsWrongOnce) {
             "Everseal on web1. You hear of this once, then daily until it is solved.\n");
 }
 
+TEST(Message, PromisesNoReminderOfOneWord) {
+  News one = news(Stage::begun, "a.example");
+  one.trouble.once = true;
+  const Message message = compose({.news = {one}}, "web1", kNow);
+  EXPECT_TRUE(message.text.ends_with("-- \nEverseal on web1.\n")) << message.text;
+}
+
 TEST(Message, RemindsAndSaysSinceWhen) {
   const Message message = compose({.news = {news(Stage::lasting, "a.example")}}, "web1", kNow);
   EXPECT_EQ(message.event, "reminder");

@@ -33,10 +33,11 @@ constexpr unsigned kNeeded[] = {
     CAP_AUDIT_WRITE,   // useradd
 };
 
-// The terminal's name; where systemd has put this service's secrets (systemd.exec(5)) and wants to
+// How the terminal is; where systemd has put this service's secrets (systemd.exec(5)) and wants to
 // hear from it (sd_notify(3)).
-constexpr std::array<const char*, 5> kKept = {"TERM", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET",
-                                              "WATCHDOG_PID", "WATCHDOG_USEC"};
+constexpr std::array<const char*, 7> kKept = {
+    "TERM",          "COLUMNS",      "NO_COLOR",     "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
 
 void scrub_environment() {
   std::array<std::string, kKept.size()> values;

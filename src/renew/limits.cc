@@ -121,11 +121,28 @@ std::optional<LimitLedger::Delay> LimitLedger::delay(const Intent& intent, Time 
     if (longest && longest->until >= until) continue;
     longest = {until,
                fmt::format("{0} of {0} {1} in {2} are used", bucket.limit.burst, bucket.what,
-                           in_words(std::chrono::floor<base::Seconds>(bucket.limit.burst *
-                                                                      bucket.limit.refill))),
+                           in_words(span(bucket))),
                bucket.name, bucket.limit.refill};
   }
   return longest;
+}
+
+std::vector<LimitLedger::Use> LimitLedger::uses(const Intent& intent, Time now) const {
+  const auto limits = limits_of(intent.server);
+  if (!limits) return {};
+  std::vector<Bucket> buckets = of_certificate(intent, *limits);
+  std::ranges::move(of_order(intent, *limits), std::back_inserter(buckets));
+  std::vector<Use> uses;
+  for (const Bucket& bucket : buckets) {
+    const auto taken = TokenBucket::taken(full_at(bucket, now), bucket.limit, milliseconds(now));
+    uses.push_back({bucket.what, taken + 1, bucket.limit.burst, span(bucket)});
+  }
+  return uses;
+}
+
+// In which a bucket fills again.
+base::Seconds LimitLedger::span(const Bucket& bucket) {
+  return std::chrono::floor<base::Seconds>(bucket.limit.burst * bucket.limit.refill);
 }
 
 // No bucket takes longer than that; one that does was counted by a clock that was ahead.

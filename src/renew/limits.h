@@ -63,6 +63,15 @@ class LimitLedger {
   // What an order must wait for, the longest of all; nullopt: nothing.
   std::optional<Delay> delay(const Intent& intent, Time now) const;
 
+  // An order now would be number `order` of `of` of these in `span`.
+  struct Use {
+    std::string what{};  // "certificates for exactly these names"
+    std::int64_t order = 0, of = 0;
+    base::Seconds span{};
+  };
+  // What it would be to the limits that count orders and certificates.
+  std::vector<Use> uses(const Intent& intent, Time now) const;
+
   // All that an order may take until it is known how it ends.
   void reserve(const Intent& intent, Time now);
 
@@ -89,6 +98,7 @@ class LimitLedger {
     std::string what;  // "certificates for exactly these names"
   };
   std::optional<Limits> limits_of(const std::string& server) const;
+  static base::Seconds span(const Bucket& bucket);
   std::vector<Bucket> of_order(const Intent& intent, const Limits& limits) const;
   std::vector<Bucket> of_certificate(const Intent& intent, const Limits& limits) const;
   std::vector<Bucket> of_failures(const Intent& intent, const Limits& limits) const;

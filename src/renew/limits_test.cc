@@ -61,6 +61,21 @@ TEST_F(LimitLedgerTest, CountsOrdersOfTheAccount) {
   EXPECT_EQ(why({.server = "https://ca.test/dir", .names = {"new.com"}}), "");
 }
 
+TEST_F(LimitLedgerTest, SaysWhatAnOrderWouldBe) {
+  issue(intent({"a.com"}), 4);
+  const auto uses = ledger_.uses(intent({"a.com"}), kNow);
+  ASSERT_EQ(uses.size(), 3u);
+  EXPECT_EQ(uses[0].what, "certificates for exactly these names");
+  EXPECT_EQ(uses[0].order, 5);
+  EXPECT_EQ(uses[0].of, 5);
+  EXPECT_EQ(uses[0].span, 5 * hours(34));
+  EXPECT_EQ(uses[1].what, "certificates for a.com");
+  EXPECT_EQ(uses[1].order, 5);
+  EXPECT_EQ(ledger_.uses(intent({"a.com"}, OrderKind::renewal), kNow).size(), 1u);
+  EXPECT_TRUE(ledger_.uses(intent({"a.com"}, OrderKind::replacement), kNow).empty());
+  EXPECT_TRUE(ledger_.uses({.server = "https://ca.test/", .names = {"a.com"}}, kNow).empty());
+}
+
 TEST_F(LimitLedgerTest, CountsNothingOfReplacements) {
   issue(intent({"a.com"}, OrderKind::replacement), 400);
   EXPECT_TRUE(ledger_.buckets().empty());

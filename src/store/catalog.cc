@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 8> kMigrations = {
+constexpr std::array<const char*, 9> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -53,6 +53,14 @@ constexpr std::array<const char*, 8> kMigrations = {
     "CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;"
     "INSERT INTO chores SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
     "FROM accounts WHERE url <> '' AND terms_agreed_at > 0",
+    "ALTER TABLE incidents ADD COLUMN once INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX events_by_subject ON events (subject);"
+    "CREATE TABLE served (certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, "
+    "checked_at INTEGER NOT NULL, fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, "
+    "places TEXT NOT NULL, problem TEXT NOT NULL);"
+    "CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';"
+    "CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -82,7 +90,8 @@ CREATE INDEX certificates_failing ON certificates (not_after)
   WHERE failures > 0 OR failing <> '[]';
 CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE incidents (
-  key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL
+  key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL,
+  once INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE chores (
   kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL, done_for TEXT NOT NULL,
@@ -108,8 +117,16 @@ CREATE TABLE change_files (
 );
 CREATE INDEX change_files_by_change ON change_files (change_id);
 CREATE TABLE events (
-  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT ''
 );
+CREATE INDEX events_by_subject ON events (subject);
+CREATE TABLE served (
+  certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, checked_at INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, places TEXT NOT NULL, problem TEXT NOT NULL
+);
+CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';
+CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
 constexpr std::string_view kCertificateColumns =
@@ -180,7 +197,17 @@ template <std::size_t N>
 using Words = std::array<std::string_view, N>;
 constexpr Words<3> kMethods = {"nginx", "webroot", "standalone"};
 constexpr Words<4> kVersionStates = {"pending", "ready", "live", "old"};
+constexpr Words<8> kEventKinds = {"issued",   "installed", "failed", "taken back",
+                                  "left out", "differs",   "agrees", "unused"};
+constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
+constexpr Words<3> kMoments = {"renewal run", "served check", "names check"};
 constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
+
+template <class Record>
+std::optional<Record> first(std::vector<Record> found) {
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
 
 template <class Enum, std::size_t N>
 Result<Enum> from_word(const Words<N>& words, std::string_view text) {
@@ -193,8 +220,18 @@ std::string_view to_string(VersionState state) {
   return kVersionStates[static_cast<std::size_t>(state)];
 }
 
+constexpr std::string_view kServedColumns =
+    "SELECT certificate_id, sight, checked_at, fingerprint, not_after, places, problem FROM "
+    "served ";
+
+constexpr std::string_view kVersionColumns =
+    "SELECT certificate_id, number, state, order_url, not_before, not_after, fingerprint, "
+    "renewal_id, names FROM versions ";
+
 }  // namespace
 
+std::string_view to_string(EventKind kind) { return kEventKinds[static_cast<std::size_t>(kind)]; }
+std::string_view to_string(Sight sight) { return kSights[static_cast<std::size_t>(sight)]; }
 std::string_view to_string(Method method) { return kMethods[static_cast<std::size_t>(method)]; }
 Result<Method> parse_method(std::string_view text) { return from_word<Method>(kMethods, text); }
 std::string_view to_string(ChangeState state) {
@@ -262,9 +299,13 @@ Result<std::vector<CertificateRecord>> Catalog::certificates() {
 Result<std::optional<CertificateRecord>> Catalog::certificate(const std::string& name) {
   Statement rows = TRY(database_.prepare(fmt::format("{} WHERE name = ?", kCertificateColumns)));
   rows.bind(1, name);
-  auto found = TRY(read_certificates(std::move(rows)));
-  if (found.empty()) return std::nullopt;
-  return std::move(found.front());
+  return first(TRY(read_certificates(std::move(rows))));
+}
+
+Result<std::optional<CertificateRecord>> Catalog::certificate(std::int64_t id) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE id = ?", kCertificateColumns)));
+  rows.bind(1, id);
+  return first(TRY(read_certificates(std::move(rows))));
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
@@ -283,22 +324,23 @@ Result<std::vector<CertificateRecord>> Catalog::failing_certificates() {
 }
 
 Result<std::vector<IncidentRecord>> Catalog::incidents() {
-  Statement rows =
-      TRY(database_.prepare("SELECT key, headline, since, told_at FROM incidents ORDER BY key"));
+  Statement rows = TRY(
+      database_.prepare("SELECT key, headline, since, told_at, once FROM incidents ORDER BY key"));
   std::vector<IncidentRecord> found;
   while (TRY(rows.step()))
-    found.push_back(
-        {rows.text(0), rows.text(1), to_time(rows.integer(2)), to_time(rows.integer(3))});
+    found.push_back({rows.text(0), rows.text(1), to_time(rows.integer(2)), to_time(rows.integer(3)),
+                     rows.integer(4) != 0});
   return found;
 }
 
 Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
   Transaction transaction = TRY(Transaction::begin(database_));
   TRY(database_.execute("DELETE FROM incidents"));
-  Statement insert = TRY(database_.prepare("INSERT INTO incidents VALUES (?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare("INSERT INTO incidents VALUES (?, ?, ?, ?, ?)"));
   for (const IncidentRecord& each : incidents) {
     insert.bind(1, each.key).bind(2, each.headline);
     insert.bind(3, to_integer(each.since)).bind(4, to_integer(each.told_at));
+    insert.bind(5, std::int64_t{each.once});
     TRY(insert.run());
     insert.reset();
   }
@@ -506,21 +548,33 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
 
 Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_id,
                                                       VersionState state) {
-  Statement rows = TRY(database_.prepare(
-      "SELECT number, order_url, not_before, not_after, fingerprint, renewal_id, names "
-      "FROM versions "
-      "WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1"));
+  Statement rows = TRY(database_.prepare(fmt::format(
+      "{} WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1", kVersionColumns)));
   rows.bind(1, certificate_id).bind(2, to_string(state));
-  if (!TRY(rows.step())) return std::nullopt;
-  return VersionRecord{.certificate_id = certificate_id,
-                       .number = static_cast<int>(rows.integer(0)),
-                       .state = state,
-                       .order_url = rows.text(1),
-                       .not_before = to_time(rows.integer(2)),
-                       .not_after = to_time(rows.integer(3)),
-                       .fingerprint = rows.text(4),
-                       .renewal_id = rows.text(5),
-                       .names = from_json(rows.text(6))};
+  return first(TRY(read_versions(std::move(rows))));
+}
+
+Result<std::vector<VersionRecord>> Catalog::unfinished_versions() {
+  return read_versions(TRY(
+      database_.prepare(fmt::format("{} WHERE state IN ('pending', 'ready')", kVersionColumns))));
+}
+
+Result<std::optional<VersionRecord>> Catalog::version_with(std::int64_t certificate_id,
+                                                           const std::string& fingerprint) {
+  Statement rows = TRY(database_.prepare(
+      fmt::format("{} WHERE certificate_id = ? AND fingerprint = ?", kVersionColumns)));
+  rows.bind(1, certificate_id).bind(2, fingerprint);
+  return first(TRY(read_versions(std::move(rows))));
+}
+
+Result<std::vector<VersionRecord>> Catalog::read_versions(Statement rows) {
+  std::vector<VersionRecord> found;
+  while (TRY(rows.step()))
+    found.push_back({rows.integer(0), static_cast<int>(rows.integer(1)),
+                     TRY(from_word<VersionState>(kVersionStates, rows.text(2))), rows.text(3),
+                     to_time(rows.integer(4)), to_time(rows.integer(5)), rows.text(6), rows.text(7),
+                     from_json(rows.text(8))});
+  return found;
 }
 
 Result<std::vector<int>> Catalog::old_versions(std::int64_t certificate_id) {
@@ -572,8 +626,25 @@ Result<> Catalog::make_live(std::span<CertificateRecord> certificates,
     TRY(retire.bind(1, version.certificate_id).run());
     TRY(save_version(version));
   }
-  for (CertificateRecord& certificate : certificates) TRY(save_certificate(certificate));
+  for (CertificateRecord& certificate : certificates) {
+    TRY(save_certificate(certificate));
+    TRY(enter_proof(certificate));
+  }
   return transaction.commit();
+}
+
+Result<> Catalog::enter_proof(const CertificateRecord& certificate) {
+  Statement update = TRY(database_.prepare(
+      certificate.in_nginx
+          ? "UPDATE served SET sight = 'right', problem = '', checked_at = ?2, fingerprint = ?3, "
+            "not_after = ?4 WHERE certificate_id = ?1"
+          : "DELETE FROM served WHERE certificate_id = ?1"));
+  update.bind(1, certificate.id);
+  if (certificate.in_nginx)
+    update.bind(2, to_integer(certificate.last_attempt))
+        .bind(3, certificate.fingerprint)
+        .bind(4, to_integer(certificate.not_after));
+  return update.run();
 }
 
 Result<Catalog::Limits> Catalog::limits() {
@@ -668,10 +739,75 @@ Result<std::optional<ChangeRecord>> Catalog::read_change(Statement& rows) {
   return change;
 }
 
-Result<> Catalog::add_event(const EventRecord& event) {
+Result<> Catalog::add_events(std::span<const EventRecord> events) {
+  if (events.empty()) return {};
+  Transaction transaction = TRY(Transaction::begin(database_));
   Statement insert =
-      TRY(database_.prepare("INSERT INTO events (at, subject, text) VALUES (?, ?, ?)"));
-  return insert.bind(1, to_integer(event.at)).bind(2, event.subject).bind(3, event.text).run();
+      TRY(database_.prepare("INSERT INTO events (at, subject, kind, text) VALUES (?, ?, ?, ?)"));
+  Statement forget = TRY(database_.prepare(
+      "DELETE FROM events WHERE subject = ?1 AND id <= (SELECT id FROM events WHERE subject = ?1 "
+      "ORDER BY id DESC LIMIT 1 OFFSET ?2)"));
+  for (const EventRecord& event : events) {
+    insert.bind(1, to_integer(event.at)).bind(2, event.subject).bind(3, to_string(event.kind));
+    TRY(insert.bind(4, event.text).run());
+    TRY(forget.bind(1, event.subject).bind(2, std::int64_t{kMostEvents}).run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<EventRecord>> Catalog::events(const std::string& subject, int most) {
+  Statement rows = TRY(database_.prepare(
+      "SELECT at, kind, text FROM events WHERE subject = ? ORDER BY id DESC LIMIT ?"));
+  rows.bind(1, subject).bind(2, std::int64_t{most});
+  std::vector<EventRecord> found;
+  while (TRY(rows.step()))
+    found.push_back({to_time(rows.integer(0)), subject,
+                     TRY(from_word<EventKind>(kEventKinds, rows.text(1))), rows.text(2)});
+  std::ranges::reverse(found);
+  return found;
+}
+
+Result<std::vector<ServedRecord>> Catalog::served() {
+  return read_served(
+      TRY(database_.prepare(fmt::format("{} ORDER BY certificate_id", kServedColumns))));
+}
+
+Result<std::vector<ServedRecord>> Catalog::served_troubles() {
+  return read_served(TRY(database_.prepare(
+      fmt::format("{} WHERE sight <> 'right' ORDER BY certificate_id", kServedColumns))));
+}
+
+Result<std::vector<ServedRecord>> Catalog::read_served(Statement rows) {
+  std::vector<ServedRecord> found;
+  while (TRY(rows.step()))
+    found.push_back({rows.integer(0), TRY(from_word<Sight>(kSights, rows.text(1))),
+                     to_time(rows.integer(2)), rows.text(3), to_time(rows.integer(4)),
+                     from_json(rows.text(5)), rows.text(6)});
+  return found;
+}
+
+Result<> Catalog::save_served(std::span<const ServedRecord> served) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(database_.execute("DELETE FROM served"));
+  Statement insert = TRY(database_.prepare("INSERT INTO served VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  for (const ServedRecord& each : served) {
+    insert.bind(1, each.certificate_id).bind(2, to_string(each.sight));
+    insert.bind(3, to_integer(each.checked_at)).bind(4, each.fingerprint);
+    insert.bind(5, to_integer(each.not_after)).bind(6, to_json(each.places));
+    TRY(insert.bind(7, each.problem).run());
+  }
+  return transaction.commit();
+}
+
+Result<Time> Catalog::last(Moment moment) {
+  Statement rows = TRY(database_.prepare("SELECT at FROM moments WHERE name = ?"));
+  rows.bind(1, kMoments[static_cast<std::size_t>(moment)]);
+  return TRY(rows.step()) ? to_time(rows.integer(0)) : Time();
+}
+
+Result<> Catalog::save_last(Moment moment, Time at) {
+  Statement insert = TRY(database_.prepare("INSERT OR REPLACE INTO moments VALUES (?, ?)"));
+  return insert.bind(1, kMoments[static_cast<std::size_t>(moment)]).bind(2, to_integer(at)).run();
 }
 
 }  // namespace everseal::store

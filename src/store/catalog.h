@@ -145,10 +145,44 @@ struct ChoreRecord {
   Time next_attempt{};  // not before this moment, unless a person asks
 };
 
+// What happened to a certificate.
+enum class EventKind {
+  issued,      // by the CA; not yet served
+  installed,   // live from now on
+  failed,      // the CA, or what led to it; `text` has its words
+  taken_back,  // issued, but what was live before is live again
+  left_out,    // names without which it was renewed
+  differs,     // something else is served than what is live
+  agrees,      // no longer so
+  unused,      // nginx does not refer to it any more
+};
+std::string_view to_string(EventKind kind);
+
 struct EventRecord {
   Time at{};
-  std::string subject;
-  std::string text;
+  std::string subject;  // the certificate's name
+  EventKind kind = EventKind::issued;
+  std::string text;  // one line, printable
+};
+
+// What was found where nginx serves a certificate.
+enum class Sight {
+  right,
+  wrong,        // something else, at one place at least
+  unreachable,  // nobody answers, at one place at least; nothing else was seen
+  unused,       // nginx does not refer to it any more
+};
+std::string_view to_string(Sight sight);
+
+struct ServedRecord {
+  std::int64_t certificate_id = 0;
+  Sight sight = Sight::right;
+  Time checked_at{};
+  // Of what is served; of what ends first where there are several. Empty: nothing was seen.
+  std::string fingerprint{};
+  Time not_after{};
+  std::vector<std::string> places{};  // "[::1]:443"
+  std::string problem{};              // lines; empty if it is right
 };
 
 // Something that is wrong, as long as it is, and when somebody heard of it last.
@@ -156,7 +190,15 @@ struct IncidentRecord {
   std::string key;
   std::string headline;
   Time since{};
-  Time told_at{};  // 0: nobody has
+  Time told_at{};     // 0: nobody has
+  bool once = false;  // told once, never again: neither that it lasts nor that it is over
+};
+
+// Moments at which something was done last.
+enum class Moment {
+  renewal_run,   // `everseal renew` of all that is due
+  served_check,  // of what is served
+  names_check,   // of the names in nginx's configuration
 };
 
 // The database. Every call is one durable transaction unless said otherwise. One thread.
@@ -175,6 +217,7 @@ class Catalog {
 
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
+  Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
   // Those whose next look has come, or of which a version is unfinished; the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
   // Those with a live version that HAProxy was not yet proven to show from that directory.
@@ -196,13 +239,19 @@ class Catalog {
 
   // The newest version that is in this state.
   Result<std::optional<VersionRecord>> version(std::int64_t certificate_id, VersionState state);
+  // All that are pending or ready.
+  Result<std::vector<VersionRecord>> unfinished_versions();
+  // The one of this certificate with this leaf.
+  Result<std::optional<VersionRecord>> version_with(std::int64_t certificate_id,
+                                                    const std::string& fingerprint);
   // The numbers of those that are old, the newest first.
   Result<std::vector<int>> old_versions(std::int64_t certificate_id);
   // The highest number ever used; 0 if there is none.
   Result<int> last_version(std::int64_t certificate_id);
   Result<> save_versions(std::span<const VersionRecord> versions);
   Result<> remove_version(std::int64_t certificate_id, int number);
-  // The new version is live, what was live is old, and the certificate says so.
+  // The new version is live, what was live is old, and the certificate says so. One in nginx was
+  // proven there: what was found before counts no longer.
   Result<> make_live(std::span<CertificateRecord> certificates,
                      std::span<const VersionRecord> versions);
 
@@ -240,7 +289,21 @@ class Catalog {
   Result<> save_chore(const ChoreRecord& chore);
   Result<> remove_chore(const ChoreRecord& chore);
 
-  Result<> add_event(const EventRecord& event);
+  // The last kMostEvents of each subject are kept.
+  static constexpr int kMostEvents = 200;
+  Result<> add_events(std::span<const EventRecord> events);
+  // The newest last.
+  Result<std::vector<EventRecord>> events(const std::string& subject, int most);
+
+  Result<std::vector<ServedRecord>> served();
+  // Those that are not right.
+  Result<std::vector<ServedRecord>> served_troubles();
+  // Replaces all of them.
+  Result<> save_served(std::span<const ServedRecord> served);
+
+  // 0: never.
+  Result<Time> last(Moment moment);
+  Result<> save_last(Moment moment, Time at);
 
  private:
   explicit Catalog(base::Database database) : database_(std::move(database)) {}
@@ -250,6 +313,9 @@ class Catalog {
   static Result<std::vector<ChoreRecord>> read_chores(base::Statement rows);
   Result<> save_certificate(CertificateRecord& certificate);
   Result<> save_version(const VersionRecord& version);
+  Result<std::vector<VersionRecord>> read_versions(base::Statement statement);
+  Result<std::vector<ServedRecord>> read_served(base::Statement statement);
+  Result<> enter_proof(const CertificateRecord& certificate);
   Result<> append_files(std::int64_t change, std::span<const ChangedFile> files);
 
   base::Database database_;

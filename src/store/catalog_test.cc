@@ -187,6 +187,68 @@ TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
   EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
 }
 
+TEST_F(CatalogTest, KeepsTheLastEventsOfEachSubject) {
+  std::vector<EventRecord> events(Catalog::kMostEvents + 5,
+                                  EventRecord{kNow, "a.example", EventKind::failed, "no"});
+  events.back().text = "last";
+  events.push_back({kNow, "b.example", EventKind::taken_back, "other"});
+  ASSERT_TRUE(catalog_.add_events(events));
+  const auto all = *catalog_.events("a.example", 1000);
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(Catalog::kMostEvents));
+  EXPECT_EQ(all.back().text, "last");
+  EXPECT_EQ(catalog_.events("a.example", 2)->front().text, "no");
+  const auto other = *catalog_.events("b.example", 20);
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_EQ(other[0].kind, EventKind::taken_back);
+  EXPECT_EQ(other[0].at, kNow);
+}
+
+TEST_F(CatalogTest, RemembersWhatIsServed) {
+  CertificateRecord first = saved("a.example", kNow), second = saved("b.example", kNow);
+  const std::vector<ServedRecord> served = {
+      {first.id, Sight::wrong, kNow, "old", kNow, {"127.0.0.1:443", "[::1]:443"}, "another"},
+      {second.id, Sight::unreachable, kNow, "", {}, {}, "nobody"}};
+  ASSERT_TRUE(catalog_.save_served(served));
+  EXPECT_EQ(catalog_.served()->at(0).places, served[0].places);
+  EXPECT_EQ(catalog_.served()->at(1).sight, Sight::unreachable);
+  EXPECT_EQ(catalog_.served_troubles()->size(), 2u);
+
+  first.in_nginx = true;
+  first.fingerprint = "new";
+  first.last_attempt = kNow + base::Seconds(1);
+  second.in_nginx = false;
+  std::vector<CertificateRecord> both = {first, second};
+  ASSERT_TRUE(catalog_.make_live(both, {}));
+  const auto after = *catalog_.served();
+  ASSERT_EQ(after.size(), 1u) << "what is not in nginx is looked up nowhere";
+  EXPECT_EQ(after[0].sight, Sight::right) << "it was proven";
+  EXPECT_EQ(after[0].fingerprint, "new");
+  EXPECT_EQ(after[0].problem, "");
+  EXPECT_EQ(after[0].checked_at, kNow + base::Seconds(1));
+  EXPECT_EQ(after[0].places, served[0].places);
+  EXPECT_TRUE(catalog_.served_troubles()->empty());
+}
+
+TEST_F(CatalogTest, RemembersWhenThingsWereDone) {
+  EXPECT_EQ(*catalog_.last(Moment::served_check), Time());
+  ASSERT_TRUE(catalog_.save_last(Moment::served_check, kNow));
+  ASSERT_TRUE(catalog_.save_last(Moment::served_check, kNow + base::Seconds(1)));
+  EXPECT_EQ(*catalog_.last(Moment::served_check), kNow + base::Seconds(1));
+  EXPECT_EQ(*catalog_.last(Moment::renewal_run), Time());
+}
+
+TEST_F(CatalogTest, FindsVersionsByWhatTheyAre) {
+  const auto record = saved("a.example", kNow);
+  const std::vector<VersionRecord> versions = {
+      {record.id, 1, VersionState::old, "", {}, {}, "f1", "", {}},
+      {record.id, 2, VersionState::ready, "", {}, {}, "f2", "", {}}};
+  ASSERT_TRUE(catalog_.save_versions(versions));
+  ASSERT_EQ(catalog_.unfinished_versions()->size(), 1u);
+  EXPECT_EQ(catalog_.unfinished_versions()->front().number, 2);
+  EXPECT_EQ((*catalog_.version_with(record.id, "f1"))->number, 1);
+  EXPECT_FALSE(*catalog_.version_with(record.id, "f3"));
+}
+
 TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   const std::string path =
       std::filesystem::temp_directory_path() / ("everseal-older-" + std::to_string(getpid()));
@@ -204,6 +266,8 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE certificates DROP COLUMN covered;"
                          "ALTER TABLE versions DROP COLUMN names;"
                          "DROP INDEX certificates_failing; DROP TABLE incidents;"
+                         "DROP INDEX events_by_subject; DROP TABLE served; DROP TABLE moments;"
+                         "ALTER TABLE events DROP COLUMN kind;"
                          "ALTER TABLE certificates DROP COLUMN failing;"
                          "ALTER TABLE certificates DROP COLUMN renewal_id;"
                          "ALTER TABLE certificates DROP COLUMN draw;"
@@ -229,6 +293,11 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   EXPECT_TRUE(opened->account("https://a/"));
   EXPECT_EQ(opened->chore("account key", "https://a/")->done_at,
             Time(base::Seconds(1'800'000'000)));
+  const EventRecord event{kNow, "a.example", EventKind::issued, "version 1"};
+  EXPECT_TRUE(opened->add_events({&event, 1}));
+  EXPECT_TRUE(opened->incidents());
+  EXPECT_TRUE(opened->served());
+  EXPECT_EQ(opened->last(Moment::renewal_run), Time());
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 
@@ -243,7 +312,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 9)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 10)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

@@ -14,11 +14,10 @@ from harness import sandbox
 from harness.everseal import Everseal
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT, KeptCase, OwnCaCase
-from harness.receivers import PASSWORD, USER, MailServer, Webhook, make_certificate
+from harness.receivers import (PASSWORD, PASSWORD_FILE, SETTINGS, USER, MailServer, Webhook,
+                               make_certificate, smtp, write_settings)
 from harness.sandbox import SCRATCH
 
-SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
-_PASSWORD = pathlib.Path("/etc/everseal/smtp-password")
 _SENDMAIL = pathlib.Path("/usr/local/sbin/everseal-test-sendmail")
 _DAY = 86400
 
@@ -27,22 +26,8 @@ class _NoAuthority:
     url, bundle = "https://localhost:1/", "/nowhere"
 
 
-def write_settings(text, password=PASSWORD):
-    SETTINGS.parent.mkdir(exist_ok=True)
-    SETTINGS.write_text(text)
-    _PASSWORD.write_text(password + "\n")
-    _PASSWORD.chmod(0o600)
-
-
-def smtp(port=2525, **settings):
-    lines = [f'{name} = {json.dumps(value)}' for name, value in settings.items()]
-    return "\n".join(['[notify]', 'to = ["admin@example.org", "second@example.org"]',
-                      '[notify.smtp]', 'host = "localhost"', f"port = {port}",
-                      f'ca_bundle = "{SCRATCH}/receiver.pem"', *lines, ""])
-
-
 def login():
-    return {"user": USER, "password_file": str(_PASSWORD)}
+    return {"user": USER, "password_file": str(PASSWORD_FILE)}
 
 
 class Ways(unittest.TestCase):
@@ -245,7 +230,7 @@ class Ways(unittest.TestCase):
     def test_secrets_that_everybody_may_read_are_refused(self):
         server = self.mail_server(authenticates=True)
         write_settings(smtp(**login()))
-        _PASSWORD.chmod(0o644)
+        PASSWORD_FILE.chmod(0o644)
         self.assertIn("every user may read", self.send(status=1).err)
         self.assertEqual(server.logins, [])
 

@@ -9,9 +9,8 @@ from cryptography import x509
 from harness import sandbox
 from harness.everseal import STATE, check_live
 from harness.own_ca_case import WEBROOT, KeptCase
-from harness.receivers import MailServer, make_certificate
+from harness.receivers import SETTINGS, MailServer, make_certificate, smtp, write_settings
 from harness.sandbox import SCRATCH
-from test_notify import SETTINGS, smtp, write_settings
 
 _DAY = datetime.timedelta(days=1)
 
@@ -205,6 +204,13 @@ class DeadNames(KeptCase):
         result = self.renew(85)
         self.assertIn("without dead.example, which is tried again", result.out)
         self.assertEqual(self.covered(), ["other.example", "plain.example"])
+        [one] = self.run_everseal("status", "plain.example", "--json").json()["certificates"]
+        self.assertEqual(sorted(one["covered"]), ["other.example", "plain.example"])
+        self.assertEqual([each["name"] for each in one["failing_names"]], ["dead.example"])
+        self.assertEqual([each["kind"] for each in one["history"]][-3:],
+                         ["issued", "installed", "left out"])
+        self.assertEqual((one["level"], one["concern"]),
+                         ("warning", "was renewed without dead.example"))
         [first, second] = [mail["Subject"] for mail in self.server.mails]
         self.assertIn("plain.example could not be renewed", first)
         self.assertIn("plain.example was renewed without dead.example", second)

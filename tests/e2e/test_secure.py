@@ -85,7 +85,7 @@ class Secure(MachineCase):
         self.assertEqual(visitor.http_get("static.example").body, "the static page\n")
         answer = visitor.https_get("static.example", self.authority.root_file())
         self.assertRegex(answer.headers["strict-transport-security"], "max-age=300")
-        self.assertIn("RSA", self.run_everseal("status").out.upper())
+        self.assertIn("RSA", self.run_everseal("status", "static.example").out.upper())
 
     def test_status_tells_everything_in_text_and_json(self):
         self.assertIn("secure --all", self.run_everseal("status").out)

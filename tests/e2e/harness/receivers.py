@@ -5,6 +5,7 @@ import email
 import email.policy
 import http.server
 import ipaddress
+import json
 import pathlib
 import socket
 import ssl
@@ -17,7 +18,27 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from .sandbox import SCRATCH
+
 USER, PASSWORD = "server", "correct horse ü"
+SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
+PASSWORD_FILE = pathlib.Path("/etc/everseal/smtp-password")
+
+
+def write_settings(text, password=PASSWORD):
+    """The settings file; what it names as password_file holds `password`."""
+    SETTINGS.parent.mkdir(exist_ok=True)
+    SETTINGS.write_text(text)
+    PASSWORD_FILE.write_text(password + "\n")
+    PASSWORD_FILE.chmod(0o600)
+
+
+def smtp(port=2525, **settings):
+    """Settings by which mail goes to MailServer(port)."""
+    lines = [f'{name} = {json.dumps(value)}' for name, value in settings.items()]
+    return "\n".join(['[notify]', 'to = ["admin@example.org", "second@example.org"]',
+                      '[notify.smtp]', 'host = "localhost"', f"port = {port}",
+                      f'ca_bundle = "{SCRATCH}/receiver.pem"', *lines, ""])
 
 
 def make_certificate(path, *hosts, days=2):

@@ -1,0 +1,15 @@
+// What the terminal can show.
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+
+namespace everseal::app {
+
+// In columns: as COLUMNS says, else the terminal; 80 where there is neither.
+std::size_t terminal_width(std::FILE* output);
+
+// On a terminal that is not dumb, unless NO_COLOR is set (no-color.org).
+bool wants_colour(std::FILE* output);
+
+}  // namespace everseal::app

@@ -1,0 +1,217 @@
+#include "jobs/status.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <tuple>
+#include <unordered_map>
+
+#include "jobs/kept.h"
+#include "renew/words.h"
+
+namespace everseal::jobs {
+namespace {
+
+using base::Seconds;
+
+constexpr int kHistory = 20;
+constexpr int kWorryingFailures = 3;  // in a row: after 1, 10 and 100 minutes, or three daily runs
+
+// What is looked up once for all certificates.
+struct Known {
+  std::unordered_map<std::int64_t, renew::Progress> progress;
+  std::unordered_map<std::int64_t, store::ServedRecord> served;
+};
+
+Result<Known> read_known(store::Catalog& catalog) {
+  Known known;
+  for (const store::VersionRecord& each : TRY(catalog.unfinished_versions())) {
+    renew::Progress& progress = known.progress[each.certificate_id];
+    if (progress != renew::Progress::ordered)
+      progress = each.state == store::VersionState::pending ? renew::Progress::ordered
+                                                            : renew::Progress::ready;
+  }
+  for (store::ServedRecord& each : TRY(catalog.served()))
+    known.served.emplace(each.certificate_id, std::move(each));
+  return known;
+}
+
+Result<std::vector<store::CertificateRecord>> find(store::Catalog& catalog,
+                                                   const std::string& name) {
+  auto certificates = TRY(catalog.certificates());
+  if (name.empty()) return certificates;
+  std::erase_if(certificates, [&](const store::CertificateRecord& certificate) {
+    return std::ranges::find(certificate.names, name) == certificate.names.end();
+  });
+  if (certificates.empty())
+    return base::not_found(fmt::format("no certificate has the name {}", name));
+  return certificates;
+}
+
+// Expiry of what visitors get is what counts, not of what is on disk.
+Time expiry(const CertificateStatus& status) {
+  const bool was_seen = status.served && status.served->not_after != Time() &&
+                        status.served->sight != store::Sight::unused;
+  return was_seen ? status.served->not_after : status.certificate.not_after;
+}
+
+CertificateStatus describe(store::CertificateRecord certificate, Known& known) {
+  CertificateStatus status{.certificate = std::move(certificate)};
+  const std::int64_t id = status.certificate.id;
+  if (const auto found = known.progress.find(id); found != known.progress.end())
+    status.progress = found->second;
+  if (const auto found = known.served.find(id); found != known.served.end())
+    status.served = std::move(found->second);
+  return status;
+}
+
+// Nobody is asked, so that what is next is never the question when to renew.
+void decide(std::vector<CertificateStatus>& all, const renew::LimitLedger& limits, Time now) {
+  std::vector<renew::Kept> inventory;
+  inventory.reserve(all.size());
+  std::unordered_map<std::int64_t, CertificateStatus*> by_id;
+  for (CertificateStatus& each : all) {
+    inventory.push_back(to_kept(each.certificate, each.progress));
+    inventory.back().ask_at = Time::max();
+    each.is_used = inventory.back().is_used;
+    by_id[each.certificate.id] = &each;
+  }
+  renew::Plan plan = renew::plan(inventory, {.now = now}, limits);
+  for (renew::Action& action : plan.actions) by_id[action.id]->next = std::move(action);
+}
+
+Result<> add_details(CertificateStatus& status, store::Catalog& catalog,
+                     const renew::LimitLedger& limits, Time now) {
+  status.history = TRY(catalog.events(status.certificate.name, kHistory));
+  const auto& names = status.next.names.empty() ? status.certificate.names : status.next.names;
+  status.limits = limits.uses(to_intent(status.certificate, names, now), now);
+  return {};
+}
+
+void sort_by_urgency(std::vector<CertificateStatus>& all) {
+  std::vector<std::size_t> order(all.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    return std::tuple(-static_cast<int>(all[i].level), !all[i].is_used, all[i].expires);
+  });
+  std::vector<CertificateStatus> sorted;
+  sorted.reserve(all.size());
+  for (const std::size_t i : order) sorted.push_back(std::move(all[i]));
+  all = std::move(sorted);
+}
+
+std::string lateness(const StatusReport& report) {
+  if (report.last_run != Time()) {
+    const Seconds silence = report.now - report.last_run;
+    if (silence <= kLongestSilence) return {};
+    return fmt::format("everseal renew last ran {} ago", renew::in_words(silence));
+  }
+  const auto is_old = [&](const CertificateStatus& each) {
+    return each.certificate.version > 0 &&
+           report.now - each.certificate.last_attempt > kLongestSilence;
+  };
+  return std::ranges::any_of(report.certificates, is_old) ? "everseal renew never ran" : "";
+}
+
+Level overall(const StatusReport& report) {
+  Level level = report.incidents.empty() && report.lateness.empty() ? Level::ok : Level::warning;
+  for (const CertificateStatus& each : report.certificates) level = std::max(level, each.level);
+  return level;
+}
+
+Seconds limit(std::optional<std::chrono::days> given, Seconds by_default, Seconds most) {
+  return given ? std::min<Seconds>(*given, most) : by_default;
+}
+
+void enter(CertificateStatus& status, Level level, std::string concern) {
+  if (level <= status.level) return;
+  status.level = level;
+  status.concern = std::move(concern);
+}
+
+void judge_life(CertificateStatus& status, const Thresholds& thresholds, Time now) {
+  const Seconds life = status.certificate.not_after - status.certificate.not_before;
+  const Seconds left = status.expires - now;
+  if (left <= Seconds(0))
+    return enter(status, Level::critical, fmt::format("expired {} ago", renew::in_words(-left)));
+  const std::string concern = renew::in_words(left) + " left";
+  if (left < limit(thresholds.critical, life / 16, life / 6))
+    return enter(status, Level::critical, concern);
+  if (left < limit(thresholds.warning, life / 8, life / 3)) enter(status, Level::warning, concern);
+}
+
+}  // namespace
+
+std::string_view to_string(Level level) {
+  constexpr std::array<std::string_view, 3> kWords = {"ok", "warning", "critical"};
+  return kWords[static_cast<std::size_t>(level)];
+}
+
+void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
+  status.level = Level::ok;
+  status.concern.clear();
+  const bool shows_copy = status.served && status.served->sight == store::Sight::wrong;
+  if (!status.is_used && !shows_copy) return;
+  const store::CertificateRecord& certificate = status.certificate;
+  if (certificate.version > 0) judge_life(status, thresholds, now);
+  if (status.served && status.served->sight == store::Sight::wrong)
+    enter(status, Level::warning, "something else is served");
+  if (status.served && status.served->sight == store::Sight::unreachable)
+    enter(status, Level::warning, "nobody answers where nginx should serve it");
+  if (const auto missing = left_out(certificate); !missing.empty())
+    enter(status, Level::warning,
+          fmt::format("was renewed without {}{}", missing.front().name,
+                      missing.size() == 1 ? "" : fmt::format(" and {} more", missing.size() - 1)));
+  if (certificate.failures >= kWorryingFailures ||
+      (certificate.failures > 0 && certificate.version == 0))
+    enter(status, Level::warning,
+          certificate.failures == 1
+              ? "failed once"
+              : fmt::format("failed {} times in a row", certificate.failures));
+}
+
+std::string served_by(const CertificateStatus& status) {
+  const store::CertificateRecord& certificate = status.certificate;
+  if (certificate.version == 0) return "nobody";
+  std::string by =
+      certificate.in_nginx || (status.served && status.served->sight != store::Sight::unused)
+          ? "nginx"
+          : "";
+  if (certificate.in_haproxy.starts_with(certificate.fingerprint + " in "))
+    by += by.empty() ? "haproxy" : ", haproxy";
+  if (!by.empty()) return by;
+  return status.is_used ? "files" : "nobody";
+}
+
+Result<StatusReport> status(const Environment& environment, const StatusOptions& options) {
+  StatusReport report{.now = environment.clock.now()};
+  auto state = TRY(State::open_to_read(environment));
+  if (!state && !options.name.empty())
+    return base::not_found(fmt::format("no certificate has the name {}", options.name));
+  if (!state) return report;
+  store::Catalog& catalog = state->catalog();
+  Known known = TRY(read_known(catalog));
+  auto certificates = TRY(find(catalog, options.name));
+  report.certificates.reserve(certificates.size());
+  for (store::CertificateRecord& each : certificates)
+    report.certificates.push_back(describe(std::move(each), known));
+  const renew::LimitLedger limits = TRY(state->limits(environment.settings));
+  decide(report.certificates, limits, report.now);
+  for (CertificateStatus& each : report.certificates) {
+    each.expires = expiry(each);
+    judge(each, options.thresholds, report.now);
+    if (!options.name.empty()) TRY(add_details(each, catalog, limits, report.now));
+  }
+  sort_by_urgency(report.certificates);
+  report.incidents = TRY(catalog.incidents());
+  std::erase_if(report.incidents, &store::IncidentRecord::once);
+  report.last_run = TRY(catalog.last(store::Moment::renewal_run));
+  report.last_check = TRY(catalog.last(store::Moment::served_check));
+  report.lateness = lateness(report);
+  report.level = overall(report);
+  return report;
+}
+
+}  // namespace everseal::jobs

@@ -375,8 +375,10 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   if (!stop_requested && TRY(next_check(state, now)) <= now) {
     auto served = check_served(environment, state);
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
-    if (summary && served) summary->served = *std::move(served);
-    if (summary && !served) summary->not_looked = std::move(served).error();
+    if (summary && !served)
+      summary->not_looked = std::move(served).error();
+    else if (summary)
+      summary->served = *std::move(served);
   }
   if (summary && summary->next_look)
     summary->next_look =

@@ -64,6 +64,13 @@ bool worth_repeating(const Result<http::Response>& result) {
   return result->status >= 500 || is_bad_nonce(result);
 }
 
+std::optional<base::Limit> known_pace(std::string_view directory_url) {
+  constexpr std::string_view kLetsEncrypt = ".api.letsencrypt.org:443";
+  const auto origin = http::https_origin(directory_url);
+  if (!origin || !origin->ends_with(kLetsEncrypt)) return std::nullopt;
+  return base::Limit{100, base::Milliseconds(5)};
+}
+
 base::Milliseconds repeat_delay(int failures) {
   return base::Milliseconds(500) * (1 << std::clamp(failures - 1, 0, 10));
 }
@@ -139,6 +146,17 @@ Result<Account> Client::register_account() {
   return accept_account(TRY(ask_for_account(payload::NewAccount())));
 }
 
+Result<> Client::change_key() {
+  const Directory& known = *TRY(directory());
+  if (known.key_change.empty())
+    return base::rejected("account key: the CA's directory has no keyChange");
+  const auto response =
+      TRY(base::within("account key", call_once({known.key_change, payload::ChangeKey()})));
+  if (response.status == 200) return {};
+  return std::unexpected(
+      parse_problem(response.body, response.status).error().within("account key"));
+}
+
 Result<http::Response> Client::ask_for_account(Payload payload) {
   const Directory& known = *TRY(directory());
   account_ = {};
@@ -167,7 +185,7 @@ void Client::send(std::uint64_t id, SignedRequest request) {
 std::vector<Reply> Client::wait(Instant deadline) {
   do {
     dispatch();
-    const Instant until = replies_.empty() ? deadline : Instant();
+    const Instant until = replies_.empty() ? std::min(deadline, turn_at_) : Instant();
     for (auto& each : transport_.wait(until)) complete(std::move(each));
     dispatch();
   } while (replies_.empty() && clock_.steady_now() < deadline);
@@ -219,7 +237,9 @@ Instant Client::next_look(Instant deadline) const {
 
 // Signs what there are nonces for, and asks for nonces for the rest.
 void Client::dispatch() {
+  turn_at_ = Instant::max();
   while (!waiting_.empty() && !nonces_.empty()) {
+    if (!take_turn()) return;
     Pending next = std::move(waiting_.front());
     waiting_.pop_front();
     dispatch_one(std::move(next));
@@ -237,6 +257,18 @@ void Client::dispatch() {
         {.method = http::Method::head, .url = (*known)->new_nonce, .headers = {}, .body = ""});
     nonce_requests_++;
   }
+}
+
+bool Client::take_turn() {
+  if (!pace_) return true;
+  const Instant now = clock_.steady_now();
+  const std::int64_t at =
+      std::chrono::duration_cast<base::Milliseconds>(now.time_since_epoch()).count();
+  const auto wait = base::TokenBucket::wait(pace_full_at_, *pace_, at);
+  turn_at_ = wait.count() > 0 ? now + wait : Instant::max();
+  if (wait.count() > 0) return false;
+  pace_full_at_ = base::TokenBucket::take(pace_full_at_, *pace_, at);
+  return true;
 }
 
 void Client::dispatch_one(Pending pending) {

@@ -14,6 +14,7 @@
 #include "acme/resources.h"
 #include "acme/signer.h"
 #include "base/clock.h"
+#include "base/token_bucket.h"
 #include "http/transport.h"
 
 namespace everseal::acme {
@@ -42,6 +43,11 @@ struct Reply {
   Result<http::Response> result;
 };
 
+// How often the CA with this directory URL may be asked from one address, with room for other
+// clients there: Let's Encrypt answers more with 503 (https://letsencrypt.org/docs/rate-limits/);
+// nullopt: it is not known.
+std::optional<base::Limit> known_pace(std::string_view directory_url);
+
 // One account at one CA. Signs requests, keeps the pool of nonces, and repeats a request whose
 // nonce the CA refused, with the nonce of the refusal, at most three times (RFC 8555 §6.5). Any
 // number of requests may be in flight. All references must outlive it; one thread.
@@ -52,6 +58,9 @@ class Client {
 
   // Whoever waits for an answer here hears "stopped" (transient) soon after `stop` became true.
   void end_on(const std::atomic<bool>* stop) { stop_ = stop; }
+
+  // Sends signed requests no faster than this; others wait.
+  void pace(const base::Limit& limit) { pace_ = limit; }
 
   // The CA's directory, fetched once; redirects within its origin are followed, at most three.
   // Errors: transient, rejected (no directory there), invalid (the URL).
@@ -68,6 +77,11 @@ class Client {
   Result<std::optional<Account>> find_account();
   // The same, made if there is none (RFC 8555 §7.3). Errors: rejected (the signer's, the CA's).
   Result<Account> register_account();
+
+  // Tells the CA that the account's key is the signer's next one (RFC 8555 §7.3.5). It is asked but
+  // once: after an error only find_account() can tell which key the CA knows. Errors: rejected (the
+  // CA's; it has no keyChange), transient.
+  Result<> change_key();
 
   const Account& account() const { return account_; }
   const std::string& origin() const { return origin_; }
@@ -103,6 +117,7 @@ class Client {
   bool stopping() const { return stop_ && *stop_; }
   Instant next_look(Instant deadline) const;
   void dispatch();
+  bool take_turn();
   void dispatch_one(Pending pending);
   void complete(http::Completion completion);
   void complete_nonce(Result<http::Response> result);
@@ -115,6 +130,9 @@ class Client {
   const std::string directory_url_;
   const std::atomic<bool>* stop_ = nullptr;
 
+  std::optional<base::Limit> pace_;
+  std::int64_t pace_full_at_ = 0;     // base::TokenBucket, of the steady clock
+  Instant turn_at_ = Instant::max();  // when the next request may go, if one waits for that
   std::string origin_;
   std::optional<Directory> directory_;
   Account account_;

@@ -59,6 +59,9 @@ Result<std::string> FakeSigner::sign(const crypto::JwsHeader& header, const Payl
     }
     Result<std::string> operator()(const payload::Deactivate&) const { return kDeactivate; }
     Result<std::string> operator()(const payload::Finalize&) const { return finalize_json("csr"); }
+    Result<std::string> operator()(const payload::ChangeKey&) const {
+      return base::rejected("there is no next key");
+    }
   };
   return crypto::sign_jws(key_, header, TRY(std::visit(Text{registration}, payload)));
 }

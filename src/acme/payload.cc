@@ -67,4 +67,8 @@ std::string finalize_json(const std::string& request_der) {
   return fmt::format(R"({{"csr":"{}"}})", base::base64url(request_der));
 }
 
+std::string change_key_json(std::string_view account, std::string_view old_key) {
+  return fmt::format(R"({{"account":"{}","oldKey":{}}})", account, old_key);
+}
+
 }  // namespace everseal::acme

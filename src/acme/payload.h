@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -12,8 +13,8 @@
 
 namespace everseal::acme {
 
-// All that this client ever has signed. Nothing here can revoke, change a key, or name what the
-// signer does not know.
+// All that this client ever has signed. Nothing here can revoke, or name what the signer does not
+// know: the account's next key, too, is the signer's.
 namespace payload {
 struct PostAsGet {};    // RFC 8555 §6.3
 struct FindAccount {};  // §7.3.1: the account of this key, if there is one
@@ -28,11 +29,12 @@ struct Deactivate {};       // §7.5.2: an authorization that is no longer wante
 struct Finalize {           // §7.4: with the certificate request of this issuance
   std::uint64_t id = 0;
 };
+struct ChangeKey {};  // §7.3.5: to the key that the signer holds as the account's next one
 }  // namespace payload
 
-using Payload =
-    std::variant<payload::PostAsGet, payload::FindAccount, payload::NewAccount, payload::NewOrder,
-                 payload::AnswerChallenge, payload::Deactivate, payload::Finalize>;
+using Payload = std::variant<payload::PostAsGet, payload::FindAccount, payload::NewAccount,
+                             payload::NewOrder, payload::AnswerChallenge, payload::Deactivate,
+                             payload::Finalize, payload::ChangeKey>;
 
 // Who asks for an account.
 struct Registration {
@@ -47,6 +49,8 @@ struct Registration {
 Result<std::string> new_account_json(const Registration& registration, const std::string& binding);
 Result<std::string> new_order_json(const payload::NewOrder& order);
 std::string finalize_json(const std::string& request_der);
+// `account`: its URL, which must go into a JSON string as it is; `old_key`: its JSON Web Key.
+std::string change_key_json(std::string_view account, std::string_view old_key);
 
 // The JSON of the others, which is fixed.
 inline constexpr const char* kPostAsGet = "";

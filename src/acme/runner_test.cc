@@ -106,6 +106,24 @@ TEST_F(Run, OneThousandAtOnceShareTheirCommits) {
   EXPECT_LT(host_.batches.size(), 500u);
 }
 
+TEST_F(Run, RequestsAreSentNoFasterThanTheCaAllows) {
+  std::vector<IssuanceRequest> requests;
+  for (std::uint64_t i = 0; i < 200; i++)
+    requests.push_back({.id = i, .names = {fmt::format("n{}.example.com", i)}});
+  client_.pace({100, base::Milliseconds(5)});
+  std::vector<Instant> sent;
+  ca_.fault = [&](const std::string& path, const std::string&) {
+    if (path != "/nonce" && path != "/directory") sent.push_back(clock_.steady_now());
+    return Fault();
+  };
+  ASSERT_TRUE(run(client_, requests, host_, options_));
+  for (const auto& [id, outcome] : host_.outcomes) EXPECT_EQ(error_of(outcome), "issued");
+  for (std::size_t i = 200; i < sent.size(); i++)
+    ASSERT_GE(sent[i] - sent[i - 200], base::Milliseconds(500)) << i;
+  EXPECT_EQ(known_pace("https://acme-v02.api.letsencrypt.org/directory")->burst, 100);
+  EXPECT_FALSE(known_pace("https://api.letsencrypt.org.evil.example/directory"));
+}
+
 TEST_F(Run, SameNamesAreIssuedOneAfterTheOther) {
   host_.on_publish = [&] { EXPECT_THAT(host_.published, SizeIs(1)); };
   ASSERT_TRUE(run(client_, {{.id = 1, .names = {"a.com"}}, {.id = 2, .names = {"a.com"}}}, host_));

@@ -9,6 +9,9 @@
 
 namespace everseal::acme {
 
+// An account has one key, and a second one while it is changed.
+enum class AccountKey { present, next };
+
 // Interface for using an account key that one does not hold.
 class Signer {
  public:

@@ -7,6 +7,7 @@
 
 #include "app/settings_file.h"
 #include "base/domain_name.h"
+#include "base/encoding.h"
 #include "crypto/safe_prime.h"
 
 namespace everseal::app {
@@ -42,6 +43,19 @@ constexpr const char* kIssueHelp = R"(Examples:
 
 The files are live/NAME/{bundle,fullchain,chain,cert,privkey}.pem in the state directory, NAME being
 the first name. `everseal renew` keeps it.
+
+With --csr FILE the key is yours and stays where it is: the names are those of the certificate request,
+there is neither privkey.pem nor bundle.pem, and `everseal renew` uses the same request again.
+  everseal issue --csr domain.csr --webroot /var/www/html
+)";
+
+constexpr const char* kRotateHelp =
+    R"(keys     every certificate (or those that have one of the names) gets a new key, and a new version with
+         it, in use when it is proven; until then, and if anything fails, the old one is served
+account  the account gets a new key at the CA (RFC 8555, 7.3.5); the old one is kept beside it
+dhparam  new Diffie-Hellman parameters; not where nginx uses a group of RFC 7919, which needs none
+all      account, dhparam, keys
+Without a word: what the schedule of the settings says is due, as `everseal renew` does it.
 )";
 
 constexpr const char* kSetupHelp =
@@ -103,7 +117,7 @@ cores; its generator is 2. Ctrl-C leaves FILE as it was. Examples:
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
-      certificate_profile, nginx_binary, nginx_config, user;
+      certificate_profile, nginx_binary, nginx_config, user, csr, webroot, rotation;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
@@ -394,6 +408,14 @@ Result<Command> issue_command(const Given& given) {
   jobs::IssueOptions options;
   options.separate = given.separate;
   options.force = given.force;
+  options.request = given.csr;
+  if (!given.webroot.empty()) options.webroot = std::filesystem::absolute(given.webroot).string();
+  if (given.csr.empty() && given.domains.empty())
+    return base::invalid("issue: give names with --domain, or a certificate request with --csr");
+  if (!given.csr.empty() && given.separate)
+    return base::invalid("--csr and --separate exclude each other");
+  if (given.standalone && !given.webroot.empty())
+    return base::invalid("--standalone and a webroot exclude each other");
   for (const std::string& domain : given.domains) {
     const std::size_t colon = std::min(domain.find(':'), domain.size());
     jobs::IssueName name{TRY(base::parse_domain_name(domain.substr(0, colon))),
@@ -411,6 +433,22 @@ Result<Command> issue_command(const Given& given) {
     options.names.push_back(std::move(name));
   }
   return options;
+}
+
+Result<Command> rotate_command(const Given& given) {
+  static const std::map<std::string_view, jobs::Rotation> kWords = {
+      {"", jobs::Rotation::due},
+      {"keys", jobs::Rotation::keys},
+      {"account", jobs::Rotation::account},
+      {"dhparam", jobs::Rotation::dhparam},
+      {"all", jobs::Rotation::all}};
+  const auto word = kWords.find(given.rotation);
+  if (word == kWords.end())
+    return base::invalid(fmt::format("rotate {}: expected keys, account, dhparam or all",
+                                     base::printable(given.rotation, 40)));
+  if (!given.names.empty() && word->second != jobs::Rotation::keys)
+    return base::invalid("rotate: names go with keys");
+  return jobs::RotateOptions{word->second, TRY(domain_names(given.names))};
 }
 
 Result<Command> renew_command(const Given& given) {
@@ -506,8 +544,14 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   issue
       .add_option("-d,--domain", given.domains,
                   "A name, with the directory that its web server shows")
-      ->type_name("NAME[:WEBROOT]")
-      ->required();
+      ->type_name("NAME[:WEBROOT]");
+  issue
+      .add_option("--csr", given.csr,
+                  "A certificate request, PEM or DER, whose key stays where it is; -d only says "
+                  "where its names have their webroots")
+      ->type_name("FILE");
+  issue.add_option("--webroot", given.webroot, "For names that have none with -d")
+      ->type_name("DIR");
   issue.add_flag("--separate", given.separate, "One certificate for each name");
   issue.add_flag("--standalone", given.standalone,
                  "Answer on port 80 ourselves [where no webroot is given]");
@@ -534,6 +578,18 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   add_ca(renew, given);
   add_nginx(renew, given);
   add_common(renew, given);
+
+  CLI::App& rotate = *app.add_subcommand(
+      "rotate", "New keys: of certificates, of the account; new Diffie-Hellman parameters");
+  rotate.footer(kRotateHelp);
+  rotate.add_option("WHAT", given.rotation, "keys, account, dhparam or all [what is due]")
+      ->type_name("");
+  rotate.add_option("NAME", given.names, "With keys: certificates that have one of these names")
+      ->type_name("");
+  add_yes(rotate, given, "The CA's terms of service count as agreed");
+  add_ca(rotate, given);
+  add_nginx(rotate, given);
+  add_common(rotate, given);
 
   CLI::App& status =
       *app.add_subcommand("status", "Every certificate: names, expiry, next renewal, last result");
@@ -607,6 +663,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (secure.parsed()) command = secure_command(given);
   if (issue.parsed()) command = issue_command(given);
   if (renew.parsed()) command = renew_command(given);
+  if (rotate.parsed()) command = rotate_command(given);
   if (status.parsed()) command = status_command(given);
   if (changes.parsed())
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};

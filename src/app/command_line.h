@@ -13,6 +13,7 @@
 #include "base/file_system.h"
 #include "jobs/issue.h"
 #include "jobs/renew.h"
+#include "jobs/rotate.h"
 #include "jobs/secure.h"
 #include "jobs/settings.h"
 #include "jobs/setup.h"
@@ -33,10 +34,11 @@ struct NotifyTestCommand {};
 
 struct DaemonCommand {};
 
-using Command = std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions,
-                             StatusCommand, UndoCommand, ChangesCommand, jobs::SetupOptions,
-                             SandboxCommand, NginxParseCommand, NginxCatCommand, NginxSitesCommand,
-                             CaCommand, NotifyTestCommand, DhparamCommand, DaemonCommand>;
+using Command =
+    std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
+                 UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
+                 NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand,
+                 DaemonCommand, jobs::RotateOptions>;
 
 struct CommandLine {
   Command command;

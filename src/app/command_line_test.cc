@@ -57,6 +57,33 @@ TEST(CommandLine, ReadsHowToShowTheStatus) {
   EXPECT_FALSE(parse({"status", "--check", "--warning", "-1"}));
 }
 
+TEST(CommandLine, ReadsWhatToRotate) {
+  EXPECT_EQ(std::get<jobs::RotateOptions>(parse({"rotate"})->command).what, jobs::Rotation::due);
+  EXPECT_EQ(std::get<jobs::RotateOptions>(parse({"rotate", "all"})->command).what,
+            jobs::Rotation::all);
+  const auto line = parse({"rotate", "keys", "A.example"});
+  ASSERT_TRUE(line) << line.error().text;
+  const auto& rotate = std::get<jobs::RotateOptions>(line->command);
+  EXPECT_EQ(rotate.what, jobs::Rotation::keys);
+  EXPECT_EQ(rotate.names, std::vector<std::string>{"a.example"});
+  EXPECT_EQ(refusal({"rotate", "everything"}),
+            "everseal: rotate everything: expected keys, account, dhparam or all");
+  EXPECT_EQ(refusal({"rotate", "account", "a.example"}), "everseal: rotate: names go with keys");
+}
+
+TEST(CommandLine, ReadsCertificateRequests) {
+  const auto line = parse({"issue", "--csr", "/x.csr", "--webroot", "/w", "-d", "a.example:/v"});
+  ASSERT_TRUE(line) << line.error().text;
+  const auto& issue = std::get<jobs::IssueOptions>(line->command);
+  EXPECT_EQ(issue.request, "/x.csr");
+  EXPECT_EQ(issue.webroot, "/w");
+  EXPECT_EQ(issue.names.front().webroot, "/v");
+  EXPECT_EQ(refusal({"issue"}),
+            "everseal: issue: give names with --domain, or a certificate request with --csr");
+  EXPECT_EQ(refusal({"issue", "--csr", "/x", "--separate"}),
+            "everseal: --csr and --separate exclude each other");
+}
+
 TEST(CommandLine, SendsHstsOnlyWhenAsked) {
   EXPECT_EQ(parse({"secure"})->settings.hsts, std::nullopt);
   using Kind = nginx::HstsWish::Kind;

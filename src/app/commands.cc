@@ -91,27 +91,48 @@ Result<Output> execute(const jobs::IssueOptions& options, const jobs::Environmen
   return output;
 }
 
-Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
-  const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
-  Output output;
+Json to_json(const std::vector<jobs::RenewalFailure>& failures) {
   Json failed = Json::array();
-  for (const jobs::RenewalFailure& failure : summary.failed)
+  for (const jobs::RenewalFailure& failure : failures)
     failed.push_back({{"name", failure.name},
                       {"kind", to_string(failure.error.kind)},
                       {"message", failure.error.message}});
+  return failed;
+}
+
+Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environment& environment) {
+  const jobs::RotateSummary summary = TRY(jobs::rotate(environment, options));
+  Output output;
+  output.document = {{"rotated", summary.rotated},
+                     {"unchanged", summary.unchanged},
+                     {"failed", to_json(summary.failed)}};
+  output.exit_status = exit_status(summary.rotated.size(), summary.failed.size());
+  for (const std::string& each : summary.rotated) output.text += fmt::format("New: {}\n", each);
+  for (const std::string& each : summary.unchanged)
+    output.text += fmt::format("Unchanged: {}\n", each);
+  if (output.text.empty() && summary.failed.empty()) output.text = "Nothing to do.\n";
+  return output;
+}
+
+Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
+  const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  Output output;
   output.document = {{"dry_run", options.dry_run},
                      {"renewed", summary.renewed},
                      {"planned", summary.planned},
                      {"in_haproxy", summary.in_haproxy},
-                     {"failed", failed},
+                     {"rotated", summary.rotated},
+                     {"failed", to_json(summary.failed)},
+                     {"left_undone", to_json(summary.left_undone)},
                      {"certificates", summary.certificates},
                      {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
   output.exit_status =
-      exit_status(summary.renewed.size() + summary.in_haproxy.size(), summary.failed.size());
+      exit_status(summary.renewed.size() + summary.in_haproxy.size() + summary.rotated.size(),
+                  summary.failed.size() + summary.left_undone.size());
   for (const std::string& name : summary.planned)
     output.text += fmt::format("{}: would be renewed\n", name);
   if (summary.renewed.empty() && summary.planned.empty() && summary.in_haproxy.empty() &&
-      summary.failed.empty())
+      summary.failed.empty() && summary.rotated.empty() && summary.left_undone.empty())
     output.text = fmt::format(
         "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
@@ -214,7 +235,7 @@ const char* name_of(const Command& command) {
   constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
                                     "undo",        "changes",   "setup",       "sandbox",
                                     "nginx parse", "nginx cat", "nginx sites", "ca",
-                                    "notify test", "dhparam",   "daemon"};
+                                    "notify test", "dhparam",   "daemon",      "rotate"};
   return kNames[command.index()];
 }
 

@@ -2,8 +2,11 @@
 
 #define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 #include <map>
@@ -17,6 +20,9 @@ namespace everseal::app {
 namespace {
 
 using jobs::Settings;
+constexpr std::array<std::string_view, 5> kCopied = {"bundle", "fullchain", "chain", "cert",
+                                                     "privkey"};
+
 using Setter = std::function<Result<>(Settings&, const toml::node&)>;
 
 std::string position(const std::string& path, const toml::source_region& source) {
@@ -88,6 +94,65 @@ Result<std::string> plain_path(const toml::node& node) {
   if (!deploy::is_plain_path(path))
     return base::invalid("expected an absolute path of letters, digits and . _ / - + @");
   return path;
+}
+
+Result<std::vector<std::string>> copied_files(const toml::node& node) {
+  const auto files = TRY(texts(node));
+  for (const std::string& file : files)
+    if (std::ranges::find(kCopied, file) == kCopied.end())
+      return base::invalid(fmt::format("{} is none of {}", file, fmt::join(kCopied, ", ")));
+  return files;
+}
+
+// "0640".
+Result<mode_t> file_mode(const toml::node& node) {
+  const std::string digits = TRY(text(node));
+  unsigned mode = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto read = std::from_chars(digits.data(), end, mode, 8);
+  if (read.ec != std::errc() || read.ptr != end || mode > 0777 || (mode & 0007) != 0)
+    return base::invalid("expected a mode like \"0640\", without rights for all users");
+  return static_cast<mode_t>(mode);
+}
+
+Result<> read_copy(deploy::CopyRule& rule, std::string_view key, const toml::node& node) {
+  if (key == "name") {
+    rule.name = TRY(base::parse_domain_name(TRY(text(node))));
+  } else if (key == "to") {
+    rule.directory = TRY(plain_path(node));
+  } else if (key == "owner") {
+    rule.owner = TRY(text(node));
+  } else if (key == "group") {
+    rule.group = TRY(text(node));
+  } else if (key == "mode") {
+    rule.mode = TRY(file_mode(node));
+  } else if (key == "files") {
+    rule.files = TRY(copied_files(node));
+  } else if (key == "reload") {
+    rule.reload = TRY(texts(node));
+  } else {
+    return base::invalid(fmt::format("unknown setting '{}'", key));
+  }
+  return {};
+}
+
+// [[copy]] tables.
+Result<> read_copies(Settings& settings, const toml::node& node) {
+  const toml::array* const tables = node.as_array();
+  if (!tables) return base::invalid("expected [[copy]]");
+  for (const toml::node& each : *tables) {
+    const toml::table* const table = each.as_table();
+    if (!table) return base::invalid("expected [[copy]]");
+    deploy::CopyRule& rule = settings.copies.emplace_back();
+    for (const auto& [key, member] : *table)
+      TRY(within(fmt::format("line {}", key.source().begin.line),
+                 read_copy(rule, key.str(), member)));
+    if (rule.name.empty() || rule.directory.empty())
+      return base::invalid("each [[copy]] needs name and to");
+    if (std::ranges::count(settings.copies, rule.directory, &deploy::CopyRule::directory) > 1)
+      return base::invalid(fmt::format("two copies go to {}", rule.directory));
+  }
+  return {};
 }
 
 // Every key of the file, as "table.key".
@@ -163,6 +228,49 @@ const std::map<std::string, Setter, std::less<>>& setters() {
            settings.haproxy_names.push_back(TRY(base::parse_domain_name(name)));
          return {};
        }},
+      {"hooks.deploy",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.hooks = TRY(texts(node));
+         for (const std::string& path : settings.hooks)
+           if (!path.starts_with('/')) return base::invalid("expected programs' absolute paths");
+         return {};
+       }},
+      {"hooks.directory",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.hooks_directory = TRY(plain_path(node));
+         return {};
+       }},
+      {"hooks.timeout",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         const auto seconds = TRY(value<std::int64_t>(node, "a number of seconds"));
+         if (seconds < 1 || seconds > 3600) return base::invalid("expected 1 to 3600 seconds");
+         settings.hook_timeout = base::Seconds(seconds);
+         return {};
+       }},
+      {"keys.pin",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         for (const std::string& name : TRY(texts(node)))
+           settings.pinned.push_back(TRY(base::parse_domain_name(name)));
+         return {};
+       }},
+      {"rotate.account",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.account_key_life = TRY(parse_period(TRY(text(node))));
+         return {};
+       }},
+      {"rotate.dhparam",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.dhparam_life = TRY(parse_period(TRY(text(node))));
+         return {};
+       }},
+      {"dhparam.files",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.dhparam_files = TRY(texts(node));
+         for (const std::string& path : settings.dhparam_files)
+           if (!path.starts_with('/')) return base::invalid("expected absolute paths");
+         return {};
+       }},
+      {"copy", read_copies},
       {"notify.to",
        [](Settings& settings, const toml::node& node) -> Result<> {
          for (const std::string& each : TRY(texts(node)))
@@ -327,6 +435,29 @@ Result<nginx::HstsWish> parse_hsts(std::string_view word) {
   const auto read = std::from_chars(word.data(), stop, wish.max_age);
   if (read.ec == std::errc() && read.ptr == stop && wish.max_age > 0) return wish;
   return base::invalid("expected a number of seconds, \"ramp\", \"next\" or \"off\"");
+}
+
+Result<std::optional<base::Seconds>> parse_period(std::string_view words) {
+  struct Unit {
+    std::string_view name;
+    std::chrono::days days;
+  };
+  constexpr std::array<Unit, 4> kUnits = {{{"day", std::chrono::days(1)},
+                                           {"week", std::chrono::days(7)},
+                                           {"month", std::chrono::days(30)},
+                                           {"year", std::chrono::days(365)}}};
+  constexpr int kMost = 1000;
+  if (words == "never") return std::nullopt;
+  int count = 0;
+  const char* const end = words.data() + words.size();
+  const auto read = std::from_chars(words.data(), end, count);
+  std::string_view unit(read.ptr, end);
+  if (unit.starts_with(' ')) unit.remove_prefix(1);
+  if (unit.ends_with('s')) unit.remove_suffix(1);
+  const auto found = std::ranges::find(kUnits, unit, &Unit::name);
+  if (read.ec == std::errc() && count > 0 && count <= kMost && found != kUnits.end())
+    return found->days * count;
+  return base::invalid("expected \"6 months\", \"1 year\", \"90 days\" or \"never\"");
 }
 
 Result<nginx::Redirect> parse_redirect(std::string_view word) {

@@ -31,6 +31,10 @@ Result<privsep::Strictness> parse_sandbox(std::string_view word);
 // stand ";subdomains" and then ";preload". Errors: invalid.
 Result<nginx::HstsWish> parse_hsts(std::string_view word);
 
+// Reads "6 months" (of 30 days), "1 year" (of 365), "2 weeks", "90 days"; nullopt for "never".
+// Errors: invalid.
+Result<std::optional<base::Seconds>> parse_period(std::string_view words);
+
 // Reads "on", "off", "automatic". Errors: invalid.
 Result<nginx::Redirect> parse_redirect(std::string_view text);
 

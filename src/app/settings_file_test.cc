@@ -88,6 +88,69 @@ secret_file = "/etc/everseal/hook"
   EXPECT_EQ(refusal("notify.smtp.host = \"m\"\n"), "e.toml: notify needs to: whom to write to");
 }
 
+TEST(SettingsFile, ReadsWhatIsRotatedAndHandedOver) {
+  const auto settings = parse_settings(R"(
+[keys]
+pin = ["Example.com"]
+[rotate]
+account = "1 year"
+dhparam = "2 weeks"
+[dhparam]
+files = ["/etc/nginx/dh.pem"]
+[hooks]
+deploy = "/etc/everseal/hooks/mail"
+directory = "/etc/everseal/hooks.d/"
+timeout = 5
+[[copy]]
+name = "mail.example.com"
+to = "/etc/exim4/tls/"
+owner = "Debian-exim"
+mode = "0640"
+reload = ["systemctl", "reload", "exim4"]
+[[copy]]
+name = "db.example.com"
+to = "/etc/postgresql/tls"
+files = "bundle"
+)",
+                                       "e.toml");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->pinned, std::vector<std::string>{"example.com"});
+  EXPECT_EQ(settings->account_key_life, std::chrono::days(365));
+  EXPECT_EQ(settings->dhparam_life, std::chrono::days(14));
+  EXPECT_EQ(settings->dhparam_files, std::vector<std::string>{"/etc/nginx/dh.pem"});
+  EXPECT_EQ(settings->hooks, std::vector<std::string>{"/etc/everseal/hooks/mail"});
+  EXPECT_EQ(settings->hooks_directory, "/etc/everseal/hooks.d");
+  EXPECT_EQ(settings->hook_timeout, base::Seconds(5));
+  ASSERT_EQ(settings->copies.size(), 2u);
+  EXPECT_EQ(settings->copies[0].directory, "/etc/exim4/tls");
+  EXPECT_EQ(settings->copies[0].owner, "Debian-exim");
+  EXPECT_EQ(settings->copies[0].mode, mode_t{0640});
+  EXPECT_EQ(settings->copies[0].files, (std::vector<std::string>{"fullchain", "privkey"}));
+  EXPECT_EQ(settings->copies[1].files, std::vector<std::string>{"bundle"});
+  EXPECT_EQ(settings->copies[1].mode, mode_t{0600});
+}
+
+TEST(SettingsFile, ReadsPeriods) {
+  EXPECT_EQ(jobs::Settings{}.account_key_life, std::chrono::days(182));
+  EXPECT_EQ(parse_settings("rotate.account = \"never\"\n", "e")->account_key_life, std::nullopt);
+  EXPECT_EQ(*parse_period("6 months"), std::chrono::days(180));
+  EXPECT_EQ(*parse_period("1day"), std::chrono::days(1));
+  for (const char* bad : {"", "6", "months", "-1 days", "0 days", "6 moons", "1001 days", "6  days",
+                          "6 days ago", "99999999999 days"})
+    EXPECT_FALSE(parse_period(bad)) << bad;
+}
+
+TEST(SettingsFile, RefusesCopiesThatCannotBe) {
+  EXPECT_EQ(
+      refusal("[[copy]]\nname = \"a.example\"\nto = \"/x\"\nmode = \"0644\"\n"),
+      "e.toml:1:1: copy: line 4: expected a mode like \"0640\", without rights for all users");
+  EXPECT_EQ(refusal("[[copy]]\nname = \"a.example\"\n"),
+            "e.toml:1:1: copy: each [[copy]] needs name and to");
+  EXPECT_EQ(refusal("[[copy]]\nname = \"a.example\"\nto = \"/x\"\n"
+                    "[[copy]]\nname = \"b.example\"\nto = \"/x\"\n"),
+            "e.toml:1:1: copy: two copies go to /x");
+}
+
 TEST(SettingsFile, NamesThePlaceOfWhatIsWrong) {
   EXPECT_EQ(refusal("server = \"x\"\nsevrer = \"y\"\n"), "e.toml:2:1: unknown setting 'sevrer'");
   EXPECT_EQ(refusal("state = 7\n"), "e.toml:1:9: state: expected a string");

@@ -52,6 +52,9 @@ class LoopbackSigner : public acme::Signer {
     Written operator()(const acme::payload::Finalize& finalize) const {
       return acme::finalize_json(TRY(signer.request_for(signer.names.at(finalize.id))));
     }
+    Written operator()(const acme::payload::ChangeKey&) const {
+      return base::rejected("there is no next key");
+    }
   };
   std::map<std::vector<std::string>, std::string> requests_;
   const crypto::PrivateKey account_key_ =

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -247,6 +248,29 @@ Result<std::string> make_certificate_request(const PrivateKey& key,
 
 Result<ReceivedRequest> parse_certificate_request(std::string_view der) {
   return base::within("the certificate request", read_request(der));
+}
+
+Result<std::string> certificate_request_der(std::string_view bytes) {
+  constexpr std::string_view kBegin = "-----BEGIN ", kLabel = "CERTIFICATE REQUEST-----";
+  const std::size_t begin = bytes.find(kBegin);
+  if (begin == bytes.npos) return std::string(bytes);
+  const std::string_view rest = bytes.substr(begin + kBegin.size());
+  if (!rest.starts_with(kLabel) && !rest.starts_with("NEW CERTIFICATE REQUEST-----"))
+    return base::invalid("not a certificate request in PEM");
+  if (rest.contains(kBegin)) return base::invalid("more than one thing in the PEM of a request");
+  char *name = nullptr, *header = nullptr;
+  unsigned char* data = nullptr;
+  long size = 0;
+  const BioPointer bio = reader(bytes);
+  const int read = PEM_read_bio(bio.get(), &name, &header, &data, &size);
+  std::string der;
+  if (read == 1) der.assign(reinterpret_cast<char*>(data), static_cast<std::size_t>(size));
+  OPENSSL_free(name);
+  OPENSSL_free(header);
+  OPENSSL_free(data);
+  ERR_clear_error();
+  if (read != 1) return base::invalid("a certificate request whose PEM cannot be decoded");
+  return der;
 }
 
 }  // namespace everseal::crypto

@@ -34,4 +34,8 @@ struct ReceivedRequest {
 // digest other than SHA-2).
 Result<ReceivedRequest> parse_certificate_request(std::string_view der);
 
+// The DER of one certificate request in PEM (RFC 7468 §7), also as older programs label it; what is
+// no PEM is DER already. Errors: invalid (another kind of PEM, not one of them).
+Result<std::string> certificate_request_der(std::string_view bytes);
+
 }  // namespace everseal::crypto

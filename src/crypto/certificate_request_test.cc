@@ -6,9 +6,11 @@
 
 #include <utility>
 
+#include "base/encoding.h"
 #include "crypto/der.h"
 #include "crypto/key_traits.h"
 #include "crypto/openssl.h"
+#include "crypto/verifier.h"
 
 namespace everseal::crypto {
 namespace {
@@ -132,6 +134,36 @@ TEST_F(ReceivedRequestTest, IsRefusedIfAnyByteIsAnother) {
     other[at] ^= 1;
     EXPECT_FALSE(parse_certificate_request(other)) << at;
   }
+}
+
+TEST_F(ReceivedRequestTest, MayBeInPem) {
+  const std::string der = request(key_, {.common_names = {"a.example"}});
+  EXPECT_EQ(certificate_request_der(der), der);
+  for (const char* label : {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"})
+    EXPECT_EQ(certificate_request_der("made by hand\n" + base::to_pem(label, der)), der);
+  const std::string pem = base::to_pem("CERTIFICATE REQUEST", der);
+  EXPECT_EQ(certificate_request_der(base::to_pem("PRIVATE KEY", der)).error().message,
+            "not a certificate request in PEM");
+  EXPECT_EQ(certificate_request_der(pem + pem).error().message,
+            "more than one thing in the PEM of a request");
+  EXPECT_EQ(certificate_request_der(pem.substr(0, 80)).error().message,
+            "a certificate request whose PEM cannot be decoded");
+}
+
+TEST_F(ReceivedRequestTest, NamesWhatACaCanProve) {
+  DirectVerifier verifier;
+  const auto names = [&](const std::string& der) {
+    const auto facts = verifier.read_request(der);
+    return facts ? facts->names : std::vector{facts.error().message};
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(
+      names(request(key_, {.common_names = {"B.example"},
+                           .extensions = {{NID_subject_alt_name, "DNS:a.example,DNS:b.example"}}})),
+      (Names{"b.example", "a.example"}));
+  EXPECT_EQ(names(request(key_, {})), Names{"the certificate request: it asks for no name"});
+  EXPECT_EQ(names(request(key_, {.extensions = {{NID_subject_alt_name, "DNS:a.example,IP:::1"}}})),
+            Names{"the certificate request: it asks for other names than those of the DNS"});
 }
 
 TEST_F(ReceivedRequestTest, IsRefusedIfItsSignatureDoesNotHold) {

@@ -66,6 +66,14 @@ Result<std::string> encode_prime(std::string_view prime) {
   return encode(builder);
 }
 
+Result<KeyPointer> read_parameters(std::string_view pem) {
+  KeyPointer key(PEM_read_bio_Parameters(reader(pem).get(), nullptr));
+  ERR_clear_error();
+  if (!key || EVP_PKEY_is_a(key.get(), "DH") != 1)
+    return base::invalid("not Diffie-Hellman parameters in PEM");
+  return key;
+}
+
 }  // namespace
 
 Result<std::string> dh_group(std::string_view name) {
@@ -84,11 +92,18 @@ Result<std::string> generate_dh_parameters(const SafePrimeSearch& search) {
 }
 
 Result<int> dh_bits(std::string_view pem) {
-  const KeyPointer key(PEM_read_bio_Parameters(reader(pem).get(), nullptr));
+  return EVP_PKEY_get_bits(TRY(read_parameters(pem)).get());
+}
+
+// OpenSSL gives what it reads the name of the group that it is, whatever the length of exponents.
+Result<std::string> dh_group_of(std::string_view pem) {
+  const KeyPointer key = TRY(read_parameters(pem));
+  char name[64] = {};
+  std::size_t size = 0;
+  if (EVP_PKEY_get_group_name(key.get(), name, sizeof name, &size) != 1) name[0] = 0;
   ERR_clear_error();
-  if (!key || EVP_PKEY_is_a(key.get(), "DH") != 1)
-    return base::invalid("not Diffie-Hellman parameters in PEM");
-  return EVP_PKEY_get_bits(key.get());
+  const bool known = std::ranges::find(kGroups, name, &Group::name) != std::end(kGroups);
+  return known ? std::string(name) : std::string();
 }
 
 }  // namespace everseal::crypto

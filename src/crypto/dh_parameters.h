@@ -17,6 +17,10 @@ Result<std::string> dh_group(std::string_view name);
 // find_safe_prime().
 Result<std::string> generate_dh_parameters(const SafePrimeSearch& search);
 
+// The name of the group of RFC 7919 that the parameters are; empty for others. Errors: invalid (not
+// one PEM of parameters).
+Result<std::string> dh_group_of(std::string_view pem);
+
 // The size of the prime in bits. Errors: invalid (not one PEM of parameters).
 Result<int> dh_bits(std::string_view pem);
 

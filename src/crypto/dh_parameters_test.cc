@@ -27,6 +27,7 @@ TEST(DhParameters, KnowsTheGroupsOfRfc7919) {
     ASSERT_TRUE(pem) << pem.error().message;
     EXPECT_TRUE(pem->starts_with("-----BEGIN DH PARAMETERS-----\n")) << *pem;
     EXPECT_EQ(dh_bits(*pem), bits);
+    EXPECT_EQ(dh_group_of(*pem), name);
     EXPECT_TRUE(is_good(*pem));
   }
   EXPECT_EQ(dh_group("ffdhe1024").error().message,
@@ -41,6 +42,7 @@ TEST(DhParameters, OfOnesOwnAreGoodAndDifferent) {
   EXPECT_EQ(dh_bits(*one), 512);
   EXPECT_TRUE(is_good(*one));
   EXPECT_NE(*one, *other);
+  EXPECT_EQ(dh_group_of(*one), "");
 }
 
 TEST(DhParameters, RefusesWhatIsNone) {

@@ -1,8 +1,34 @@
 #include "crypto/verifier.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/domain_name.h"
 #include "base/encoding.h"
+#include "crypto/certificate_request.h"
 
 namespace everseal::crypto {
+namespace {
+
+// The common name is a name of the order like the others (RFC 8555 §7.4).
+Result<std::vector<std::string>> names_of(const ReceivedRequest& request) {
+  if (request.has_other_names || !request.addresses.empty())
+    return base::invalid("it asks for other names than those of the DNS");
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& text) -> Result<> {
+    const std::string name = TRY(base::parse_domain_name(text));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    return {};
+  };
+  if (!request.common_name.empty()) TRY(add(request.common_name));
+  for (const std::string& each : request.dns_names) TRY(add(each));
+  if (names.empty()) return base::invalid("it asks for no name");
+  return names;
+}
+
+}  // namespace
+
 std::string EncodedChain::to_pem(std::size_t first) const {
   std::string pem;
   for (std::size_t i = first; i < certificates.size(); ++i)
@@ -31,6 +57,13 @@ Result<LeafFacts> DirectVerifier::inspect(std::string_view pem) {
   const Certificate& leaf = chain.leaf();
   return LeafFacts{leaf.dns_names(), leaf.self_signed(), leaf.has_ocsp_responder(),
                    leaf.not_before(), leaf.not_after()};
+}
+
+Result<RequestFacts> DirectVerifier::read_request(std::string_view bytes) {
+  std::string der = TRY(certificate_request_der(bytes));
+  const ReceivedRequest request = TRY(parse_certificate_request(der));
+  auto names = TRY(base::within("the certificate request", names_of(request)));
+  return RequestFacts{std::move(der), request.public_key_der, std::move(names)};
 }
 
 }  // namespace everseal::crypto

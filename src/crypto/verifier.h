@@ -31,6 +31,13 @@ struct LeafFacts {
   Time not_before{}, not_after{};
 };
 
+// What somebody asks a certificate for, with a key that only he has.
+struct RequestFacts {
+  std::string der{};
+  std::string public_key_der{};      // DER SubjectPublicKeyInfo
+  std::vector<std::string> names{};  // base::parse_domain_name's form; the common name first
+};
+
 // Interface for reading certificates that came from outside. privsep's implementation does it in a
 // process that can do nothing else.
 class Verifier {
@@ -43,6 +50,10 @@ class Verifier {
 
   // The leaf of a chain in PEM. Errors: those of CertificateChain::from_pem.
   virtual Result<LeafFacts> inspect(std::string_view pem) = 0;
+
+  // A certificate request in PEM or DER, of which a CA can prove all names. Errors: those of
+  // parse_certificate_request(); invalid (not one request, no name, names that are not of the DNS).
+  virtual Result<RequestFacts> read_request(std::string_view bytes) = 0;
 };
 
 // In this process.
@@ -50,6 +61,7 @@ class DirectVerifier : public Verifier {
  public:
   Result<EncodedChain> verify(std::string_view pem, const ExpectedCertificate& expected) override;
   Result<LeafFacts> inspect(std::string_view pem) override;
+  Result<RequestFacts> read_request(std::string_view bytes) override;
 };
 
 }  // namespace everseal::crypto

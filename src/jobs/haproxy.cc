@@ -5,7 +5,9 @@
 namespace everseal::jobs {
 namespace {
 
+// HAProxy wants the key in the file: one that is not ours cannot go there.
 bool goes_there(const Settings& settings, const store::CertificateRecord& certificate) {
+  if (!certificate.request.empty()) return false;
   const auto& chosen = settings.haproxy_names;
   return chosen.empty() || std::ranges::any_of(certificate.names, [&](const std::string& name) {
            return std::ranges::find(chosen, name) != chosen.end();

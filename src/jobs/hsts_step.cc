@@ -3,21 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "deploy/deployment.h"
-#include "deploy/proof.h"
 #include "jobs/server.h"
 #include "nginx/edit.h"
 
 namespace everseal::jobs {
-namespace {
-
-Result<> reload(const Server& server) {
-  const auto workers = TRY(deploy::reload(server.instance(), deploy::kPatience));
-  return deploy::check_alive(server.instance(), workers);
-}
-
-}  // namespace
-
 Result<> step_hsts(const Environment& environment, State& state,
                    const std::vector<std::string>& renewed) {
   const auto& wish = environment.settings.hsts;
@@ -40,14 +29,7 @@ Result<> step_hsts(const Environment& environment, State& state,
   std::vector<deploy::ChangedFile> files;
   for (const nginx::FileEdit& edit : plan.edits)
     files.push_back({edit.path, edit.before, edit.after});
-  const deploy::Context context = server.deployment(state);
-  deploy::Deployment deployment(context, "Strict-Transport-Security, the next step", names);
-  TRY(deployment.put(files));
-  if (auto live = reload(server); !live) {
-    TRY(deployment.restore());
-    return live;
-  }
-  TRY(deployment.commit());
+  TRY(server.change(state, "Strict-Transport-Security, the next step", names, files));
   environment.reporter.note(
       "Strict-Transport-Security is sent for longer now; see everseal changes");
   return {};

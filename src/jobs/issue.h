@@ -16,6 +16,8 @@ struct IssueName {
 
 struct IssueOptions {
   std::vector<IssueName> names;
+  std::string request;    // path of a certificate request whose key is not ours: names it all
+  std::string webroot;    // of names that have none of their own; or empty
   bool separate = false;  // one certificate for each name; else one for all
   bool force = false;     // also where the present one is good
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "jobs/chores.h"
 #include "jobs/kept.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
@@ -23,6 +24,11 @@ bool is_about_account(std::string_view problem_type) {
   return problem_type == kAccountUnknown || problem_type == kActionRequired;
 }
 
+// What the CA says of a request that it will never take.
+bool is_about_request(std::string_view problem_type) {
+  return problem_type == "badCSR" || problem_type == "badPublicKey";
+}
+
 // "a.example: unauthorized: …; b.example: …", or the error as it is.
 Error with_problems(const acme::Outcome& outcome) {
   Error error = outcome.chain.error();
@@ -33,6 +39,12 @@ Error with_problems(const acme::Outcome& outcome) {
 }
 
 }  // namespace
+
+bool is_pinned(const Settings& settings, const store::CertificateRecord& certificate) {
+  return std::ranges::any_of(certificate.names, [&](const std::string& name) {
+    return std::ranges::find(settings.pinned, name) != settings.pinned.end();
+  });
+}
 
 Issuer::Issuer(const Environment& environment, State& state, std::string server)
     : environment_(environment),
@@ -80,9 +92,83 @@ Result<> Issuer::open_key() {
 
 Result<> Issuer::open_account() {
   TRY(open_key());
-  const auto known = TRY(state_.catalog().account(server_));
+  TRY(settle_key());
+  auto known = TRY(state_.catalog().account(server_));
   if (!known || known->url.empty()) return register_account();
+  if (std::exchange(known->thumbprint, thumbprint_) != thumbprint_) {
+    TRY(state_.catalog().save_account(*known));
+    TRY(note_new_key());
+  }
   return ca_.net->use_account(known->url);
+}
+
+// An earlier run may have been killed, or have heard no answer, while it changed the key.
+Result<> Issuer::settle_key() {
+  const auto next = account_keys_.open_next(server_);
+  if (!next && next.error().kind == ErrorKind::not_found) return {};
+  if (!next) return std::unexpected(next.error());
+  return find_out_key(TRY(within("the next account key", ca_.keeper->open_next_key(*next))));
+}
+
+// Which of the two keys the CA knows is asked of nobody but the CA: by its newAccount for an
+// account that there is (RFC 8555 §7.3.1), by the next key first.
+Result<> Issuer::find_out_key(const std::string& next_thumbprint) {
+  const auto find = [&](acme::AccountKey key) -> Result<std::optional<std::string>> {
+    TRY(ca_.keeper->choose(key));
+    return within("it is not known yet which account key the CA knows, both are kept",
+                  ca_.net->find_account());
+  };
+  if (const auto url = TRY(find(acme::AccountKey::next)))
+    return adopt_next_key(*url, next_thumbprint);
+  static_cast<void>(TRY(find(acme::AccountKey::present)));
+  return account_keys_.shelve_next(server_);
+}
+
+Result<> Issuer::adopt_next_key(const std::string& account_url, const std::string& thumbprint) {
+  TRY(account_keys_.adopt_next(server_, environment_.clock.now()));
+  thumbprint_ = thumbprint;
+  key_has_changed_ = true;
+  store::AccountRecord account;
+  if (const auto known = TRY(state_.catalog().account(server_))) account = *known;
+  account.server = server_;
+  account.url = account_url;
+  account.thumbprint = thumbprint;
+  TRY(state_.catalog().save_account(account));
+  return note_new_key();
+}
+
+Result<> Issuer::note_new_key() {
+  return state_.catalog().save_chore(
+      {.kind = kAccountKey, .subject = server_, .done_at = environment_.clock.now()});
+}
+
+Result<std::string> Issuer::make_next_key() {
+  if (TRY(account_keys_.take_spare(server_)))
+    return ca_.keeper->open_next_key(TRY(account_keys_.open_next(server_)));
+  std::string thumbprint;
+  TRY(account_keys_.create_next(server_, [&](const base::FileDescriptor& file) -> Result<> {
+    thumbprint = TRY(ca_.keeper->make_next_key(file));
+    return {};
+  }));
+  return thumbprint;
+}
+
+// The next key is durable before the CA hears of it. Whatever the CA says then, or if it says
+// nothing, what it knows afterwards is what counts.
+Result<> Issuer::change_key() {
+  TRY(open_account());
+  if (key_has_changed_) return {};  // what an earlier run began
+  const std::string next = TRY(make_next_key());
+  TRY(ca_.keeper->allow_key_change());
+  const Result<> changed = ca_.net->change_key();
+  if (auto found = find_out_key(next); !found) {
+    if (!changed && !found.error().message.contains(changed.error().message))
+      found.error().message += "; " + changed.error().message;
+    return found;
+  }
+  if (key_has_changed_) return {};
+  return changed ? base::rejected("account key: the CA said yes, but knows only the old key")
+                 : changed;
 }
 
 // The CA's word for "I know this key" saves the question for its terms.
@@ -105,8 +191,9 @@ Result<> Issuer::make_account() {
   TRY(ca_.keeper->allow_registration(registration));
   const std::string url = TRY(ca_.net->register_account());
   environment_.reporter.done("account", url);
-  return state_.catalog().save_account(
-      {server_, url, settings.contacts, environment_.clock.now(), thumbprint_});
+  TRY(state_.catalog().save_account(
+      {server_, url, settings.contacts, environment_.clock.now(), thumbprint_}));
+  return key_was_used_ ? Result<>() : note_new_key();
 }
 
 Result<bool> Issuer::agree_to_terms(const std::string& url) {
@@ -119,8 +206,9 @@ Result<bool> Issuer::agree_to_terms(const std::string& url) {
 
 // The version is in the catalog before its key is on disk, so that no key is ever left unknown;
 // both are durable before the CA is asked.
-Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted) {
+Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
   report_ = {};
+  keys_ = keys;
   tasks_.clear();
   std::vector<std::uint64_t> ids;
   std::vector<store::VersionRecord> versions;
@@ -181,9 +269,15 @@ Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
 
 // Without its key a version was begun by nobody: no order can have been placed for it.
 Result<> Issuer::resume(Task& task) {
-  const auto key = state_.certificates().open_key(task.certificate.name, task.version.number);
-  if (!key) return {};
+  const store::CertificateRecord& certificate = task.certificate;
   const auto id = static_cast<std::uint64_t>(&task - tasks_.data());
+  if (!certificate.request.empty()) {
+    task.was_begun =
+        state_.certificates().is_begun_by_request(certificate.name, task.version.number);
+    return task.was_begun ? use_request(id) : Result<>();
+  }
+  const auto key = state_.certificates().open_key(certificate.name, task.version.number);
+  if (!key) return {};
   if (auto public_key = ca_.keeper->open_key(id, task.version.names, *key)) {
     task.public_key = *std::move(public_key);
     task.was_begun = true;
@@ -196,12 +290,47 @@ Result<> Issuer::resume(Task& task) {
 Result<> Issuer::make_key(std::uint64_t id) {
   Task& task = tasks_[id];
   const store::CertificateRecord& certificate = task.certificate;
+  if (!certificate.request.empty()) return begin_by_request(id);
+  if (keys_ == KeyChoice::as_set && certificate.version > 0 &&
+      is_pinned(environment_.settings, certificate))
+    return keep_key(id);
   const auto type = TRY(crypto::parse_key_type(certificate.key_type));
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
     task.public_key = TRY(ca_.keeper->make_key(id, task.version.names, type, file));
     return {};
   };
   return state_.certificates().begin(certificate.name, task.version.number, write);
+}
+
+// A copy of the live version's key, from file to file within the kernel.
+Result<> Issuer::keep_key(std::uint64_t id) {
+  Task& task = tasks_[id];
+  const store::CertificateRecord& certificate = task.certificate;
+  store::CertificateStore& certificates = state_.certificates();
+  const auto copy = [&](const base::FileDescriptor& file) -> Result<> {
+    return base::copy_all(TRY(certificates.open_key(certificate.name, certificate.version)), file,
+                          "keep the pinned key");
+  };
+  TRY(certificates.begin(certificate.name, task.version.number, copy));
+  const auto key = TRY(certificates.open_key(certificate.name, task.version.number));
+  task.public_key = TRY(ca_.keeper->open_key(id, task.version.names, key));
+  return {};
+}
+
+Result<> Issuer::begin_by_request(std::uint64_t id) {
+  const store::CertificateRecord& certificate = tasks_[id].certificate;
+  TRY(use_request(id));
+  const std::string der = TRY(base::decode_base64url(certificate.request));
+  return state_.certificates().begin_by_request(certificate.name, tasks_[id].version.number,
+                                                base::to_pem("CERTIFICATE REQUEST", der));
+}
+
+Result<> Issuer::use_request(std::uint64_t id) {
+  Task& task = tasks_[id];
+  const store::CertificateRecord& certificate = task.certificate;
+  const auto facts = TRY(verifier_->read_request(TRY(base::decode_base64url(certificate.request))));
+  task.public_key = facts.public_key_der;
+  return ca_.keeper->use_request(id, task.version.names, facts.der);
 }
 
 Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
@@ -346,6 +475,9 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
 
 // What the CA may still finish is kept for the next run; everything else starts afresh.
 void Issuer::keep_failure(Task& task, Error error, acme::Outcome outcome) {
+  if (!task.certificate.request.empty() && is_about_request(outcome.problem_type))
+    error.message +=
+        "; its key is not ours: make a new request and give it to everseal issue --csr";
   const bool may_finish = !outcome.order_url.empty() && error.kind != ErrorKind::rejected;
   if (!may_finish)
     if (const auto discarded = state_.discard_pending(task.certificate); !discarded)

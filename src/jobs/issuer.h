@@ -37,6 +37,11 @@ struct NotIssued {
   std::vector<acme::NameProblem> problems;  // the CA's words by name
 };
 
+// Whether the certificates that the settings pin keep their keys.
+enum class KeyChoice { as_set, all_new };
+
+bool is_pinned(const Settings& settings, const store::CertificateRecord& certificate);
+
 struct IssueReport {
   std::vector<Issued> issued;
   std::vector<NotIssued> failed;
@@ -61,12 +66,17 @@ class Issuer : private acme::Host {
   // shown and must be agreed to. Errors: those of acme::Client and acme::check_terms().
   Result<> open_account();
 
+  // Gives the account a new key (RFC 8555 §7.3.5). When it returns without an error the CA knows no
+  // other and the old one is kept beside it; else the old one is in use as before, unless the error
+  // says that this is not known: then the next open_account() finds it out.
+  Result<> change_key();
+
   // Of the account key, once it is open.
   const std::string& thumbprint() const { return thumbprint_; }
 
   // Gets a new version of each certificate (all in the catalog already), or finishes the one that
   // an earlier run began for the same names. Outcomes are in the catalog when it returns.
-  Result<IssueReport> issue(std::vector<Wanted> wanted);
+  Result<IssueReport> issue(std::vector<Wanted> wanted, KeyChoice keys = KeyChoice::as_set);
 
  private:
   struct Task {
@@ -85,6 +95,11 @@ class Issuer : private acme::Host {
   void finished(std::span<const acme::Outcome> outcomes) override;
 
   void make_users();
+  Result<> settle_key();
+  Result<> find_out_key(const std::string& next_thumbprint);
+  Result<> adopt_next_key(const std::string& account_url, const std::string& thumbprint);
+  Result<std::string> make_next_key();
+  Result<> note_new_key();
   Result<> register_account();
   Result<> make_account();
   Result<> mend_account(std::string_view problem);
@@ -93,6 +108,9 @@ class Issuer : private acme::Host {
   Result<> begin(Task& task, std::vector<std::string> names);
   Result<> resume(Task& task);
   Result<> make_key(std::uint64_t id);
+  Result<> keep_key(std::uint64_t id);
+  Result<> use_request(std::uint64_t id);
+  Result<> begin_by_request(std::uint64_t id);
   Result<> run(const std::vector<std::uint64_t>& ids);
   void run_all(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
@@ -109,7 +127,9 @@ class Issuer : private acme::Host {
   store::AccountKeys account_keys_;
   privsep::CaWorkers ca_;
   crypto::Verifier* verifier_ = nullptr;
-  bool key_was_used_ = false;  // by an earlier run
+  bool key_was_used_ = false;     // by an earlier run
+  bool key_has_changed_ = false;  // in this run
+  KeyChoice keys_ = KeyChoice::as_set;
   std::string thumbprint_;
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;

@@ -7,10 +7,13 @@
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
+#include "jobs/challenge_answer.h"
 #include "jobs/chronicle.h"
 #include "jobs/haproxy.h"
+#include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
+#include "jobs/rotate.h"
 #include "jobs/server.h"
 #include "jobs/status.h"
 #include "jobs/telling.h"
@@ -36,6 +39,7 @@ class RenewJob {
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
   Result<> put_off(const Certificates& certificates, const renew::Plan& plan);
+  Wanted wanted(const store::CertificateRecord& certificate, const renew::Action& action);
   void explain(const store::CertificateRecord& certificate, const renew::Action& action);
   Result<> issue(std::vector<Wanted> wanted);
   Result<> issue_at(const std::string& server, std::vector<Wanted> wanted);
@@ -43,6 +47,7 @@ class RenewJob {
   Result<> install(std::vector<Issued> versions, Served served);
   Result<> install_in_nginx(Activation& activation);
   Result<> show_by_haproxy();
+  Result<> run_hooks();
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
 
@@ -73,7 +78,7 @@ Result<RenewSummary> RenewJob::run() {
     if (options_.dry_run)
       summary_.planned.push_back(certificate.name);
     else if (action.what == renew::Do::order)
-      to_issue.push_back({certificate, action.names, action.retries_names});
+      to_issue.push_back(wanted(certificate, action));
     else if (const auto ready =
                  TRY(state_.catalog().version(certificate.id, store::VersionState::ready)))
       ready_.push_back({certificate, *ready});
@@ -87,6 +92,7 @@ Result<RenewSummary> RenewJob::run() {
   const std::vector<std::string> in_nginx = summary_.renewed;
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
   TRY(show_by_haproxy());
+  TRY(run_hooks());
   TRY(within("the next step of Strict-Transport-Security",
              step_hsts(environment_, state_, in_nginx)));
 
@@ -180,6 +186,17 @@ Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& 
   return state_.catalog().save_next_looks(later);
 }
 
+// A request that is not ours asks for all its names: none can be left out.
+Wanted RenewJob::wanted(const store::CertificateRecord& certificate, const renew::Action& action) {
+  if (certificate.request.empty() || action.names.size() == certificate.names.size())
+    return {certificate, action.names, action.retries_names};
+  environment_.reporter.note(fmt::format(
+      "{}: the CA refuses some of its names, and its request asks for all of them: make a "
+      "new request and give it to everseal issue --csr",
+      certificate.name));
+  return {certificate, certificate.names, false};
+}
+
 // Why what is due is not done.
 void RenewJob::explain(const store::CertificateRecord& certificate, const renew::Action& action) {
   const Time now = environment_.clock.now();
@@ -204,7 +221,8 @@ Result<> RenewJob::issue(std::vector<Wanted> wanted) {
     store::CertificateRecord& certificate = each.certificate;
     const auto& key_type =
         certificate.beside.empty() ? settings.key_type : settings.second_key_type;
-    if (key_type) certificate.key_type = crypto::to_string(*key_type);
+    const bool may_change = certificate.request.empty() && !is_pinned(settings, certificate);
+    if (key_type && may_change) certificate.key_type = crypto::to_string(*key_type);
     if (!settings.preferred_chain.empty()) certificate.preferred_chain = settings.preferred_chain;
     by_server[certificate.server].push_back(std::move(each));
   }
@@ -214,9 +232,13 @@ Result<> RenewJob::issue(std::vector<Wanted> wanted) {
 
 Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wanted) {
   Issuer issuer(environment_, state_, server);
-  if (const auto opened = issuer.open_account(); !opened)
-    return fail_all(std::move(wanted), opened.error());
-  IssueReport report = TRY(issuer.issue(std::move(wanted)));
+  Result<> ready = issuer.open_account();
+  if (ready && std::ranges::any_of(wanted, [](const Wanted& each) {
+        return each.certificate.method == store::Method::nginx;
+      }))
+    ready = answer_for(environment_, state_, issuer.thumbprint());
+  if (!ready) return fail_all(std::move(wanted), ready.error());
+  IssueReport report = TRY(issuer.issue(std::move(wanted), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   std::ranges::move(report.issued, std::back_inserter(ready_));
@@ -300,6 +322,13 @@ Result<> RenewJob::show_by_haproxy() {
   return {};
 }
 
+Result<> RenewJob::run_hooks() {
+  if (options_.dry_run) return {};
+  for (HookFailure& failed : TRY(jobs::run_hooks(environment_, state_, options_.urgency)))
+    summary_.left_undone.push_back({std::move(failed.what), std::move(failed.error)});
+  return {};
+}
+
 // The version stays ready: the next run tries to install it again, without asking the CA.
 void RenewJob::drop(Activation& activation, const std::string& name, Error error) {
   activation.give_up(name, error.message);
@@ -344,7 +373,25 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   return {};
 }
 
+// After the certificates: what fails here has kept none of them from being renewed.
+Result<RenewSummary> renew_and_rotate(const Environment& environment, const RenewOptions& options,
+                                      State& state) {
+  RenewSummary summary = TRY(renew_certificates(environment, options, state));
+  if (!is_for_all(options) || !summary.doubt.empty()) return summary;
+  RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
+  if (const auto next = TRY(state.catalog().next_chore()))
+    summary.next_look = std::min(summary.next_look.value_or(*next), *next);
+  summary.rotated = std::move(rotated.rotated);
+  std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
+  return summary;
+}
+
 }  // namespace
+
+Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
+                                        State& state) {
+  return RenewJob(environment, options, state).run();
+}
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
   if (!TRY(State::is_there(environment))) return RenewSummary{};
@@ -356,11 +403,8 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
     return summary;
   }
   State state = idle ? *std::move(idle) : TRY(State::open(environment));
-  if (TRY(state.catalog().last_change(store::ChangeState::applying))) {
-    const Server server = TRY(Server::find(environment));
-    environment.reporter.note(TRY(deploy::recover(server.deployment(state))));
-  }
-  auto summary = RenewJob(environment, options, state).run();
+  TRY(take_back_what_was_left(environment, state));
+  auto summary = renew_and_rotate(environment, options, state);
   if (is_for_all(options)) {
     if (const auto finished = finish_run(environment, state, summary); !finished)
       environment.reporter.failed("what nginx serves", finished.error().message);

@@ -21,6 +21,7 @@ struct RenewOptions {
   base::Seconds until_next_look{};  // as renew::PlanOptions has it
   std::optional<Time> expected{};   // what time it should be (renew::Clocks)
   bool dry_run = false;             // say what would be done
+  KeyChoice keys = KeyChoice::as_set;
 };
 
 struct RenewalFailure {
@@ -33,7 +34,9 @@ struct RenewSummary {
   std::vector<std::string> planned;     // in a dry run
   std::vector<std::string> in_haproxy;  // newly shown by it
   std::vector<RenewalFailure> failed;
-  std::int64_t certificates = 0;  // all that are kept
+  std::vector<std::string> rotated;         // keys and parameters that are new, in words
+  std::vector<RenewalFailure> left_undone;  // hooks, copies, rotations; `name` says which
+  std::int64_t certificates = 0;            // all that are kept
   std::optional<Time> next_renewal;
   base::Seconds silence{};             // since the run before, if longer than planned
   std::optional<ServedReport> served;  // if what is served was looked at
@@ -46,5 +49,9 @@ struct RenewSummary {
 // does nothing unless a person asks, and says to look again in a minute.
 // Errors: what stops all of it.
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
+
+// The same within another job, which has the state open: certificates and nothing else.
+Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
+                                        State& state);
 
 }  // namespace everseal::jobs

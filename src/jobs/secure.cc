@@ -9,6 +9,7 @@
 
 #include "jobs/activation.h"
 #include "jobs/haproxy.h"
+#include "jobs/hooks.h"
 #include "jobs/port_holder.h"
 #include "jobs/preview.h"
 #include "jobs/rights.h"
@@ -49,7 +50,7 @@ class SecureJob {
   Result<> open_challenges(Issuer& issuer);
   Result<> issue();
   Result<> install();
-  Result<> show_by_haproxy();
+  Result<> hand_over();
   Result<std::vector<deploy::Disproof>> serve(const std::string& thumbprint);
   Result<std::vector<deploy::Disproof>> prove(const nginx::EditPlan& plan, nginx::SiteMode mode,
                                               const std::string& thumbprint);
@@ -89,7 +90,7 @@ Result<SecureReport> SecureJob::run() {
   TRY(show_plan());
   if (options_.dry_run) return report(SiteOutcome::planned);
   if (nothing_to_do()) {
-    TRY(show_by_haproxy());
+    TRY(hand_over());
     return report(SiteOutcome::unchanged);
   }
   if (!environment_.settings.assume_yes && !reporter_.confirm("Go ahead?"))
@@ -109,7 +110,7 @@ Result<SecureReport> SecureJob::run() {
       reporter_.failed("nginx", restored.error().message);
     return std::unexpected(std::move(done).error().within(summary));
   }
-  TRY(show_by_haproxy());
+  TRY(hand_over());
   return report(SiteOutcome::secured);
 }
 
@@ -423,11 +424,14 @@ Result<> SecureJob::install() {
   return {};
 }
 
-// What nginx serves stays, whatever becomes of it in HAProxy.
-Result<> SecureJob::show_by_haproxy() {
+// What nginx serves stays, whatever becomes of it in HAProxy and elsewhere.
+Result<> SecureJob::hand_over() {
   for (const NotServed& failed : TRY(put_into_haproxy(environment_, *state_)).failed)
     if (const SitePlan* site = find_certificate(failed.certificate.name))
       end(*site, SiteOutcome::failed, failed.error.message);
+  for (const HookFailure& failed : TRY(run_hooks(environment_, *state_)))
+    if (const SitePlan* site = find_certificate(failed.certificate))
+      end(*site, SiteOutcome::failed, fmt::format("{}: {}", failed.what, failed.error.message));
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "deploy/proof.h"
 #include "jobs/rights.h"
 
 namespace everseal::jobs {
@@ -69,6 +70,31 @@ nginx::EditOptions Server::edit_options(const std::string& thumbprint) const {
 deploy::Context Server::deployment(State& state) const {
   return {environment_.files, state.catalog(), instance_,
           environment_.clock, own_directory(), environment_.settings.state + "/stage"};
+}
+
+Result<> Server::reload() const {
+  const auto workers = TRY(deploy::reload(instance_, deploy::kPatience));
+  return deploy::check_alive(instance_, workers);
+}
+
+Result<> Server::change(State& state, const std::string& summary,
+                        const std::vector<std::string>& sites,
+                        const std::vector<deploy::ChangedFile>& files) const {
+  const deploy::Context context = deployment(state);
+  deploy::Deployment change(context, summary, sites);
+  TRY(change.put(files));
+  if (auto live = reload(); !live) {
+    TRY(change.restore());
+    return live;
+  }
+  return change.commit();
+}
+
+Result<> take_back_what_was_left(const Environment& environment, State& state) {
+  if (!TRY(state.catalog().last_change(store::ChangeState::applying))) return {};
+  const Server server = TRY(Server::find(environment));
+  environment.reporter.note(TRY(deploy::recover(server.deployment(state))));
+  return {};
 }
 
 Result<> note_what_nginx_serves(State& state, const nginx::Model& model) {

@@ -34,6 +34,13 @@ class Server {
   nginx::EditOptions edit_options(const std::string& thumbprint) const;
   deploy::Context deployment(State& state) const;
 
+  // Reloads nginx; its new workers live. Errors: those of deploy::reload() and check_alive().
+  Result<> reload() const;
+
+  // One change of these files, journaled and tested, and a reload; all is as it was if that fails.
+  Result<> change(State& state, const std::string& summary, const std::vector<std::string>& sites,
+                  const std::vector<deploy::ChangedFile>& files) const;
+
  private:
   Server(const Environment& environment, nginx::Instance instance)
       : environment_(environment), instance_(std::move(instance)) {}
@@ -41,6 +48,9 @@ class Server {
   const Environment& environment_;
   nginx::Instance instance_;
 };
+
+// A change to nginx that a killed run left half done is taken back; the reporter hears of it.
+Result<> take_back_what_was_left(const Environment& environment, State& state);
 
 // Brings the catalog's in_nginx up to what `model` refers to.
 Result<> note_what_nginx_serves(State& state, const nginx::Model& model);

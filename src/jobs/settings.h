@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "crypto/jws.h"
 #include "crypto/private_key.h"
+#include "deploy/copy.h"
 #include "deploy/haproxy.h"
 #include "nginx/edit.h"
 #include "notify/settings.h"
@@ -18,6 +20,8 @@ namespace everseal::jobs {
 inline constexpr const char* kLetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory";
 inline constexpr const char* kLetsEncryptStaging =
     "https://acme-staging-v02.api.letsencrypt.org/directory";
+
+inline constexpr base::Seconds kHalfAYear = std::chrono::days(182);
 
 // From everseal.toml, each overridable on the command line.
 struct Settings {
@@ -49,6 +53,17 @@ struct Settings {
   std::vector<std::string> haproxy_names;  // certificates with one of them go there; empty: all
 
   notify::Settings notify;
+
+  std::vector<std::string> hooks;  // programs that are told of each certificate, by absolute path
+  std::string hooks_directory = "/etc/everseal/deploy.d";  // and those that are in it
+  base::Seconds hook_timeout{60};
+  std::vector<deploy::CopyRule> copies;
+
+  std::vector<std::string> pinned;  // certificates with one of these names keep their keys
+
+  std::optional<base::Seconds> account_key_life = kHalfAYear;  // none: changed only when asked for
+  std::optional<base::Seconds> dhparam_life;                   // likewise
+  std::vector<std::string> dhparam_files;  // paths; empty: those of nginx that are ours
 
   crypto::KeyType new_key_type() const { return key_type.value_or(crypto::KeyType::ecdsa_p256); }
 

@@ -10,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "crypto/random.h"
+#include "jobs/chores.h"
 #include "jobs/kept.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
@@ -142,6 +143,52 @@ notify::Trouble run_trouble(const Error& error) {
           .facts = {{"error", error.message}}};
 }
 
+struct ChoreWords {
+  const char* kind;
+  const char* headline;  // of the subject
+  const char* meanwhile;
+  const char* again;  // what tries it at once
+};
+constexpr std::array<ChoreWords, 4> kChoreWords = {{
+    {kAccountKey, "the account key at {} could not be changed",
+     "The old key stays in use; certificates are renewed as before.", "everseal rotate account"},
+    {kDhparam, "the parameters in {} could not be replaced", "The old ones stay in use.",
+     "everseal rotate dhparam"},
+    {kHook, "the hook {} failed",
+     "The certificate itself is in use; what the hook does with it was not done.",
+     "everseal renew --force NAME"},
+    {kCopy, "the copies in {} could not be made",
+     "The certificate itself is in use; who reads the copies still has the old one.",
+     "everseal renew --force NAME"},
+}};
+
+notify::Trouble chore_trouble(const ChoreWords& words, const store::ChoreRecord& chore) {
+  const std::string tries =
+      chore.failures < 2
+          ? "What went wrong:"
+          : fmt::format("It was tried {} times since {}. What went wrong last:", chore.failures,
+                        notify::in_words(chore.first_failure));
+  return {
+      .key = fmt::format("{} {}", chore.kind, chore.subject),
+      .headline = fmt::format(fmt::runtime(words.headline), chore.subject),
+      .text = fmt::format("{}\n\n{}\n{}\n\nIt is tried again after {}, by everseal renew. To try "
+                          "at once: {}",
+                          words.meanwhile, tries, chore.last_error,
+                          notify::in_words(chore.next_attempt), words.again),
+      .facts = {{"kind", chore.kind},
+                {"subject", chore.subject},
+                {"failures", std::to_string(chore.failures)},
+                {"error", chore.last_error},
+                {"next_attempt", base::to_rfc3339(chore.next_attempt)}}};
+}
+
+notify::Trouble rotation_trouble(const Error& error) {
+  return {.key = "rotate",
+          .headline = "everseal rotate failed",
+          .text = fmt::format("The keys are as they were. What went wrong:\n{}", error.message),
+          .facts = {{"error", error.message}}};
+}
+
 notify::Trouble clock_trouble(const std::string& doubt) {
   return {.key = "clock",
           .headline = "the clock is wrong",
@@ -206,10 +253,8 @@ class Search {
       : now_(environment.clock.now()), state_(state) {}
 
   Result<Findings> find(const Result<RenewSummary>& renewed) {
-    for (const store::CertificateRecord& each : TRY(state_.catalog().failing_certificates())) {
-      if (each.failures > 0) add(renewal_trouble(each, now_));
-      if (!left_out(each).empty()) add(left_out_trouble(each));
-    }
+    add_failing(TRY(state_.catalog().failing_certificates()));
+    TRY(add_chores());
     if (renewed) {
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
       for (const RenewalFailure& each : renewed->failed) TRY(add_failure(each));
@@ -224,6 +269,18 @@ class Search {
     return std::move(findings_);
   }
 
+  // After a run that has not looked at everything.
+  Result<Findings> find_in_part(const Result<>& rotated,
+                                const std::vector<RenewalFailure>& failed) {
+    add_failing(TRY(state_.catalog().failing_certificates()));
+    TRY(add_chores());
+    for (const RenewalFailure& each : failed) TRY(add_failure(each));
+    TRY(add_what_waits());
+    if (!rotated) add(rotation_trouble(rotated.error()));
+    findings_.coverage = notify::Coverage::part;
+    return std::move(findings_);
+  }
+
  private:
   bool has(const std::string& key) const {
     return std::ranges::find(findings_.troubles, key, &notify::Trouble::key) !=
@@ -232,6 +289,20 @@ class Search {
 
   void add(notify::Trouble trouble) {
     if (!has(trouble.key)) findings_.troubles.push_back(std::move(trouble));
+  }
+
+  void add_failing(const std::vector<store::CertificateRecord>& certificates) {
+    for (const store::CertificateRecord& each : certificates) {
+      if (each.failures > 0) add(renewal_trouble(each, now_));
+      if (!left_out(each).empty()) add(left_out_trouble(each));
+    }
+  }
+
+  Result<> add_chores() {
+    for (const ChoreWords& words : kChoreWords)
+      for (const store::ChoreRecord& each : TRY(state_.catalog().failing_chores(words.kind)))
+        add(chore_trouble(words, each));
+    return {};
   }
 
   // What is not in the catalog: a version that was issued and could not be installed.
@@ -306,13 +377,14 @@ class Search {
 
 // Names that were there when nginx's configuration was looked at for the first time are no news:
 // whoever ran `everseal secure` has seen them.
-Result<> take_names_as_known(State& state, const RenewSummary& renewed,
-                             std::vector<notify::Incident>& known, Time now) {
+Result<> take_names_as_known(State& state, const RenewSummary& renewed, Time now) {
   if (!renewed.served || TRY(state.catalog().last(store::Moment::names_check)) != Time()) return {};
+  auto known = TRY(state.catalog().incidents());
   for (const UnsecuredName& each : renewed.served->unsecured) {
     notify::Trouble trouble = unsecured_trouble(each.name, each.where);
     known.push_back({std::move(trouble.key), std::move(trouble.headline), now, now, true});
   }
+  TRY(state.catalog().save_incidents(known));
   return state.catalog().save_last(store::Moment::names_check, now);
 }
 
@@ -340,6 +412,20 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
       environment.reporter.failed(each.way, each.result.error().message);
   }
   return std::ranges::any_of(all, [](const notify::Told& each) { return each.result.has_value(); });
+}
+
+Result<> tell_of(const Environment& environment, State& state, const Findings& findings,
+                 const std::vector<std::string>& renewed) {
+  const Time now = environment.clock.now();
+  const auto known = read_incidents(TRY(state.catalog().incidents()));
+  notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
+  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = renewed};
+  const bool is_quiet = tidings.news.empty() && tidings.renewed.empty();
+  const bool told =
+      !is_quiet && environment.settings.notify.has_any() &&
+      report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
+  const auto& after = told ? decision.if_told : decision.if_nobody_was;
+  return after == known ? Result<>() : save(state, after);
 }
 
 }  // namespace
@@ -385,21 +471,16 @@ notify::Trouble served_trouble(const store::CertificateRecord& certificate,
 
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed) {
-  const notify::Settings& settings = environment.settings.notify;
-  const Time now = environment.clock.now();
-  const auto before = read_incidents(TRY(state.catalog().incidents()));
-  auto known = before;
-  if (renewed) TRY(take_names_as_known(state, *renewed, known, now));
-  const Findings findings = TRY(Search(environment, state).find(renewed));
-  notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
-  notify::Tidings tidings{.news = std::move(decision.news), .renewed = {}};
-  if (settings.success && renewed) tidings.renewed = renewed->renewed;
-  const bool is_quiet = tidings.news.empty() && tidings.renewed.empty();
-  const bool told =
-      !is_quiet && settings.has_any() &&
-      report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
-  const auto& after = told ? decision.if_told : decision.if_nobody_was;
-  return after == before ? Result<>() : save(state, after);
+  if (renewed) TRY(take_names_as_known(state, *renewed, environment.clock.now()));
+  const bool wants_successes = environment.settings.notify.success && renewed;
+  return tell_of(environment, state, TRY(Search(environment, state).find(renewed)),
+                 wants_successes ? renewed->renewed : std::vector<std::string>());
+}
+
+Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
+                          const std::vector<RenewalFailure>& failed) {
+  return tell_of(environment, state, TRY(Search(environment, state).find_in_part(rotated, failed)),
+                 {});
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

@@ -21,6 +21,10 @@ notify::Trouble served_trouble(const store::CertificateRecord& certificate,
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed);
 
+// The same after `everseal rotate`.
+Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
+                          const std::vector<RenewalFailure>& failed);
+
 // Sends the message that a failure would send. Errors: invalid, if nobody is to be told.
 Result<std::vector<notify::Told>> notify_test(const Environment& environment);
 

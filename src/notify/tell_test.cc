@@ -2,21 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/fake_command_runner.h"
 #include "base/fake_file_system.h"
 
 namespace everseal::notify {
 namespace {
-
-// Remembers what it was to run, and says what a test tells it to.
-class FakeRunner : public CommandRunner {
- public:
-  Result<base::CommandOutput> run(const base::Command& command) override {
-    commands.push_back(command);
-    return answer;
-  }
-  std::vector<base::Command> commands;
-  base::CommandOutput answer;
-};
 
 class FakeCourier : public Courier {
  public:
@@ -43,7 +33,7 @@ class Telling : public testing::Test {
   }
 
   base::FakeFileSystem files_;
-  FakeRunner runner_;
+  base::FakeCommandRunner runner_;
   FakeCourier courier_;
 };
 

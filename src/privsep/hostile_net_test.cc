@@ -109,6 +109,7 @@ class HostileNet {
     if (way_ == "other-names") said_ = sign(url, payload::NewOrder{{"a.com", "evil.com"}});
     if (way_ == "other-request") said_ = sign(url, payload::Finalize{2});
     if (way_ == "deactivate") said_ = sign("https://deactivate.test/1", payload::Deactivate());
+    if (way_ == "change-key") said_ = sign(url, payload::ChangeKey());
     if (way_ == "new-account") said_ = ask({{url, "n", ""}, payload::NewAccount()});
     if (way_ == "keeper-garbage") said_ = send_keeper("garbage");
     if (way_ == "keeper-monitor-request")
@@ -204,6 +205,7 @@ TEST_F(HostileNetTest, GetsNoSignatureThatIsNotDue) {
   EXPECT_EQ(keeper_said("other-request"), "not signed: a certificate that is not planned");
   EXPECT_EQ(keeper_said("deactivate"), "not signed: this could deactivate the account");
   EXPECT_EQ(keeper_said("new-account"), "not signed: no account may be made");
+  EXPECT_EQ(keeper_said("change-key"), "not signed: the account's key is not to be changed");
 }
 
 TEST_F(HostileNetTest, LosesTheKeeperWhenItSendsWhatItMayNot) {

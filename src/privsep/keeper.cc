@@ -18,6 +18,7 @@ constexpr const char* kAccountKey = "the account key";
 // certificate, a hundred names polled for minutes.
 constexpr std::uint64_t kSignaturesToBegin = 4096, kSignaturesForEach = 8192;
 constexpr int kMostRegistrations = 20;  // lost answers and refused nonces are repeated
+constexpr int kMostKeyChanges = 10;     // refused nonces
 
 std::vector<std::string> sorted(std::vector<std::string> names) {
   std::ranges::sort(names);
@@ -58,19 +59,42 @@ Result<> Keeper::use_ca(const std::string& directory_url) {
   return {};
 }
 
+Result<std::string> Keeper::read(Key& key, const base::FileDescriptor& file) {
+  key = TRY(crypto::PrivateKey::read(file, kAccountKey));
+  return crypto::thumbprint(*key);
+}
+
+Result<std::string> Keeper::make(Key& key, const base::FileDescriptor& file) {
+  auto made = TRY(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256));
+  TRY(made.write(file, kAccountKey));
+  key = std::move(made);
+  return crypto::thumbprint(*key);
+}
+
 Result<std::string> Keeper::open_account_key(const base::FileDescriptor& file) {
-  return take_account_key(TRY(crypto::PrivateKey::read(file, kAccountKey)));
+  return read(account_key_, file);
 }
-
 Result<std::string> Keeper::make_account_key(const base::FileDescriptor& file) {
-  auto key = TRY(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256));
-  TRY(key.write(file, kAccountKey));
-  return take_account_key(std::move(key));
+  return make(account_key_, file);
+}
+Result<std::string> Keeper::open_next_key(const base::FileDescriptor& file) {
+  return read(next_key_, file);
+}
+Result<std::string> Keeper::make_next_key(const base::FileDescriptor& file) {
+  return make(next_key_, file);
 }
 
-Result<std::string> Keeper::take_account_key(crypto::PrivateKey key) {
-  account_key_ = std::move(key);
-  return crypto::thumbprint(*account_key_);
+Result<> Keeper::choose(acme::AccountKey key) {
+  if (key == acme::AccountKey::next && !next_key_) return base::rejected("there is no next key");
+  choice_ = key;
+  key_changes_ = 0;
+  return {};
+}
+
+Result<> Keeper::allow_key_change() {
+  if (!next_key_) return base::rejected("there is no next key");
+  key_changes_ = kMostKeyChanges;
+  return {};
 }
 
 void Keeper::allow_registration(acme::Registration registration) {
@@ -91,21 +115,26 @@ Result<std::string> Keeper::open_key(std::uint64_t id, const std::vector<std::st
 
 Result<std::string> Keeper::prepare(std::uint64_t id, const std::vector<std::string>& names,
                                     const crypto::PrivateKey& key) {
-  Issuance issuance{sorted(names), TRY(crypto::make_certificate_request(key, names))};
+  use_request(id, names, TRY(crypto::make_certificate_request(key, names)));
+  return key.public_key_der();
+}
+
+void Keeper::use_request(std::uint64_t id, const std::vector<std::string>& names,
+                         std::string request) {
+  Issuance issuance{sorted(names), std::move(request)};
   names_.insert(issuance.names);
   issuances_.insert_or_assign(id, std::move(issuance));
-  return key.public_key_der();
 }
 
 Result<std::string> Keeper::sign(const crypto::JwsHeader& header, const acme::Payload& payload) {
   TRY(check(header, payload));
   const std::string body =
       TRY(std::visit([&](const auto& each) { return text(header, each); }, payload));
-  return crypto::sign_jws(*account_key_, header, body);
+  return crypto::sign_jws(*chosen(), header, body);
 }
 
 Result<> Keeper::check(const crypto::JwsHeader& header, const acme::Payload& payload) {
-  if (!account_key_) return base::rejected("no account key is open");
+  if (!chosen()) return base::rejected("no account key is open");
   if (http::https_origin(header.url).value_or("") != origin_)
     return base::rejected(
         fmt::format("not signed: {} is not at the CA", base::printable(header.url, 200)));
@@ -133,8 +162,8 @@ Result<std::string> Keeper::text(const crypto::JwsHeader& header,
     return base::rejected("not signed: no account may be made");
   std::string binding;
   if (registration_->external_account)
-    binding = TRY(
-        crypto::bind_external_account(*account_key_, header.url, *registration_->external_account));
+    binding =
+        TRY(crypto::bind_external_account(*chosen(), header.url, *registration_->external_account));
   return acme::new_account_json(*registration_, binding);
 }
 
@@ -160,6 +189,16 @@ Result<std::string> Keeper::text(const crypto::JwsHeader&, const acme::payload::
   if (issuance == issuances_.end())
     return base::rejected("not signed: a certificate that is not planned");
   return acme::finalize_json(issuance->second.request);
+}
+
+// RFC 8555 §7.3.5: the new key signs, within what the old one signs, that it is to take its place.
+// The account's URL is the outer header's: for another account than its own this key cannot speak.
+Result<std::string> Keeper::text(const crypto::JwsHeader& header, const acme::payload::ChangeKey&) {
+  if (choice_ != acme::AccountKey::present || key_changes_ == 0)
+    return base::rejected("not signed: the account's key is not to be changed");
+  --key_changes_;
+  return crypto::sign_jws(*next_key_, {.url = header.url},
+                          acme::change_key_json(header.kid, account_key_->public_jwk()));
 }
 
 }  // namespace everseal::privsep

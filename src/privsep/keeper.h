@@ -17,7 +17,8 @@ namespace everseal::privsep {
 // Holds the account key of one CA and makes the keys of certificates. Others see signatures and
 // public keys, never a key; files are given to it open. It signs nothing but what this client's
 // issuances need: for URLs of the configured CA, orders for names that it was told, and for these
-// the requests that it made itself. So it can serve a stranger (faults.md S11).
+// the requests that it made itself or was given, and, where allowed, the change to the account's
+// next key. So it can serve a stranger (faults.md S11).
 class Keeper : public acme::Signer {
  public:
   // The CA that is signed for. Errors: invalid (not an https URL).
@@ -26,6 +27,17 @@ class Keeper : public acme::Signer {
   // The account key from a file, or a new one (ECDSA P-256) into it. Gives its thumbprint.
   Result<std::string> open_account_key(const base::FileDescriptor& file);
   Result<std::string> make_account_key(const base::FileDescriptor& file);
+
+  // The account's next key, likewise; it signs nothing before it is chosen. Gives its thumbprint.
+  Result<std::string> open_next_key(const base::FileDescriptor& file);
+  Result<std::string> make_next_key(const base::FileDescriptor& file);
+
+  // Which of both signs from now on; another than the present one ends what allow_key_change()
+  // began. Errors: rejected (there is no such key).
+  Result<> choose(acme::AccountKey key);
+
+  // From now on the change to the next key may be signed. Errors: rejected (there is none).
+  Result<> allow_key_change();
 
   // From now on an account may be made, and only for this person.
   void allow_registration(acme::Registration registration);
@@ -37,6 +49,9 @@ class Keeper : public acme::Signer {
   Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
                                const base::FileDescriptor& file);
 
+  // An issuance by a request (PKCS #10 in DER) whose key is not ours.
+  void use_request(std::uint64_t id, const std::vector<std::string>& names, std::string request);
+
   // Errors: rejected (whatever is not ours to sign).
   Result<std::string> sign(const crypto::JwsHeader& header, const acme::Payload& payload) override;
 
@@ -46,7 +61,12 @@ class Keeper : public acme::Signer {
     std::string request;             // PKCS #10 in DER
   };
 
-  Result<std::string> take_account_key(crypto::PrivateKey key);
+  using Key = std::optional<crypto::PrivateKey>;
+  static Result<std::string> read(Key& key, const base::FileDescriptor& file);
+  static Result<std::string> make(Key& key, const base::FileDescriptor& file);
+  const Key& chosen() const {
+    return choice_ == acme::AccountKey::present ? account_key_ : next_key_;
+  }
   Result<std::string> prepare(std::uint64_t id, const std::vector<std::string>& names,
                               const crypto::PrivateKey& key);
   Result<> check(const crypto::JwsHeader& header, const acme::Payload& payload);
@@ -58,9 +78,12 @@ class Keeper : public acme::Signer {
   Result<std::string> text(const crypto::JwsHeader&, const acme::payload::AnswerChallenge&);
   Result<std::string> text(const crypto::JwsHeader&, const acme::payload::Deactivate&);
   Result<std::string> text(const crypto::JwsHeader&, const acme::payload::Finalize&);
+  Result<std::string> text(const crypto::JwsHeader&, const acme::payload::ChangeKey&);
 
   std::string origin_;
-  std::optional<crypto::PrivateKey> account_key_;
+  Key account_key_, next_key_;
+  acme::AccountKey choice_ = acme::AccountKey::present;
+  int key_changes_ = 0;  // that may still be signed
   std::optional<acme::Registration> registration_;
   int registrations_ = 0;  // signed
   std::map<std::uint64_t, Issuance> issuances_;

@@ -27,7 +27,7 @@ std::string url(FuzzedDataProvider& data) {
 }
 
 acme::Payload payload(FuzzedDataProvider& data) {
-  switch (data.ConsumeIntegralInRange(0, 6)) {
+  switch (data.ConsumeIntegralInRange(0, 7)) {
     case 0:
       return acme::payload::PostAsGet();
     case 1:
@@ -46,6 +46,8 @@ acme::Payload payload(FuzzedDataProvider& data) {
       return acme::payload::AnswerChallenge();
     case 5:
       return acme::payload::Deactivate();
+    case 6:
+      return acme::payload::ChangeKey();
     default:
       return acme::payload::Finalize{data.ConsumeIntegral<std::uint64_t>()};
   }

@@ -15,7 +15,7 @@
 namespace everseal::privsep {
 namespace {
 
-// One account key and one other at a time, with all that OpenSSL computes beside them.
+// Two account keys and one other at a time, with all that OpenSSL computes beside them.
 constexpr std::size_t kSecureBytes = 128 << 10;
 
 using Files = std::span<const base::FileDescriptor>;
@@ -28,9 +28,14 @@ class MonitorService {
   bool allows(const ask_keeper::UseCa&) const { return state_ == State::fresh; }
   bool allows(const ask_keeper::OpenAccountKey&) const { return state_ == State::has_ca; }
   bool allows(const ask_keeper::MakeAccountKey&) const { return state_ == State::has_ca; }
+  bool allows(const ask_keeper::OpenNextKey&) const { return state_ == State::has_key; }
+  bool allows(const ask_keeper::MakeNextKey&) const { return state_ == State::has_key; }
+  bool allows(const ask_keeper::Choose&) const { return state_ == State::has_key; }
+  bool allows(const ask_keeper::AllowKeyChange&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::AllowRegistration&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::MakeKey&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::OpenKey&) const { return state_ == State::has_key; }
+  bool allows(const ask_keeper::UseRequest&) const { return state_ == State::has_key; }
 
   Result<> handle(ask_keeper::UseCa& request, Files) {
     TRY(keeper_.use_ca(request.directory_url));
@@ -43,6 +48,14 @@ class MonitorService {
   Result<std::string> handle(ask_keeper::MakeAccountKey&, Files files) {
     return keep(keeper_.make_account_key(*TRY(only_descriptor(files))));
   }
+  Result<std::string> handle(ask_keeper::OpenNextKey&, Files files) {
+    return keeper_.open_next_key(*TRY(only_descriptor(files)));
+  }
+  Result<std::string> handle(ask_keeper::MakeNextKey&, Files files) {
+    return keeper_.make_next_key(*TRY(only_descriptor(files)));
+  }
+  Result<> handle(ask_keeper::Choose& request, Files) { return keeper_.choose(request.key); }
+  Result<> handle(ask_keeper::AllowKeyChange&, Files) { return keeper_.allow_key_change(); }
   Result<> handle(ask_keeper::AllowRegistration& request, Files) {
     keeper_.allow_registration(std::move(request.registration));
     return {};
@@ -52,6 +65,10 @@ class MonitorService {
   }
   Result<std::string> handle(ask_keeper::OpenKey& request, Files files) {
     return keeper_.open_key(request.id, request.names, *TRY(only_descriptor(files)));
+  }
+  Result<> handle(ask_keeper::UseRequest& request, Files) {
+    keeper_.use_request(request.id, request.names, std::move(request.request));
+    return {};
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "crypto/received_jws.h"
 
 namespace everseal::privsep {
 namespace {
@@ -83,6 +84,68 @@ TEST_F(KeeperTest, MakesNoAccountUnlessItIsAllowed) {
             R"({"termsOfServiceAgreed":true,"contact":["mailto:a@b.com"]})");
   for (int i = 0; i < 30; ++i) sign(header, payload::NewAccount());
   EXPECT_EQ(sign(header, payload::NewAccount()), "not signed: no account may be made");
+}
+
+// RFC 8555 §7.3.5.
+TEST_F(KeeperTest, ChangesTheAccountsKeyOnlyWhereThatIsAllowed) {
+  const std::string refusal = "not signed: the account's key is not to be changed";
+  EXPECT_EQ(sign(payload::ChangeKey()), refusal);
+  EXPECT_EQ(keeper_.allow_key_change().error().message, "there is no next key");
+  const base::FileDescriptor next = memory_file();
+  const std::string next_thumbprint = *keeper_.make_next_key(next);
+  EXPECT_EQ(sign(payload::ChangeKey()), refusal);
+  ASSERT_TRUE(keeper_.allow_key_change());
+
+  const json inner = json::parse(sign(payload::ChangeKey(), "https://ca.test/key-change"));
+  const auto part = [&](const char* name) {
+    return json::parse(*base::decode_base64url(inner.at(name).get<std::string>()));
+  };
+  EXPECT_EQ(part("protected").at("url"), "https://ca.test/key-change");
+  EXPECT_FALSE(part("protected").contains("nonce"));
+  EXPECT_FALSE(part("protected").contains("kid"));
+  EXPECT_EQ(part("payload").at("account"), "https://ca.test/account/1");
+  const std::string next_jwk = part("protected").at("jwk").dump();
+  EXPECT_EQ(base::base64url(crypto::sha256(next_jwk)), next_thumbprint);
+  EXPECT_NE(part("payload").at("oldKey").dump(), next_jwk);
+  const auto jws = crypto::parse_jws(inner.dump());
+  ASSERT_TRUE(jws) << jws.error().message;
+  EXPECT_TRUE(jws->verify(*crypto::PublicKey::from_jwk(next_jwk)));
+
+  EXPECT_THAT(sign(payload::ChangeKey(), "https://evil.test/x"), HasSubstr("is not at the CA"));
+  EXPECT_EQ(sign({.url = "https://ca.test/x", .nonce = "n"}, payload::ChangeKey()),
+            "not signed: the account is not named as it must be");
+  EXPECT_EQ(
+      keeper_
+          .sign({.url = "https://ca.test/x", .kid = R"(https://ca.test/"x)"}, payload::ChangeKey())
+          .error()
+          .kind,
+      ErrorKind::invalid);
+  ASSERT_TRUE(keeper_.choose(acme::AccountKey::next));
+  EXPECT_EQ(sign(payload::ChangeKey()), refusal);
+  ASSERT_TRUE(keeper_.choose(acme::AccountKey::present));
+  EXPECT_EQ(sign(payload::ChangeKey()), refusal) << "once it is asked which key counts";
+}
+
+TEST_F(KeeperTest, SignsByTheKeyThatIsChosen) {
+  const crypto::JwsHeader header{.url = "https://ca.test/new-account", .nonce = "n"};
+  const auto key_of = [&] {
+    const json jws = json::parse(*keeper_.sign(header, payload::FindAccount()));
+    return json::parse(*base::decode_base64url(jws.at("protected").get<std::string>())).at("jwk");
+  };
+  EXPECT_EQ(keeper_.choose(acme::AccountKey::next).error().message, "there is no next key");
+  const json present = key_of();
+  ASSERT_TRUE(keeper_.make_next_key(memory_file()));
+  EXPECT_EQ(key_of(), present);
+  ASSERT_TRUE(keeper_.choose(acme::AccountKey::next));
+  EXPECT_NE(key_of(), present);
+  ASSERT_TRUE(keeper_.choose(acme::AccountKey::present));
+  EXPECT_EQ(key_of(), present);
+}
+
+TEST_F(KeeperTest, UsesRequestsWhoseKeyIsNotOurs) {
+  keeper_.use_request(9, {"c.com"}, "DER");
+  EXPECT_THAT(sign(payload::NewOrder{{"c.com"}}), HasSubstr("c.com"));
+  EXPECT_EQ(sign(payload::Finalize{9}), R"({"csr":"REVS"})");
 }
 
 // Whatever else is signed by the key itself would be a request of another account.

@@ -45,6 +45,19 @@ struct OpenAccountKey {  // with a descriptor to read; answers the key's thumbpr
 struct MakeAccountKey {  // with a descriptor to write
   using Answer = std::string;
 };
+struct OpenNextKey {  // the account's; with a descriptor to read; answers its thumbprint
+  using Answer = std::string;
+};
+struct MakeNextKey {  // with a descriptor to write
+  using Answer = std::string;
+};
+struct Choose {
+  using Answer = void;
+  acme::AccountKey key{};
+};
+struct AllowKeyChange {
+  using Answer = void;
+};
 struct AllowRegistration {
   using Answer = void;
   acme::Registration registration{};
@@ -60,10 +73,18 @@ struct OpenKey {  // with a descriptor to read; answers the public key in DER
   std::uint64_t id = 0;
   std::vector<std::string> names{};
 };
+struct UseRequest {  // whose key is not ours
+  using Answer = void;
+  std::uint64_t id = 0;
+  std::vector<std::string> names{};
+  std::string request{};  // PKCS #10 in DER
+};
 }  // namespace ask_keeper
 using KeeperRequest =
     std::variant<ask_keeper::UseCa, ask_keeper::OpenAccountKey, ask_keeper::MakeAccountKey,
-                 ask_keeper::AllowRegistration, ask_keeper::MakeKey, ask_keeper::OpenKey>;
+                 ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::Choose,
+                 ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration, ask_keeper::MakeKey,
+                 ask_keeper::OpenKey, ask_keeper::UseRequest>;
 
 // ---- The keeper, asked by net: this and nothing else.
 
@@ -93,6 +114,9 @@ struct FindAccount {  // answers its URL
 };
 struct RegisterAccount {  // answers its URL
   using Answer = std::string;
+};
+struct ChangeKey {
+  using Answer = void;
 };
 struct RenewalInfo {  // of certificates by crypto::renewal_id(); in their order
   using Answer = std::vector<acme::RenewalInfo>;
@@ -130,8 +154,9 @@ struct Deliver {  // with a descriptor of the trusted certificates in PEM; the o
 }  // namespace ask_net
 using NetRequest =
     std::variant<ask_net::UseCa, ask_net::Terms, ask_net::UseAccount, ask_net::FindAccount,
-                 ask_net::RegisterAccount, ask_net::RenewalInfo, ask_net::AddIssuance, ask_net::Run,
-                 ask_net::UseServers, ask_net::Handshake, ask_net::Get, ask_net::Deliver>;
+                 ask_net::RegisterAccount, ask_net::ChangeKey, ask_net::RenewalInfo,
+                 ask_net::AddIssuance, ask_net::Run, ask_net::UseServers, ask_net::Handshake,
+                 ask_net::Get, ask_net::Deliver>;
 
 // ---- The monitor, told by net while it runs issuances: claims, each to be checked.
 
@@ -169,8 +194,13 @@ struct Inspect {
   using Answer = crypto::LeafFacts;
   std::string pem{};
 };
+struct ReadRequest {
+  using Answer = crypto::RequestFacts;
+  std::string bytes{};
+};
 }  // namespace ask_verify
-using VerifyRequest = std::variant<ask_verify::Verify, ask_verify::Inspect>;
+using VerifyRequest =
+    std::variant<ask_verify::Verify, ask_verify::Inspect, ask_verify::ReadRequest>;
 
 // ---- Edge, asked by the monitor.
 
@@ -192,6 +222,8 @@ template <>
 inline constexpr std::uint64_t kEnumerators<crypto::KeyType> = 5;
 template <>
 inline constexpr std::uint64_t kEnumerators<crypto::KeyFamily> = 2;
+template <>
+inline constexpr std::uint64_t kEnumerators<acme::AccountKey> = 2;
 template <>
 inline constexpr std::uint64_t kEnumerators<notify::Security> = 3;
 template <>
@@ -218,6 +250,9 @@ void fields(auto& archive, crypto::EncodedChain& it) {
 }
 void fields(auto& archive, crypto::LeafFacts& it) {
   archive(it.names, it.self_signed, it.has_ocsp_responder, it.not_before, it.not_after);
+}
+void fields(auto& archive, crypto::RequestFacts& it) {
+  archive(it.der, it.public_key_der, it.names);
 }
 void fields(auto& archive, scan::Target& it) {
   archive(it.address, it.port, it.proxy_protocol, it.key);
@@ -250,9 +285,11 @@ void fields(auto& archive, acme::Outcome& it) {
 }
 
 void fields(auto& archive, ask_keeper::UseCa& it) { archive(it.directory_url); }
+void fields(auto& archive, ask_keeper::Choose& it) { archive(it.key); }
 void fields(auto& archive, ask_keeper::AllowRegistration& it) { archive(it.registration); }
 void fields(auto& archive, ask_keeper::MakeKey& it) { archive(it.id, it.names, it.type); }
 void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.names); }
+void fields(auto& archive, ask_keeper::UseRequest& it) { archive(it.id, it.names, it.request); }
 void fields(auto& archive, Sign& it) { archive(it.header, it.payload); }
 void fields(auto& archive, ask_net::UseCa& it) { archive(it.directory_url); }
 void fields(auto& archive, ask_net::UseAccount& it) { archive(it.url); }
@@ -278,6 +315,7 @@ void fields(auto& archive, tell::Progress& it) { archive(it.id, it.step); }
 void fields(auto& archive, tell::Finished& it) { archive(it.outcome); }
 void fields(auto& archive, ask_verify::Verify& it) { archive(it.pem, it.expected); }
 void fields(auto& archive, ask_verify::Inspect& it) { archive(it.pem); }
+void fields(auto& archive, ask_verify::ReadRequest& it) { archive(it.bytes); }
 void fields(auto& archive, ask_edge::Publish& it) { archive(it.token, it.key_authorization); }
 void fields(auto& archive, ask_edge::Retract& it) { archive(it.token); }
 

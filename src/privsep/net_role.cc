@@ -166,6 +166,7 @@ class NetService {
   bool allows(const ask_net::UseAccount&) const { return state_ == State::client; }
   bool allows(const ask_net::FindAccount&) const { return state_ == State::client; }
   bool allows(const ask_net::RegisterAccount&) const { return state_ == State::client; }
+  bool allows(const ask_net::ChangeKey&) const { return state_ == State::client; }
   bool allows(const ask_net::RenewalInfo&) const { return state_ == State::client; }
   bool allows(const ask_net::AddIssuance&) const { return state_ == State::client; }
   bool allows(const ask_net::Run&) const { return state_ == State::client; }
@@ -184,6 +185,7 @@ class NetService {
     transport_ = TRY(http::CurlTransport::open(std::move(options)));
     client_ = std::make_unique<acme::Client>(*transport_, signer_, base::real_clock(),
                                              request.directory_url);
+    if (const auto pace = acme::known_pace(request.directory_url)) client_->pace(*pace);
     return {};
   }
 
@@ -202,6 +204,8 @@ class NetService {
   Result<std::string> handle(ask_net::RegisterAccount&, Files) {
     return TRY(TRY(client())->register_account()).url;
   }
+
+  Result<> handle(ask_net::ChangeKey&, Files) { return TRY(client())->change_key(); }
 
   Result<std::vector<acme::RenewalInfo>> handle(ask_net::RenewalInfo& request, Files) {
     return acme::fetch_renewal_info(*TRY(client()), request.ids);

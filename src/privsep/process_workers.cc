@@ -38,6 +38,18 @@ class KeeperProcess : public KeeperClient {
   Result<std::string> make_account_key(const base::FileDescriptor& file) override {
     return worker_.call<KeeperRequest>(ask_keeper::MakeAccountKey{}, kAnswerTime, &file);
   }
+  Result<std::string> open_next_key(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::OpenNextKey{}, kAnswerTime, &file);
+  }
+  Result<std::string> make_next_key(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::MakeNextKey{}, kAnswerTime, &file);
+  }
+  Result<> choose(acme::AccountKey key) override {
+    return worker_.call<KeeperRequest>(ask_keeper::Choose{key});
+  }
+  Result<> allow_key_change() override {
+    return worker_.call<KeeperRequest>(ask_keeper::AllowKeyChange{});
+  }
   Result<> allow_registration(const acme::Registration& registration) override {
     return worker_.call<KeeperRequest>(ask_keeper::AllowRegistration{registration});
   }
@@ -48,6 +60,10 @@ class KeeperProcess : public KeeperClient {
   Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
                                const base::FileDescriptor& file) override {
     return worker_.call<KeeperRequest>(ask_keeper::OpenKey{id, names}, kAnswerTime, &file);
+  }
+  Result<> use_request(std::uint64_t id, const std::vector<std::string>& names,
+                       const std::string& request) override {
+    return worker_.call<KeeperRequest>(ask_keeper::UseRequest{id, names, request});
   }
 
   Worker& worker() { return worker_; }
@@ -85,6 +101,8 @@ class NetProcess : public NetClient {
     TRY(check_url(url));
     return url;
   }
+
+  Result<> change_key() override { return worker_.call<NetRequest>(ask_net::ChangeKey{}, kCaTime); }
 
   Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids) override {
     std::vector<acme::RenewalInfo> all;
@@ -227,6 +245,12 @@ class ProcessWorkers::VerifyProcess : public crypto::Verifier {
   Result<crypto::LeafFacts> inspect(std::string_view pem) override {
     if (pem.size() > kMostChainBytes) return base::invalid("the chain is too large");
     return worker_.call<VerifyRequest>(ask_verify::Inspect{std::string(pem)});
+  }
+
+  Result<crypto::RequestFacts> read_request(std::string_view bytes) override {
+    if (bytes.size() > kMostChainBytes)
+      return base::invalid("the certificate request is too large");
+    return worker_.call<VerifyRequest>(ask_verify::ReadRequest{std::string(bytes)});
   }
 
  private:

@@ -7,17 +7,21 @@ namespace {
 
 using Files = std::span<const base::FileDescriptor>;
 
-// Both requests are always allowed: nothing is remembered between them.
+// All requests are always allowed: nothing is remembered between them.
 class VerifyService {
  public:
   bool allows(const ask_verify::Verify&) const { return true; }
   bool allows(const ask_verify::Inspect&) const { return true; }
+  bool allows(const ask_verify::ReadRequest&) const { return true; }
 
   Result<crypto::EncodedChain> handle(ask_verify::Verify& request, Files) {
     return verifier_.verify(request.pem, request.expected);
   }
   Result<crypto::LeafFacts> handle(ask_verify::Inspect& request, Files) {
     return verifier_.inspect(request.pem);
+  }
+  Result<crypto::RequestFacts> handle(ask_verify::ReadRequest& request, Files) {
+    return verifier_.read_request(request.bytes);
   }
 
  private:

@@ -27,11 +27,17 @@ class KeeperClient {
   virtual ~KeeperClient() = default;
   virtual Result<std::string> open_account_key(const base::FileDescriptor& file) = 0;
   virtual Result<std::string> make_account_key(const base::FileDescriptor& file) = 0;
+  virtual Result<std::string> open_next_key(const base::FileDescriptor& file) = 0;
+  virtual Result<std::string> make_next_key(const base::FileDescriptor& file) = 0;
+  virtual Result<> choose(acme::AccountKey key) = 0;
+  virtual Result<> allow_key_change() = 0;
   virtual Result<> allow_registration(const acme::Registration& registration) = 0;
   virtual Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
                                        crypto::KeyType type, const base::FileDescriptor& file) = 0;
   virtual Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
                                        const base::FileDescriptor& file) = 0;
+  virtual Result<> use_request(std::uint64_t id, const std::vector<std::string>& names,
+                               const std::string& request) = 0;
 };
 
 // The client of that CA; see acme::Client and acme::run().
@@ -42,6 +48,7 @@ class NetClient {
   virtual Result<> use_account(const std::string& url) = 0;
   virtual Result<std::optional<std::string>> find_account() = 0;
   virtual Result<std::string> register_account() = 0;
+  virtual Result<> change_key() = 0;
 
   // By crypto::renewal_id(); in their order, printable. Needs no account.
   virtual Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids) = 0;

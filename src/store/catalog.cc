@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 8> kMigrations = {
+constexpr std::array<const char*, 9> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -44,6 +44,15 @@ constexpr std::array<const char*, 8> kMigrations = {
     "CREATE INDEX certificates_by_look ON certificates (next_look);"
     "CREATE INDEX certificates_failing ON certificates (not_after)"
     " WHERE failures > 0 OR failing <> '[]'",
+    "ALTER TABLE certificates ADD COLUMN request TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN handed_over TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE chores (kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL,"
+    "done_for TEXT NOT NULL, failures INTEGER NOT NULL, first_failure INTEGER NOT NULL,"
+    "last_failure INTEGER NOT NULL, last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL,"
+    "PRIMARY KEY (kind, subject)) WITHOUT ROWID;"
+    "CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;"
+    "INSERT INTO chores SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
+    "FROM accounts WHERE url <> '' AND terms_agreed_at > 0",
     "ALTER TABLE incidents ADD COLUMN once INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX events_by_subject ON events (subject);"
@@ -72,7 +81,8 @@ CREATE TABLE certificates (
   window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
   ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
   covered TEXT NOT NULL DEFAULT '[]', failing TEXT NOT NULL DEFAULT '[]',
-  next_look INTEGER NOT NULL DEFAULT 0
+  next_look INTEGER NOT NULL DEFAULT 0,
+  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE INDEX certificates_by_look ON certificates (next_look);
@@ -83,6 +93,12 @@ CREATE TABLE incidents (
   key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL,
   once INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE chores (
+  kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL, done_for TEXT NOT NULL,
+  failures INTEGER NOT NULL, first_failure INTEGER NOT NULL, last_failure INTEGER NOT NULL,
+  last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL, PRIMARY KEY (kind, subject)
+) WITHOUT ROWID;
+CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;
 CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
@@ -118,8 +134,12 @@ constexpr std::string_view kCertificateColumns =
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
-    "window_explanation, ask_at, first_failure, covered, failing, next_look "
+    "window_explanation, ask_at, first_failure, covered, failing, next_look, request, handed_over "
     "FROM certificates ";
+
+constexpr std::string_view kChoreColumns =
+    "SELECT kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "
+    "next_attempt FROM chores WHERE kind = ?1";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
 
@@ -220,7 +240,7 @@ std::string_view to_string(ChangeState state) {
 
 bool same_request(const CertificateRecord& one, const CertificateRecord& other) {
   return one.server == other.server && one.key_type == other.key_type &&
-         std::ranges::is_permutation(one.names, other.names);
+         one.request == other.request && std::ranges::is_permutation(one.names, other.names);
 }
 
 Result<Catalog> Catalog::open(const std::string& path) {
@@ -344,6 +364,93 @@ Result<> Catalog::save_in_haproxy(const CertificateRecord& certificate,
   return update.run();
 }
 
+Result<std::vector<CertificateRecord>> Catalog::certificates_to_hand_over(const std::string& how) {
+  Statement rows = TRY(database_.prepare(
+      fmt::format("{} WHERE version > 0 AND handed_over <> fingerprint || ' by ' || ? ORDER BY id",
+                  kCertificateColumns)));
+  rows.bind(1, how);
+  return read_certificates(std::move(rows));
+}
+
+Result<> Catalog::save_handed_over(const CertificateRecord& certificate, const std::string& how) {
+  Statement update = TRY(database_.prepare(
+      "UPDATE certificates SET handed_over = fingerprint || ' by ' || ? WHERE id = ?"));
+  update.bind(1, how).bind(2, certificate.id);
+  return update.run();
+}
+
+Result<ChoreRecord> Catalog::chore(const std::string& kind, const std::string& subject) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} AND subject = ?2", kChoreColumns)));
+  rows.bind(1, kind).bind(2, subject);
+  auto found = TRY(read_chores(std::move(rows)));
+  if (found.empty()) return ChoreRecord{.kind = kind, .subject = subject};
+  return std::move(found.front());
+}
+
+Result<std::vector<ChoreRecord>> Catalog::chores(const std::string& kind) {
+  Statement rows = TRY(database_.prepare(fmt::format("{} ORDER BY subject", kChoreColumns)));
+  rows.bind(1, kind);
+  return read_chores(std::move(rows));
+}
+
+Result<std::vector<ChoreRecord>> Catalog::failing_chores(const std::string& kind) {
+  Statement rows =
+      TRY(database_.prepare(fmt::format("{} AND failures > 0 ORDER BY subject", kChoreColumns)));
+  rows.bind(1, kind);
+  return read_chores(std::move(rows));
+}
+
+Result<std::vector<ChoreRecord>> Catalog::read_chores(Statement rows) {
+  std::vector<ChoreRecord> found;
+  while (TRY(rows.step()))
+    found.push_back({.kind = rows.text(0),
+                     .subject = rows.text(1),
+                     .done_at = to_time(rows.integer(2)),
+                     .done_for = rows.text(3),
+                     .failures = static_cast<int>(rows.integer(4)),
+                     .first_failure = to_time(rows.integer(5)),
+                     .last_failure = to_time(rows.integer(6)),
+                     .last_error = rows.text(7),
+                     .next_attempt = to_time(rows.integer(8))});
+  return found;
+}
+
+Result<> Catalog::save_chore(const ChoreRecord& chore) {
+  Statement insert =
+      TRY(database_.prepare("INSERT OR REPLACE INTO chores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.bind(1, chore.kind).bind(2, chore.subject).bind(3, to_integer(chore.done_at));
+  insert.bind(4, chore.done_for).bind(5, std::int64_t{chore.failures});
+  insert.bind(6, to_integer(chore.first_failure)).bind(7, to_integer(chore.last_failure));
+  insert.bind(8, chore.last_error).bind(9, to_integer(chore.next_attempt));
+  return insert.run();
+}
+
+Result<> Catalog::remove_chore(const ChoreRecord& chore) {
+  Statement remove = TRY(database_.prepare("DELETE FROM chores WHERE kind = ? AND subject = ?"));
+  return remove.bind(1, chore.kind).bind(2, chore.subject).run();
+}
+
+Result<std::optional<Time>> Catalog::next_chore() {
+  Statement rows =
+      TRY(database_.prepare("SELECT min(next_attempt) FROM chores WHERE failures > 0"));
+  static_cast<void>(TRY(rows.step()));
+  return rows.integer(0) > 0 ? std::optional(to_time(rows.integer(0))) : std::nullopt;
+}
+
+Result<std::vector<AccountRecord>> Catalog::accounts() {
+  Statement rows = TRY(database_.prepare("SELECT server FROM accounts ORDER BY server"));
+  std::vector<AccountRecord> found;
+  while (TRY(rows.step()))
+    if (auto each = TRY(account(rows.text(0)))) found.push_back(*std::move(each));
+  return found;
+}
+
+Result<bool> Catalog::has_certificate_of(const std::string& server) {
+  Statement rows = TRY(database_.prepare("SELECT 1 FROM certificates WHERE server = ? LIMIT 1"));
+  rows.bind(1, server);
+  return rows.step();
+}
+
 Result<Catalog::Count> Catalog::count(Time now) {
   Statement rows = TRY(
       database_.prepare("SELECT (SELECT count(*) FROM certificates),"
@@ -398,6 +505,8 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.covered = from_json(rows.text(27));
     record.failing = failing_from_json(rows.text(28));
     record.next_look = to_time(rows.integer(29));
+    record.request = rows.text(30);
+    record.handed_over = rows.text(31);
   }
   return found;
 }
@@ -409,9 +518,9 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 }
 
 Result<> Catalog::save_certificate(CertificateRecord& record) {
-  Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(
+      database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -431,6 +540,7 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(26, to_integer(record.ask_at)).bind(27, to_integer(record.first_failure));
   insert.bind(28, to_json(record.covered)).bind(29, to_json(record.failing));
   insert.bind(30, to_integer(record.next_look));
+  insert.bind(31, record.request).bind(32, record.handed_over);
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};

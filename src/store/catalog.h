@@ -48,10 +48,17 @@ struct CertificateRecord {
   Method method = Method::nginx;
   std::vector<std::string> webroots;  // one for each of names, if method is webroot
   std::string preferred_chain;
+  // Base64url of the certificate request (PKCS #10, DER) that is all we have of its key; empty: the
+  // key is ours.
+  std::string request;
   std::string beside;     // of which this is the second, with another kind of key; else empty
   bool in_nginx = false;  // a server of nginx was given it by us
   // What HAProxy was proven to show: "FINGERPRINT in DIRECTORY"; empty: nothing of this.
   std::string in_haproxy;
+
+  // What has been given to programs and directories beside nginx: "FINGERPRINT by HOW"; empty:
+  // nothing of this.
+  std::string handed_over;
 
   int version = 0;  // the newest that was proven to be served (or, outside nginx, switched to)
   Time not_before{}, not_after{};
@@ -78,7 +85,7 @@ struct CertificateRecord {
 };
 
 // Whether two records ask for the same: these names, in any order, of this CA, with this kind of
-// key.
+// key or by this request.
 bool same_request(const CertificateRecord& one, const CertificateRecord& other);
 
 enum class VersionState {
@@ -123,6 +130,19 @@ struct ChangeRecord {
   // In the order in which they were put in place. A file of a change that is being applied may be
   // listed once for each step that gave it another text.
   std::vector<ChangedFile> files;
+};
+
+// Something other than a certificate that has to be done again now and then, and how that went.
+struct ChoreRecord {
+  std::string kind{};      // "account key", "dhparam", "hook", "copy"
+  std::string subject{};   // of one kind: a directory URL, a path, …
+  Time done_at{};          // last; of a key: when it was made. 0: never, or it is not known
+  std::string done_for{};  // what the last attempt was for; empty where that is always the same
+
+  int failures = 0;  // in a row
+  Time first_failure{}, last_failure{};
+  std::string last_error{};
+  Time next_attempt{};  // not before this moment, unless a person asks
 };
 
 // What happened to a certificate.
@@ -190,6 +210,10 @@ class Catalog {
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);
+  // By server.
+  Result<std::vector<AccountRecord>> accounts();
+  // Whether any certificate comes from this CA.
+  Result<bool> has_certificate_of(const std::string& server);
 
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
@@ -199,6 +223,9 @@ class Catalog {
   // Those with a live version that HAProxy was not yet proven to show from that directory.
   Result<std::vector<CertificateRecord>> certificates_for_haproxy(const std::string& directory);
   Result<> save_in_haproxy(const CertificateRecord& certificate, const std::string& directory);
+  // Those with a live version that was not yet given to all that `how` (a digest) stands for.
+  Result<std::vector<CertificateRecord>> certificates_to_hand_over(const std::string& how);
+  Result<> save_handed_over(const CertificateRecord& certificate, const std::string& how);
   struct Count {
     std::int64_t certificates = 0;
     std::optional<Time> next_renewal;  // the first after `now`
@@ -252,6 +279,16 @@ class Catalog {
   // Replaces all of them.
   Result<> save_incidents(std::span<const IncidentRecord> incidents);
 
+  // One that was never done is in the catalog like one that is not.
+  Result<ChoreRecord> chore(const std::string& kind, const std::string& subject);
+  Result<std::vector<ChoreRecord>> chores(const std::string& kind);
+  // Those whose last attempt has failed.
+  Result<std::vector<ChoreRecord>> failing_chores(const std::string& kind);
+  // When one of them may be tried again, the first.
+  Result<std::optional<Time>> next_chore();
+  Result<> save_chore(const ChoreRecord& chore);
+  Result<> remove_chore(const ChoreRecord& chore);
+
   // The last kMostEvents of each subject are kept.
   static constexpr int kMostEvents = 200;
   Result<> add_events(std::span<const EventRecord> events);
@@ -273,6 +310,7 @@ class Catalog {
   Result<> migrate();
   Result<std::optional<ChangeRecord>> read_change(base::Statement& rows);
   Result<std::vector<CertificateRecord>> read_certificates(base::Statement statement);
+  static Result<std::vector<ChoreRecord>> read_chores(base::Statement rows);
   Result<> save_certificate(CertificateRecord& certificate);
   Result<> save_version(const VersionRecord& version);
   Result<std::vector<VersionRecord>> read_versions(base::Statement statement);

@@ -12,6 +12,8 @@ namespace {
 constexpr mode_t kPrivateFile = 0600;
 constexpr mode_t kPrivateDirectory = 0700;
 
+constexpr std::string_view kRequest = "csr.pem";
+
 }  // namespace
 
 std::string CertificateStore::versions_path(const std::string& name) const {
@@ -29,11 +31,28 @@ std::string CertificateStore::bundle_path(const std::string& name) const {
 
 Result<> CertificateStore::begin(const std::string& name, int version,
                                  const base::ContentWriter& write_key) {
+  return begin_with(name, version, "privkey.pem", write_key);
+}
+
+Result<> CertificateStore::begin_by_request(const std::string& name, int version,
+                                            const std::string& pem) {
+  return begin_with(name, version, kRequest, [&](const base::FileDescriptor& file) {
+    return base::write_all(file, pem, "write the certificate request");
+  });
+}
+
+bool CertificateStore::is_begun_by_request(const std::string& name, int version) const {
+  return base::exists(files_, base::join_path(pending_path(name, version), kRequest)) ||
+         base::exists(files_, base::join_path(version_path(name, version), kRequest));
+}
+
+Result<> CertificateStore::begin_with(const std::string& name, int version, std::string_view file,
+                                      const base::ContentWriter& write) {
   const std::string directory = pending_path(name, version);
   TRY(base::remove_tree(files_, directory));  // left by a run that was killed before it was durable
   TRY(base::make_directories(files_, directory, kPrivateDirectory));
-  const std::string path = directory + "/privkey.pem";
-  TRY(files_.create_with(path, write_key, kPrivateFile));
+  const std::string path = base::join_path(directory, file);
+  TRY(files_.create_with(path, write, kPrivateFile));
   TRY(files_.sync(path));
   return files_.sync(directory);
 }
@@ -64,13 +83,14 @@ Result<> CertificateStore::complete(const std::string& name, int version,
       {"chain.pem", chain.to_pem(1)},
       {"cert.pem", chain.leaf_pem()},
   }};
-  TRY(create_bundle(directory, contents[0].second));
+  const bool has_key = !is_begun_by_request(name, version);
+  if (has_key) TRY(create_bundle(directory, contents[0].second));
   for (const auto& [file, bytes] : contents) {
     const std::string path = fmt::format("{}/{}", directory, file);
     TRY(base::remove_tree(files_, path));
     TRY(files_.create(path, bytes, kPrivateFile));
   }
-  TRY(files_.sync(directory + "/bundle.pem"));
+  if (has_key) TRY(files_.sync(directory + "/bundle.pem"));
   for (const auto& [file, bytes] : contents)
     TRY(files_.sync(fmt::format("{}/{}", directory, file)));
   TRY(files_.sync(directory));

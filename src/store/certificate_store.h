@@ -13,6 +13,9 @@ namespace everseal::store {
 // The tree
 //   certs/NAME/versions/N.new/privkey.pem    a version that waits for its certificate
 //   certs/NAME/versions/N/{bundle,fullchain,chain,cert,privkey}.pem
+// or, by a request of which the key is not ours,
+//   certs/NAME/versions/N.new/csr.pem
+//   certs/NAME/versions/N/{fullchain,chain,cert,csr}.pem
 //   live/NAME -> ../certs/NAME/versions/N
 // under the state directory. A version becomes visible whole, by one rename; live is switched by
 // one rename. Names come from base::parse_domain_name. `files` must outlive it.
@@ -26,6 +29,10 @@ class CertificateStore {
 
   // Keeps the key of a version to come, as `write_key` writes it in PEM; durable when it returns.
   Result<> begin(const std::string& name, int version, const base::ContentWriter& write_key);
+
+  // The same for a version to come whose key is not ours: keeps its certificate request in PEM.
+  Result<> begin_by_request(const std::string& name, int version, const std::string& pem);
+  bool is_begun_by_request(const std::string& name, int version) const;
 
   // The key of a version, complete or not: a file in PEM. Errors: not_found.
   Result<base::FileDescriptor> open_key(const std::string& name, int version) const;
@@ -53,6 +60,8 @@ class CertificateStore {
   std::string versions_path(const std::string& name) const;
   std::string version_path(const std::string& name, int version) const;
   std::string pending_path(const std::string& name, int version) const;
+  Result<> begin_with(const std::string& name, int version, std::string_view file,
+                      const base::ContentWriter& write);
   Result<> create_bundle(const std::string& directory, const std::string& chain);
 
   FileSystem& files_;

@@ -47,6 +47,21 @@ class Life {
   crypto::FakeAuthority root_, intermediate_;
 };
 
+TEST(CertificateStore, KeepsCertificatesWithoutKeys) {
+  base::FakeFileSystem files;
+  CertificateStore store(files, "/state");
+  const Life life;
+  EXPECT_FALSE(store.is_begun_by_request("a.example", 1));
+  ASSERT_TRUE(store.begin_by_request("a.example", 1, "a request"));
+  EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
+  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
+  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
+  EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
+  EXPECT_EQ(files.list("/state/certs/a.example/versions/1"),
+            (std::vector<std::string>{"cert.pem", "chain.pem", "csr.pem", "fullchain.pem"}));
+  EXPECT_EQ(store.open_key("a.example", 1).error().kind, ErrorKind::not_found);
+}
+
 // What invariant I1 asks: live leads to a bundle whose key belongs to its leaf.
 void expect_sound(const FileSystem& files, const std::string& when) {
   const auto bundle = files.read("/state/live/a.example/bundle.pem");

@@ -42,7 +42,7 @@ class Everseal:
     def command(self, *arguments):
         """The whole command line."""
         to_ca = ()
-        if arguments and arguments[0] in ("secure", "issue", "renew", "daemon"):
+        if arguments and arguments[0] in ("secure", "issue", "renew", "rotate", "daemon"):
             to_ca = ("--server", self._authority.url, "--ca-bundle", str(self._authority.bundle))
         return [binary(), *map(str, arguments), *to_ca]
 

@@ -1,0 +1,95 @@
+#include "deploy/hook.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/encoding.h"
+
+namespace everseal::deploy {
+namespace {
+
+constexpr std::size_t kShownOutput = 300;  // bytes, in an error
+constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH, kAnybodyExecutes = S_IXUSR | S_IXGRP | S_IXOTH;
+
+bool is_run_parts_name(std::string_view name) {
+  return std::ranges::all_of(
+      name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+}
+
+// In a sticky directory nobody replaces what is another's.
+Result<> check_owner(const FileReader& files, const std::string& path) {
+  const base::FileStatus status = TRY(files.status(path));
+  const bool is_ours = status.owner == 0 || status.owner == ::geteuid();
+  const bool is_sticky = status.kind == base::FileKind::directory && (status.mode & S_ISVTX) != 0;
+  if (is_ours && ((status.mode & kOthersWrite) == 0 || is_sticky)) return {};
+  return base::rejected(fmt::format(
+      "not run: {} can be changed by other users than root (chown root, chmod go-w)", path));
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::string& directory) {
+  const auto names = files.list(directory);
+  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  if (!names) return std::unexpected(names.error());
+  std::vector<std::string> found;
+  for (const std::string& name : *names) {
+    const std::string path = base::join_path(directory, name);
+    if (!is_run_parts_name(name)) continue;
+    const auto real = files.real_path(path);
+    if (!real) continue;
+    const base::FileStatus status = TRY(files.status(*real));
+    if (status.kind == base::FileKind::regular && (status.mode & kAnybodyExecutes) != 0)
+      found.push_back(path);
+  }
+  return found;
+}
+
+Result<> check_hook(const FileReader& files, const std::string& path) {
+  std::string each = TRY(files.real_path(path));
+  if (TRY(files.status(each)).kind != base::FileKind::regular)
+    return base::rejected(fmt::format("not run: {} is not a program", path));
+  for (; each != "/" && each != "."; each = base::directory_of(each)) TRY(check_owner(files, each));
+  return {};
+}
+
+std::vector<std::string> hook_environment(const HandedOver& certificate) {
+  const std::string& directory = certificate.directory;
+  const auto file = [&](const char* name, bool is_there) {
+    return is_there ? base::join_path(directory, name) : std::string();
+  };
+  return {
+      "EVERSEAL_NAME=" + certificate.name,
+      fmt::format("EVERSEAL_NAMES={}", fmt::join(certificate.names, " ")),
+      "EVERSEAL_DIRECTORY=" + directory,
+      "EVERSEAL_FULLCHAIN=" + file("fullchain.pem", true),
+      "EVERSEAL_KEY=" + file("privkey.pem", certificate.has_key),
+      "EVERSEAL_BUNDLE=" + file("bundle.pem", certificate.has_key),
+      "EVERSEAL_FINGERPRINT=" + certificate.fingerprint,
+      "EVERSEAL_EXPIRES=" + base::to_rfc3339(certificate.expires),
+  };
+}
+
+Result<> run_hook(const std::string& path, const HandedOver& certificate, base::Seconds timeout,
+                  const FileReader& files, CommandRunner& commands) {
+  TRY(check_hook(files, path));
+  return run_to_success(
+      {.arguments = {path}, .timeout = timeout, .environment = hook_environment(certificate)},
+      commands);
+}
+
+Result<> run_to_success(const base::Command& command, CommandRunner& commands) {
+  const auto done = TRY(commands.run(command));
+  if (done.exit_status == 0) return {};
+  const std::size_t end = done.output.find_last_not_of(" \r\n") + 1;
+  const std::string said = base::printable(done.output.substr(0, end), kShownOutput);
+  return base::rejected(fmt::format("{} ended with status {}{}{}",
+                                    fmt::join(command.arguments, " "), done.exit_status,
+                                    said.empty() ? "" : ": ", said));
+}
+
+}  // namespace everseal::deploy

@@ -1,0 +1,43 @@
+// Programs of the administrator that are told of a new certificate.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/command_runner.h"
+#include "base/file_system.h"
+
+namespace everseal::deploy {
+
+// What a program is told: a certificate that is live.
+struct HandedOver {
+  std::string name;
+  std::vector<std::string> names;
+  std::string directory;  // live/NAME
+  bool has_key = true;    // and a bundle
+  std::string fingerprint;
+  Time expires{};
+};
+
+// The executables of a directory that run-parts(8) would run, by name: of letters, digits, '_' and
+// '-'. None if there is no such directory.
+Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::string& directory);
+
+// Whether nobody but root and whoever runs this can change the program or put another one in its
+// place. Errors: rejected, naming the file or directory that others may write.
+Result<> check_hook(const FileReader& files, const std::string& path);
+
+// "EVERSEAL_NAME=…" and so on (docs/hooks.md).
+std::vector<std::string> hook_environment(const HandedOver& certificate);
+
+// Runs it to its end, without a shell and with nothing but that environment (and PATH and LANG).
+// Errors: those of check_hook() and CommandRunner; rejected with its output, for another exit
+// status than 0.
+Result<> run_hook(const std::string& path, const HandedOver& certificate, base::Seconds timeout,
+                  const FileReader& files, CommandRunner& commands);
+
+// Runs a command and takes any exit status but 0 for an error, with what the command said.
+Result<> run_to_success(const base::Command& command, CommandRunner& commands);
+
+}  // namespace everseal::deploy

@@ -1,0 +1,62 @@
+#include "jobs/challenge_answer.h"
+
+#include <fmt/format.h>
+
+#include "nginx/snippets.h"
+
+namespace everseal::jobs {
+namespace {
+
+// Our snippet as it is: an nginx that is not there has none.
+struct Snippet {
+  Server server;
+  std::string path;
+  std::string text;
+};
+
+Result<std::optional<Snippet>> find_snippet(const Environment& environment) {
+  auto server = Server::find(environment);
+  if (!server && server.error().kind == ErrorKind::not_found) return std::nullopt;
+  if (!server) return std::unexpected(server.error());
+  const std::string path = nginx::acme_path(server->edit_options(""));
+  auto text = environment.files.read(path);
+  if (!text && text.error().kind == ErrorKind::not_found) return std::nullopt;
+  if (!text) return std::unexpected(text.error());
+  return Snippet{*std::move(server), path, *std::move(text)};
+}
+
+}  // namespace
+
+Result<bool> answers_for(const Environment& environment, const std::string& thumbprint) {
+  const auto snippet = TRY(find_snippet(environment));
+  return snippet && !thumbprint.empty() && snippet->text.contains(thumbprint);
+}
+
+Result<> check_may_answer_anew(const Environment& environment, const std::string& thumbprint) {
+  const auto snippet = TRY(find_snippet(environment));
+  if (!snippet || thumbprint.empty() || !snippet->text.contains(thumbprint)) return {};
+  if (!nginx::is_untouched(snippet->text))
+    return base::rejected(fmt::format(
+        "{} was changed by hand: the new key's answer could not be put there", snippet->path));
+  TRY(within("the nginx configuration as it stands", snippet->server.instance().test()));
+  return snippet->server.check_may_edit();
+}
+
+Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint) {
+  const auto snippet = TRY(find_snippet(environment));
+  if (!snippet) return {};
+  const std::string wanted = nginx::acme_snippet(snippet->server.edit_options(thumbprint));
+  if (snippet->text == wanted || snippet->text.contains(thumbprint)) return {};
+  if (!nginx::is_untouched(snippet->text))
+    return base::rejected(
+        fmt::format("{} was changed by hand: put {} in it, the account key's "
+                    "thumbprint",
+                    snippet->path, thumbprint));
+  TRY(snippet->server.change(state, "the answer to certificate authorities for the account's key",
+                             {}, {{snippet->path, snippet->text, wanted}}));
+  environment.reporter.note(
+      fmt::format("nginx answers for the account's present key now ({})", snippet->path));
+  return {};
+}
+
+}  // namespace everseal::jobs

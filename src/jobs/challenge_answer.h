@@ -1,0 +1,22 @@
+// nginx's answer to http-01, which names the account key.
+#pragma once
+
+#include <string>
+
+#include "jobs/server.h"
+
+namespace everseal::jobs {
+
+// Makes our snippet in nginx's configuration answer for the account key with this thumbprint: it
+// answers for another CA's account, or for the key that was changed. Nothing to do where there is
+// no snippet. Errors: rejected (it was changed by hand), those of Server::change().
+Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint);
+
+// Before an account key is changed. Errors: invalid, with nginx's words, where nginx answers for
+// the key with this thumbprint and would not take another answer.
+Result<> check_may_answer_anew(const Environment& environment, const std::string& thumbprint);
+
+// Whether nginx answers for this key now.
+Result<bool> answers_for(const Environment& environment, const std::string& thumbprint);
+
+}  // namespace everseal::jobs

@@ -1,0 +1,28 @@
+#include "jobs/chores.h"
+
+#include "renew/schedule.h"
+
+namespace everseal::jobs {
+
+bool may_be_tried(const store::ChoreRecord& chore, Time now) {
+  return chore.failures == 0 || chore.next_attempt <= now;
+}
+
+// Nothing expires that has an end of its own, so that none shortens the delays.
+void enter_result(store::ChoreRecord& chore, const Result<>& result, Time now) {
+  if (result) {
+    chore = {
+        .kind = chore.kind, .subject = chore.subject, .done_at = now, .done_for = chore.done_for};
+    return;
+  }
+  if (chore.failures++ == 0) chore.first_failure = now;
+  chore.last_failure = now;
+  chore.last_error = result.error().message;
+  const renew::Setbacks setbacks{.failures = chore.failures,
+                                 .first = chore.first_failure,
+                                 .last = chore.last_failure,
+                                 .not_before = {}};
+  chore.next_attempt = renew::next_attempt(setbacks, {}, 0);
+}
+
+}  // namespace everseal::jobs

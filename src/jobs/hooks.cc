@@ -1,0 +1,152 @@
+#include "jobs/hooks.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "base/encoding.h"
+#include "crypto/jws.h"
+#include "deploy/hook.h"
+#include "jobs/chores.h"
+
+namespace everseal::jobs {
+namespace {
+
+// One call of run_hooks().
+class Run {
+ public:
+  Run(const Environment& environment, State& state, renew::Urgency urgency)
+      : environment_(environment), state_(state), urgency_(urgency) {}
+
+  Result<std::vector<HookFailure>> run();
+
+ private:
+  using Act = std::function<Result<>()>;
+
+  Result<> find_hooks();
+  std::string digest() const;
+  Result<bool> hand_over(const store::CertificateRecord& certificate);
+  Result<bool> attempt(const char* kind, const std::string& target,
+                       const store::CertificateRecord& certificate, const Act& act);
+  Result<> copy(const deploy::CopyRule& rule, const deploy::HandedOver& certificate);
+  Result<> forget_what_is_no_more();
+
+  const Environment& environment_;
+  State& state_;
+  const renew::Urgency urgency_;
+  std::vector<std::string> hooks_;
+  std::set<std::string> planned_;  // "KIND SUBJECT"
+  std::vector<HookFailure> failures_;
+};
+
+Result<std::vector<HookFailure>> Run::run() {
+  TRY(find_hooks());
+  if (!hooks_.empty() || !environment_.settings.copies.empty()) {
+    const std::string how = digest();
+    for (const auto& certificate : TRY(state_.catalog().certificates_to_hand_over(how)))
+      if (TRY(hand_over(certificate))) TRY(state_.catalog().save_handed_over(certificate, how));
+  }
+  TRY(forget_what_is_no_more());
+  return std::move(failures_);
+}
+
+Result<> Run::find_hooks() {
+  const Settings& settings = environment_.settings;
+  hooks_ = settings.hooks;
+  const auto found = deploy::hooks_in(environment_.files, settings.hooks_directory);
+  if (!found) environment_.reporter.note(found.error().message);
+  if (found) hooks_.insert(hooks_.end(), found->begin(), found->end());
+  return {};
+}
+
+// Of who is to have certificates: with another answer all of them are given again.
+std::string Run::digest() const {
+  std::string text = fmt::format("{}", hooks_);
+  for (const deploy::CopyRule& rule : environment_.settings.copies)
+    text += fmt::format("{}", std::vector<std::string>{rule.name, rule.directory, rule.owner,
+                                                       rule.group, fmt::format("{:o}", rule.mode),
+                                                       fmt::format("{}", rule.files),
+                                                       fmt::format("{}", rule.reload)});
+  return base::hex(crypto::sha256(text)).substr(0, 16);
+}
+
+// Whether all has been done.
+Result<bool> Run::hand_over(const store::CertificateRecord& certificate) {
+  const Settings& settings = environment_.settings;
+  const deploy::HandedOver told{
+      .name = certificate.name,
+      .names = certificate.names,
+      .directory = fmt::format("{}/live/{}", settings.state, certificate.name),
+      .has_key = certificate.request.empty(),
+      .fingerprint = certificate.fingerprint,
+      .expires = certificate.not_after};
+  bool done = true;
+  for (const deploy::CopyRule& rule : settings.copies) {
+    const auto& names = certificate.names;
+    if (!certificate.beside.empty() || std::ranges::find(names, rule.name) == names.end()) continue;
+    done =
+        TRY(attempt(kCopy, rule.directory, certificate, [&] { return copy(rule, told); })) && done;
+  }
+  for (const std::string& hook : hooks_)
+    done = TRY(attempt(kHook, hook, certificate,
+                       [&] {
+                         return deploy::run_hook(hook, told, settings.hook_timeout,
+                                                 environment_.files, environment_.commands);
+                       })) &&
+           done;
+  return done;
+}
+
+// A certificate that is new to it is given at once, whatever went wrong with the one before.
+Result<bool> Run::attempt(const char* kind, const std::string& target,
+                          const store::CertificateRecord& certificate, const Act& act) {
+  const std::string subject = fmt::format("{} for {}", target, certificate.name);
+  planned_.insert(fmt::format("{} {}", kind, subject));
+  store::ChoreRecord chore = TRY(state_.catalog().chore(kind, subject));
+  const bool is_new = chore.done_for != certificate.fingerprint;
+  if (!is_new && chore.failures == 0) return true;
+  const Time now = environment_.clock.now();
+  if (!is_new && urgency_ == renew::Urgency::when_due && !may_be_tried(chore, now)) return false;
+  environment_.reporter.progress(certificate.name, fmt::format("{} {}", kind, target));
+  const Result<> result = act();
+  chore.done_for = certificate.fingerprint;
+  enter_result(chore, result, environment_.clock.now());
+  TRY(state_.catalog().save_chore(chore));
+  if (result) {
+    environment_.reporter.done(certificate.name, fmt::format("{} {} done", kind, target));
+    return true;
+  }
+  const std::string what = fmt::format("{} {}", kind, subject);
+  environment_.reporter.failed(what, result.error().message);
+  failures_.push_back({certificate.name, what, result.error()});
+  return false;
+}
+
+Result<> Run::copy(const deploy::CopyRule& rule, const deploy::HandedOver& certificate) {
+  TRY(deploy::copy_files(rule, certificate.directory, environment_.files));
+  if (rule.reload.empty()) return {};
+  return deploy::run_to_success(
+      {.arguments = rule.reload, .timeout = environment_.settings.hook_timeout},
+      environment_.commands);
+}
+
+// Nobody is to be told for ever of a hook that was taken away.
+Result<> Run::forget_what_is_no_more() {
+  for (const char* kind : {kHook, kCopy})
+    for (const store::ChoreRecord& chore : TRY(state_.catalog().failing_chores(kind)))
+      if (!planned_.contains(fmt::format("{} {}", kind, chore.subject)))
+        TRY(state_.catalog().remove_chore(chore));
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<HookFailure>> run_hooks(const Environment& environment, State& state,
+                                           renew::Urgency urgency) {
+  return Run(environment, state, urgency).run();
+}
+
+}  // namespace everseal::jobs

@@ -40,6 +40,23 @@ TEST(CommandLine, ReadsTheMainJob) {
   EXPECT_EQ(line->settings.contacts, std::vector<std::string>{"a@b.c"});
 }
 
+TEST(CommandLine, ReadsHowToShowTheStatus) {
+  const auto shown = [](std::vector<const char*> arguments) {
+    return std::get<StatusCommand>(parse(std::move(arguments))->command);
+  };
+  EXPECT_EQ(shown({"status"}).format, StatusFormat::usual);
+  EXPECT_EQ(shown({"status", "A.example"}).options.name, "a.example");
+  EXPECT_EQ(shown({"status", "--json"}).format, StatusFormat::json);
+  EXPECT_EQ(shown({"status", "--prometheus"}).format, StatusFormat::prometheus);
+  const StatusCommand check = shown({"status", "--check", "--warning", "14", "--critical=7"});
+  EXPECT_EQ(check.format, StatusFormat::check);
+  EXPECT_EQ(check.options.thresholds.warning, std::chrono::days(14));
+  EXPECT_EQ(check.options.thresholds.critical, std::chrono::days(7));
+  EXPECT_FALSE(parse({"status", "--warning", "14"}));
+  EXPECT_FALSE(parse({"status", "--prometheus", "--check"}));
+  EXPECT_FALSE(parse({"status", "--check", "--warning", "-1"}));
+}
+
 TEST(CommandLine, ReadsWhatToRotate) {
   EXPECT_EQ(std::get<jobs::RotateOptions>(parse({"rotate"})->command).what, jobs::Rotation::due);
   EXPECT_EQ(std::get<jobs::RotateOptions>(parse({"rotate", "all"})->command).what,
@@ -65,23 +82,6 @@ TEST(CommandLine, ReadsCertificateRequests) {
             "everseal: issue: give names with --domain, or a certificate request with --csr");
   EXPECT_EQ(refusal({"issue", "--csr", "/x", "--separate"}),
             "everseal: --csr and --separate exclude each other");
-}
-
-TEST(CommandLine, ReadsHowToShowTheStatus) {
-  const auto shown = [](std::vector<const char*> arguments) {
-    return std::get<StatusCommand>(parse(std::move(arguments))->command);
-  };
-  EXPECT_EQ(shown({"status"}).format, StatusFormat::usual);
-  EXPECT_EQ(shown({"status", "A.example"}).options.name, "a.example");
-  EXPECT_EQ(shown({"status", "--json"}).format, StatusFormat::json);
-  EXPECT_EQ(shown({"status", "--prometheus"}).format, StatusFormat::prometheus);
-  const StatusCommand check = shown({"status", "--check", "--warning", "14", "--critical=7"});
-  EXPECT_EQ(check.format, StatusFormat::check);
-  EXPECT_EQ(check.options.thresholds.warning, std::chrono::days(14));
-  EXPECT_EQ(check.options.thresholds.critical, std::chrono::days(7));
-  EXPECT_FALSE(parse({"status", "--warning", "14"}));
-  EXPECT_FALSE(parse({"status", "--prometheus", "--check"}));
-  EXPECT_FALSE(parse({"status", "--check", "--warning", "-1"}));
 }
 
 TEST(CommandLine, SendsHstsOnlyWhenAsked) {

@@ -353,19 +353,6 @@ void RenewJob::finish(const Activation& activation) {
 // Who names certificates, or asks what would be done, sees what comes of it.
 bool is_for_all(const RenewOptions& options) { return options.names.empty() && !options.dry_run; }
 
-// After the certificates: what fails here has kept none of them from being renewed.
-Result<RenewSummary> renew_and_rotate(const Environment& environment, const RenewOptions& options,
-                                      State& state) {
-  RenewSummary summary = TRY(renew_certificates(environment, options, state));
-  if (!is_for_all(options) || !summary.doubt.empty()) return summary;
-  RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
-  if (const auto next = TRY(state.catalog().next_chore()))
-    summary.next_look = std::min(summary.next_look.value_or(*next), *next);
-  summary.rotated = std::move(rotated.rotated);
-  std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
-  return summary;
-}
-
 // What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
 Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
   const Time now = environment.clock.now();
@@ -384,6 +371,19 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
     summary->next_look =
         std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));
   return {};
+}
+
+// After the certificates: what fails here has kept none of them from being renewed.
+Result<RenewSummary> renew_and_rotate(const Environment& environment, const RenewOptions& options,
+                                      State& state) {
+  RenewSummary summary = TRY(renew_certificates(environment, options, state));
+  if (!is_for_all(options) || !summary.doubt.empty()) return summary;
+  RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
+  if (const auto next = TRY(state.catalog().next_chore()))
+    summary.next_look = std::min(summary.next_look.value_or(*next), *next);
+  summary.rotated = std::move(rotated.rotated);
+  std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
+  return summary;
 }
 
 }  // namespace

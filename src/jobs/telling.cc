@@ -377,13 +377,14 @@ class Search {
 
 // Names that were there when nginx's configuration was looked at for the first time are no news:
 // whoever ran `everseal secure` has seen them.
-Result<> take_names_as_known(State& state, const RenewSummary& renewed,
-                             std::vector<notify::Incident>& known, Time now) {
+Result<> take_names_as_known(State& state, const RenewSummary& renewed, Time now) {
   if (!renewed.served || TRY(state.catalog().last(store::Moment::names_check)) != Time()) return {};
+  auto known = TRY(state.catalog().incidents());
   for (const UnsecuredName& each : renewed.served->unsecured) {
     notify::Trouble trouble = unsecured_trouble(each.name, each.where);
     known.push_back({std::move(trouble.key), std::move(trouble.headline), now, now, true});
   }
+  TRY(state.catalog().save_incidents(known));
   return state.catalog().save_last(store::Moment::names_check, now);
 }
 
@@ -413,11 +414,10 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
   return std::ranges::any_of(all, [](const notify::Told& each) { return each.result.has_value(); });
 }
 
-Result<> tell_of(const Environment& environment, State& state,
-                 const std::vector<notify::Incident>& known, const Findings& findings,
+Result<> tell_of(const Environment& environment, State& state, const Findings& findings,
                  const std::vector<std::string>& renewed) {
   const Time now = environment.clock.now();
-  const auto before = read_incidents(TRY(state.catalog().incidents()));
+  const auto known = read_incidents(TRY(state.catalog().incidents()));
   notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
   const notify::Tidings tidings{.news = std::move(decision.news), .renewed = renewed};
   const bool is_quiet = tidings.news.empty() && tidings.renewed.empty();
@@ -425,7 +425,7 @@ Result<> tell_of(const Environment& environment, State& state,
       !is_quiet && environment.settings.notify.has_any() &&
       report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
   const auto& after = told ? decision.if_told : decision.if_nobody_was;
-  return after == before ? Result<>() : save(state, after);
+  return after == known ? Result<>() : save(state, after);
 }
 
 }  // namespace
@@ -471,17 +471,16 @@ notify::Trouble served_trouble(const store::CertificateRecord& certificate,
 
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed) {
-  std::vector<notify::Incident> known = read_incidents(TRY(state.catalog().incidents()));
-  if (renewed) TRY(take_names_as_known(state, *renewed, known, environment.clock.now()));
+  if (renewed) TRY(take_names_as_known(state, *renewed, environment.clock.now()));
   const bool wants_successes = environment.settings.notify.success && renewed;
-  return tell_of(environment, state, known, TRY(Search(environment, state).find(renewed)),
+  return tell_of(environment, state, TRY(Search(environment, state).find(renewed)),
                  wants_successes ? renewed->renewed : std::vector<std::string>());
 }
 
 Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
                           const std::vector<RenewalFailure>& failed) {
-  return tell_of(environment, state, read_incidents(TRY(state.catalog().incidents())),
-                 TRY(Search(environment, state).find_in_part(rotated, failed)), {});
+  return tell_of(environment, state, TRY(Search(environment, state).find_in_part(rotated, failed)),
+                 {});
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

@@ -148,45 +148,6 @@ TEST_F(CatalogTest, RemembersIncidentsAndWhatFails) {
   EXPECT_TRUE(catalog_.failing_certificates()->empty());
 }
 
-TEST_F(CatalogTest, RemembersChores) {
-  EXPECT_EQ(catalog_.chore("hook", "x")->failures, 0);
-  ChoreRecord chore{.kind = "hook", .subject = "x", .done_at = kNow, .done_for = "f"};
-  ASSERT_TRUE(catalog_.save_chore(chore));
-  EXPECT_TRUE(catalog_.failing_chores("hook")->empty());
-  chore.failures = 2;
-  chore.first_failure = kNow;
-  chore.last_failure = kNow + base::Seconds(1);
-  chore.last_error = "no";
-  chore.next_attempt = kNow + base::Seconds(2);
-  ASSERT_TRUE(catalog_.save_chore(chore));
-  EXPECT_TRUE(catalog_.failing_chores("copy")->empty());
-  const auto found = *catalog_.failing_chores("hook");
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].subject, "x");
-  EXPECT_EQ(found[0].done_at, kNow);
-  EXPECT_EQ(found[0].done_for, "f");
-  EXPECT_EQ(found[0].first_failure, kNow);
-  EXPECT_EQ(found[0].last_failure, kNow + base::Seconds(1));
-  EXPECT_EQ(found[0].last_error, "no");
-  EXPECT_EQ(found[0].next_attempt, kNow + base::Seconds(2));
-  ASSERT_TRUE(catalog_.remove_chore(chore));
-  EXPECT_TRUE(catalog_.chores("hook")->empty());
-}
-
-TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
-  auto record = saved("a.example", kNow);
-  EXPECT_TRUE(catalog_.certificates_to_hand_over("h")->empty()) << "nothing is live";
-  record.version = 1;
-  record.fingerprint = "f";
-  ASSERT_TRUE(catalog_.save_certificates({&record, 1}));
-  EXPECT_EQ(catalog_.certificates_to_hand_over("h")->size(), 1u);
-  ASSERT_TRUE(catalog_.save_handed_over(record, "h"));
-  EXPECT_TRUE(catalog_.certificates_to_hand_over("h")->empty());
-  EXPECT_EQ(catalog_.certificates_to_hand_over("other")->size(), 1u);
-  EXPECT_EQ(catalog_.has_certificate_of(record.server), true);
-  EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
-}
-
 TEST_F(CatalogTest, KeepsTheLastEventsOfEachSubject) {
   std::vector<EventRecord> events(Catalog::kMostEvents + 5,
                                   EventRecord{kNow, "a.example", EventKind::failed, "no"});
@@ -249,6 +210,45 @@ TEST_F(CatalogTest, FindsVersionsByWhatTheyAre) {
   EXPECT_FALSE(*catalog_.version_with(record.id, "f3"));
 }
 
+TEST_F(CatalogTest, RemembersChores) {
+  EXPECT_EQ(catalog_.chore("hook", "x")->failures, 0);
+  ChoreRecord chore{.kind = "hook", .subject = "x", .done_at = kNow, .done_for = "f"};
+  ASSERT_TRUE(catalog_.save_chore(chore));
+  EXPECT_TRUE(catalog_.failing_chores("hook")->empty());
+  chore.failures = 2;
+  chore.first_failure = kNow;
+  chore.last_failure = kNow + base::Seconds(1);
+  chore.last_error = "no";
+  chore.next_attempt = kNow + base::Seconds(2);
+  ASSERT_TRUE(catalog_.save_chore(chore));
+  EXPECT_TRUE(catalog_.failing_chores("copy")->empty());
+  const auto found = *catalog_.failing_chores("hook");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].subject, "x");
+  EXPECT_EQ(found[0].done_at, kNow);
+  EXPECT_EQ(found[0].done_for, "f");
+  EXPECT_EQ(found[0].first_failure, kNow);
+  EXPECT_EQ(found[0].last_failure, kNow + base::Seconds(1));
+  EXPECT_EQ(found[0].last_error, "no");
+  EXPECT_EQ(found[0].next_attempt, kNow + base::Seconds(2));
+  ASSERT_TRUE(catalog_.remove_chore(chore));
+  EXPECT_TRUE(catalog_.chores("hook")->empty());
+}
+
+TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
+  auto record = saved("a.example", kNow);
+  EXPECT_TRUE(catalog_.certificates_to_hand_over("h")->empty()) << "nothing is live";
+  record.version = 1;
+  record.fingerprint = "f";
+  ASSERT_TRUE(catalog_.save_certificates({&record, 1}));
+  EXPECT_EQ(catalog_.certificates_to_hand_over("h")->size(), 1u);
+  ASSERT_TRUE(catalog_.save_handed_over(record, "h"));
+  EXPECT_TRUE(catalog_.certificates_to_hand_over("h")->empty());
+  EXPECT_EQ(catalog_.certificates_to_hand_over("other")->size(), 1u);
+  EXPECT_EQ(catalog_.has_certificate_of(record.server), true);
+  EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
+}
+
 TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   const std::string path =
       std::filesystem::temp_directory_path() / ("everseal-older-" + std::to_string(getpid()));
@@ -291,13 +291,13 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
   EXPECT_EQ(changes->front().summary, "secure a.example");
   EXPECT_TRUE(changes->front().sites.empty());
   EXPECT_TRUE(opened->account("https://a/"));
-  EXPECT_EQ(opened->chore("account key", "https://a/")->done_at,
-            Time(base::Seconds(1'800'000'000)));
   const EventRecord event{kNow, "a.example", EventKind::issued, "version 1"};
   EXPECT_TRUE(opened->add_events({&event, 1}));
   EXPECT_TRUE(opened->incidents());
   EXPECT_TRUE(opened->served());
   EXPECT_EQ(opened->last(Moment::renewal_run), Time());
+  EXPECT_EQ(opened->chore("account key", "https://a/")->done_at,
+            Time(base::Seconds(1'800'000'000)));
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

@@ -90,12 +90,21 @@ Json to_json(const store::IncidentRecord& incident) {
           {"told_at", time_or_null(incident.told_at)}};
 }
 
+Json to_json(const std::vector<jobs::MadeThing>& things, const char* of) {
+  Json array = Json::array();
+  for (const jobs::MadeThing& each : things)
+    array.push_back({{of, each.of}, {"since", time_or_null(each.since)}});
+  return array;
+}
+
 Json to_json(const jobs::StatusReport& report, bool has_details) {
   Json document = {{"certificates", Json::array()},
                    {"incidents", Json::array()},
                    {"last_run", time_or_null(report.last_run)},
                    {"last_check", time_or_null(report.last_check)},
                    {"level", to_string(report.level)}};
+  document["account_keys"] = to_json(report.account_keys, "server");
+  document["dhparams"] = to_json(report.dhparams, "path");
   for (const CertificateStatus& each : report.certificates)
     document["certificates"].push_back(to_json(each, has_details));
   for (const store::IncidentRecord& each : report.incidents)

@@ -216,14 +216,22 @@ std::string served_in_words(const CertificateStatus& status, Time now) {
 
 class Details {
  public:
-  Details(const CertificateStatus& status, Time now, const Look& look)
-      : status_(status), certificate_(status.certificate), now_(now), look_(look) {}
+  Details(const CertificateStatus& status, const StatusReport& report, const Look& look)
+      : status_(status),
+        certificate_(status.certificate),
+        report_(report),
+        now_(report.now),
+        look_(look) {}
 
   std::string print() {
     text_ = coloured(certificate_.name, status_.level, look_) + '\n';
     if (!status_.concern.empty()) line("concern", coloured(status_.concern, status_.level, look_));
     line("names", fmt::format("{}", fmt::join(certificate_.names, ", ")));
     line("CA", certificate_.server);
+    for (const jobs::MadeThing& each : report_.account_keys)
+      if (each.of == certificate_.server && each.since != Time())
+        line("account",
+             fmt::format("its key is {} old", in_words(std::max(Seconds(0), now_ - each.since))));
     if (certificate_.version > 0)
       add_version();
     else
@@ -306,6 +314,7 @@ class Details {
 
   const CertificateStatus& status_;
   const store::CertificateRecord& certificate_;
+  const StatusReport& report_;
   const Time now_;
   const Look& look_;
   std::string text_;
@@ -323,7 +332,7 @@ std::string print_table(const StatusReport& report, const Look& look) {
 std::string print_details(const StatusReport& report, const Look& look) {
   std::string text;
   for (const CertificateStatus& each : report.certificates)
-    text += (text.empty() ? "" : "\n") + Details(each, report.now, look).print();
+    text += (text.empty() ? "" : "\n") + Details(each, report, look).print();
   return text;
 }
 

@@ -112,11 +112,14 @@ TEST(StatusDetails, SayAll) {
   status.history = {{kNow - days(30), "a.example", store::EventKind::installed, "version 2"},
                     {kNow - hours(1), "a.example", store::EventKind::failed, "no"}};
   jobs::judge(status, {}, kNow);
+  one.account_keys = {{"https://other.example/", kNow},
+                      {"https://ca.example/directory", kNow - days(40)}};
   EXPECT_EQ(print_details(one, {}),
             "a.example\n"
             "  concern     1 day left\n"
             "  names       a.example\n"
             "  CA          https://ca.example/directory\n"
+            "  account     its key is 40 days old\n"
             "  key         ecdsa-p256, 30 days old\n"
             "  version     2, SHA-256 f2\n"
             "  expires     2027-01-17T11:06:40Z (in 60 days)\n"

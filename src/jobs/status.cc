@@ -8,6 +8,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "jobs/chores.h"
 #include "jobs/kept.h"
 #include "renew/words.h"
 
@@ -115,6 +116,13 @@ std::string lateness(const StatusReport& report) {
   return std::ranges::any_of(report.certificates, is_old) ? "everseal renew never ran" : "";
 }
 
+Result<std::vector<MadeThing>> made(store::Catalog& catalog, const std::string& kind) {
+  std::vector<MadeThing> found;
+  for (store::ChoreRecord& each : TRY(catalog.chores(kind)))
+    found.push_back({std::move(each.subject), each.done_at});
+  return found;
+}
+
 Level overall(const StatusReport& report) {
   Level level = report.incidents.empty() && report.lateness.empty() ? Level::ok : Level::warning;
   for (const CertificateStatus& each : report.certificates) level = std::max(level, each.level);
@@ -209,6 +217,8 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   std::erase_if(report.incidents, &store::IncidentRecord::once);
   report.last_run = TRY(catalog.last(store::Moment::renewal_run));
   report.last_check = TRY(catalog.last(store::Moment::served_check));
+  report.account_keys = TRY(made(catalog, kAccountKey));
+  report.dhparams = TRY(made(catalog, kDhparam));
   report.lateness = lateness(report);
   report.level = overall(report);
   return report;

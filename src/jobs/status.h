@@ -45,13 +45,20 @@ struct CertificateStatus {
   std::vector<renew::LimitLedger::Use> limits{};  // of its CA, that its next order counts for
 };
 
+// A key or parameters that are not a certificate's.
+struct MadeThing {
+  std::string of{};  // a CA's directory URL; a path
+  Time since{};      // 0: not known
+};
+
 struct StatusReport {
   Time now{};
   std::vector<CertificateStatus> certificates{};   // the most urgent first
   std::vector<store::IncidentRecord> incidents{};  // that last, told or not
   Time last_run{};                                 // of `everseal renew`; 0: never
   Time last_check{};                               // of what is served; 0: never
-  std::string lateness{};   // that `everseal renew` has not run for longer than planned; or empty
+  std::string lateness{};  // that `everseal renew` has not run for longer than planned; or empty
+  std::vector<MadeThing> account_keys{}, dhparams{};
   Level level = Level::ok;  // of all of it
 };
 

@@ -116,7 +116,7 @@ class Daemon {
                                         line_.settings,
                                         workers};
     const auto look =
-        std::exchange(clock_was_set_, false) ? jobs::Look::at_all : jobs::Look::at_due;
+        std::exchange(clock_was_set_, false) ? jobs::Look::at_all : jobs::Look::when_noted;
     const auto done =
         jobs::renew(environment, {.names = {}, .look = look, .expected = reckoning_.expected()});
     if (!done) printer.failed("renew", done.error().message);

@@ -105,9 +105,14 @@ Result<RenewSummary> RenewJob::run() {
 
 Result<Certificates> RenewJob::candidates() {
   if (options_.names.empty() && options_.urgency == renew::Urgency::when_due &&
-      options_.look == Look::at_due)
-    return state_.catalog().certificates_to_look_at(environment_.clock.now() +
-                                                    options_.until_next_look);
+      options_.look != Look::at_all) {
+    const Time until = environment_.clock.now() + options_.until_next_look;
+    Certificates found = TRY(state_.catalog().certificates_to_look_at(until));
+    if (options_.look == Look::at_due)
+      std::ranges::move(TRY(state_.catalog().waiting_certificates(until)),
+                        std::back_inserter(found));
+    return found;
+  }
   Certificates all = TRY(state_.catalog().certificates());
   if (options_.names.empty()) return all;
   Certificates chosen;

@@ -11,8 +11,12 @@
 
 namespace everseal::jobs {
 
-// What the catalog says when to look at each holds as long as nobody sets the clock.
-enum class Look { at_due, at_all };
+// Which certificates are looked at, of all.
+enum class Look {
+  at_due,      // also at those that are due and wait: somebody is to hear why
+  when_noted,  // when the catalog says so, which holds as long as nobody sets the clock
+  at_all,
+};
 
 struct RenewOptions {
   std::vector<std::string> names{};  // certificates that have one of them; empty: all

@@ -318,6 +318,15 @@ Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now
   return read_certificates(std::move(rows));
 }
 
+Result<std::vector<CertificateRecord>> Catalog::waiting_certificates(Time now) {
+  Statement rows = TRY(database_.prepare(
+      fmt::format("{} WHERE renew_at <= ?1 AND next_look > ?1 AND id NOT IN (SELECT certificate_id "
+                  "FROM versions WHERE state IN ('pending', 'ready')) ORDER BY not_after",
+                  kCertificateColumns)));
+  rows.bind(1, to_integer(now));
+  return read_certificates(std::move(rows));
+}
+
 Result<std::vector<CertificateRecord>> Catalog::failing_certificates() {
   return read_certificates(TRY(database_.prepare(fmt::format(
       "{} WHERE failures > 0 OR failing <> '[]' ORDER BY not_after", kCertificateColumns))));

@@ -220,6 +220,8 @@ class Catalog {
   Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
   // Those whose next look has come, or of which a version is unfinished; the first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
+  // Those that are due, but whose next look has not come; the first to expire first.
+  Result<std::vector<CertificateRecord>> waiting_certificates(Time now);
   // Those with a live version that HAProxy was not yet proven to show from that directory.
   Result<std::vector<CertificateRecord>> certificates_for_haproxy(const std::string& directory);
   Result<> save_in_haproxy(const CertificateRecord& certificate, const std::string& directory);

@@ -69,8 +69,14 @@ TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
   for (const CertificateRecord& record : found) names.push_back(record.name);
   std::ranges::sort(names);
   EXPECT_EQ(names, (std::vector<std::string>{"due.example", "unfinished.example"}));
+  CertificateRecord waiting = saved("waiting.example", kNow);
+  waiting.next_look = kNow + base::Seconds(5);
+  ASSERT_TRUE(catalog_.save_certificates({&waiting, 1}));
+  EXPECT_EQ(catalog_.certificates_to_look_at(kNow)->size(), 2u);
+  ASSERT_EQ(catalog_.waiting_certificates(kNow)->size(), 1u);
+  EXPECT_EQ(catalog_.waiting_certificates(kNow)->front().name, "waiting.example");
   const auto count = *catalog_.count(kNow);
-  EXPECT_EQ(count.certificates, 3);
+  EXPECT_EQ(count.certificates, 4);
   EXPECT_EQ(count.next_renewal, kNow + base::Seconds(1));
   EXPECT_EQ(count.next_look, kNow);
 }

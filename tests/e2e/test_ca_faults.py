@@ -96,12 +96,14 @@ class CaFaults(ManyNamesCase):
             self.assertFalse([text[:200] for text in elsewhere if secret in text])
 
     def assert_nothing_issued_is_lost(self):
-        """Each certificate of the CA is a version on disk, or its order is in the catalog."""
+        """Each certificate of the CA is a version on disk, or its order is in the catalog, or it is
+        older than the two that are kept."""
         issued = self.ca.ledger("SELECT der FROM certificates WHERE order_id > 0")
         kept = {ssl.PEM_cert_to_DER_cert(path.read_text())
                 for path in STATE.glob("certs/*/versions/*/cert.pem")}
         waiting = len(list(STATE.glob("certs/*/versions/*.new")))
-        self.assertLessEqual(len(set(issued) - kept), waiting + self.refused)
+        older = sum(max(0, int(link.readlink().name) - 2) for link in STATE.glob("live/*"))
+        self.assertLessEqual(len(set(issued) - kept), waiting + self.refused + older)
 
     def assert_converges(self):
         """Without faults everything is renewed, by one order each, and then nothing is left to do."""

@@ -568,12 +568,11 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   renew.add_flag("--dry-run", given.dry_run, "Say what would be renewed");
   const std::map<std::string, std::int64_t> units = {{"min", 60}, {"h", 3600}, {"d", 86'400}};
   renew
-      .add_option(
-          "--every", given.every_seconds,
-          "How often a timer runs this: what would be due before the next time is due [0min]")
+      .add_option("--every", given.every_seconds,
+                  "How often a timer runs this: what would be due before it runs again is due now")
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{7 * 86'400}))
-      ->type_name("TIME");
+      ->type_name("30min|1h|1d");
   add_yes(renew, given, "The CA's terms of service count as agreed");
   add_ca(renew, given);
   add_nginx(renew, given);

@@ -48,8 +48,10 @@ std::string cut(std::string text, std::size_t width) {
   return text.substr(0, width - rest.size() - 3) + "..." + rest;
 }
 
+std::string ago(Time at, Time now) { return at < now ? in_words(now - at) + " ago" : "just now"; }
+
 std::string moment(Time at, Time now) {
-  if (at <= now) return fmt::format("{} ({} ago)", base::to_rfc3339(at), in_words(now - at));
+  if (at <= now) return fmt::format("{} ({})", base::to_rfc3339(at), ago(at, now));
   return fmt::format("{} (in {})", base::to_rfc3339(at), in_words(at - now));
 }
 
@@ -190,8 +192,7 @@ std::string totals(const StatusReport& report) {
     text += next <= report.now ? "; renewal is due"
                                : "; next renewal in " + in_words(next - report.now);
   if (report.last_run != Time())
-    text += fmt::format("; last run {} ago",
-                        in_words(std::max(Seconds(0), report.now - report.last_run)));
+    text += fmt::format("; last run {}", ago(report.last_run, report.now));
   return text + ".\n";
 }
 
@@ -210,8 +211,7 @@ std::string served_in_words(const CertificateStatus& status, Time now) {
   if (!status.served) return text;
   if (!status.served->places.empty())
     text += fmt::format(" at {}", fmt::join(status.served->places, ", "));
-  return text + fmt::format("; looked at {} ago",
-                            in_words(std::max(Seconds(0), now - status.served->checked_at)));
+  return text + fmt::format("; looked at {}", ago(status.served->checked_at, now));
 }
 
 class Details {

@@ -302,6 +302,21 @@ TEST_F(Edit, TakesDeadLinesOutOnRequest) {
               HasSubstr("     # from a guide\n    ssl_certificate /b.pem;\n"));
 }
 
+// What goes and what comes at the same place, without a blank between.
+TEST_F(Edit, PutsLinesBeforeADeadOneThatGoes) {
+  options_.harden = true;
+  request_.replace_existing = true;
+  options_.remove_dead_lines = true;
+  options_.responders = {{"/b.pem", false}};
+  const std::string edited_text = edited(
+      "server { listen 443 ssl; server_name example.com; ssl_certificate /a.pem;"
+      "ssl_certificate_key /a.key;ssl_stapling on; }");
+  EXPECT_THAT(edited_text, Not(HasSubstr("ssl_stapling")));
+  EXPECT_THAT(edited_text, testing::EndsWith("}"));
+  EXPECT_EQ(apply("a;b;", {{2, 2, ""}, {2, 0, "c;"}}), "a;c;");
+  EXPECT_EQ(apply("a;b;", {{2, 0, "c;"}, {2, 2, "d;"}, {2, 0, "e;"}}), "a;c;e;d;");
+}
+
 TEST_F(Edit, StaplesWhereTheCertificateNamesAResponder) {
   options_.responders = {{"/b.pem", true}};
   request_.redirect = Redirect::off;

@@ -16,7 +16,8 @@ struct Patch {
   std::string insertion;
 };
 
-// `text` with all patches made. They must not overlap; several at one offset keep their order.
+// `text` with all patches made. They must not overlap; of several at one offset what is only
+// inserted comes before what something is put in place of, and else they keep their order.
 std::string apply(std::string_view text, std::vector<Patch> patches);
 
 // A file before and after.

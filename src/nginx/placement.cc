@@ -120,7 +120,6 @@ Patch BlockDraft::insertion(std::size_t at, const std::vector<std::string>& line
 
 std::vector<Patch> BlockDraft::patches() const {
   std::vector<Patch> patches;
-  // Before any that replaces the first statement: both may be at one offset.
   if (!first_.empty()) patches.push_back(insertion(block_->statement->body.begin, first_));
   patches.insert(patches.end(), patches_.begin(), patches_.end());
   for (const auto& [neighbour, lines] : after_) {

@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "base/encoding.h"
+#include "base/memory.h"
 #include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 
@@ -24,9 +25,12 @@ constexpr std::size_t kMostPemBytes = 16 << 10;
 // No terminal prompt for the password of an encrypted key.
 int no_password(char*, int, int, void*) { return -1; }
 
+// Null without memory for it.
 BioPointer secure_pem(EVP_PKEY* key) {
   BioPointer bio(BIO_new(BIO_s_secmem()));
-  PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+  if (!bio ||
+      PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    return nullptr;
   return bio;
 }
 
@@ -103,7 +107,11 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   return PrivateKey(std::move(key), type);
 }
 
-std::string PrivateKey::to_pem() const { return written(secure_pem(key_.get())); }
+std::string PrivateKey::to_pem() const {
+  const BioPointer bio = secure_pem(key_.get());
+  if (!bio) base::insist_on_memory();
+  return written(bio);
+}
 
 Result<PrivateKey> PrivateKey::read(const base::FileDescriptor& file, std::string_view attempt) {
   std::array<char, kMostPemBytes + 1> buffer;
@@ -120,6 +128,7 @@ Result<PrivateKey> PrivateKey::read(const base::FileDescriptor& file, std::strin
 
 Result<> PrivateKey::write(const base::FileDescriptor& file, std::string_view attempt) const {
   const BioPointer bio = secure_pem(key_.get());
+  if (!bio) return openssl_error(attempt);
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return base::write_all(file, {data, static_cast<std::size_t>(size)}, attempt);

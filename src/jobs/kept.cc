@@ -35,6 +35,17 @@ void from_kept(store::CertificateRecord& record, const renew::Kept& kept, Time n
 
 }  // namespace
 
+Result<ProgressById> read_progress(store::Catalog& catalog) {
+  ProgressById all;
+  for (const store::VersionRecord& each : TRY(catalog.unfinished_versions())) {
+    renew::Progress& progress = all[each.certificate_id];
+    if (progress != renew::Progress::ordered)
+      progress = each.state == store::VersionState::pending ? renew::Progress::ordered
+                                                            : renew::Progress::ready;
+  }
+  return all;
+}
+
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress) {
   renew::Kept kept{.id = record.id,
                    .server = record.server,

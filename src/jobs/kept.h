@@ -1,12 +1,19 @@
 // The catalog's certificates as plan() sees them, and back.
 #pragma once
 
+#include <cstdint>
+#include <unordered_map>
+
 #include "acme/issuance.h"
 #include "acme/renewal_info.h"
 #include "renew/plan.h"
 #include "store/catalog.h"
 
 namespace everseal::jobs {
+
+// How far the next version is of each certificate that has an unfinished one, by id.
+using ProgressById = std::unordered_map<std::int64_t, renew::Progress>;
+Result<ProgressById> read_progress(store::Catalog& catalog);
 
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
@@ -59,8 +60,12 @@ class RenewJob {
   RenewSummary summary_;
 };
 
-const store::CertificateRecord& find(const Certificates& certificates, std::int64_t id) {
-  return *std::ranges::find(certificates, id, &store::CertificateRecord::id);
+// Of a plan for many, whose order is another one.
+std::unordered_map<std::int64_t, const store::CertificateRecord*> by_id(
+    const Certificates& certificates) {
+  std::unordered_map<std::int64_t, const store::CertificateRecord*> all;
+  for (const store::CertificateRecord& each : certificates) all.emplace(each.id, &each);
+  return all;
 }
 
 Result<RenewSummary> RenewJob::run() {
@@ -71,8 +76,9 @@ Result<RenewSummary> RenewJob::run() {
   summary_.doubt = plan.doubt;
   if (!plan.doubt.empty())
     environment_.reporter.note(fmt::format("{}: nothing is renewed by such a clock", plan.doubt));
+  const auto all = by_id(certificates);
   for (const renew::Action& action : plan.actions) {
-    const store::CertificateRecord& certificate = find(certificates, action.id);
+    const store::CertificateRecord& certificate = *all.at(action.id);
     explain(certificate, action);
     if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)
@@ -162,15 +168,12 @@ Result<> RenewJob::ask_at(const std::string& server,
 }
 
 Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
+  const ProgressById unfinished = TRY(read_progress(state_.catalog()));
   std::vector<renew::Kept> inventory;
   for (const store::CertificateRecord& certificate : certificates) {
-    const auto has = [&](store::VersionState state) -> Result<bool> {
-      return TRY(state_.catalog().version(certificate.id, state)).has_value();
-    };
-    const auto progress = TRY(has(store::VersionState::pending)) ? renew::Progress::ordered
-                          : TRY(has(store::VersionState::ready)) ? renew::Progress::ready
-                                                                 : renew::Progress::none;
-    inventory.push_back(to_kept(certificate, progress));
+    const auto progress = unfinished.find(certificate.id);
+    inventory.push_back(to_kept(
+        certificate, progress == unfinished.end() ? renew::Progress::none : progress->second));
     if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
   }
   const renew::LimitLedger limits = TRY(state_.limits(environment_.settings));
@@ -182,10 +185,11 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
 // Those that are not due are not looked at before they are, by a clock that is believed.
 Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& plan) {
   if (!plan.doubt.empty()) return {};
+  const auto all = by_id(certificates);
   Certificates later;
   for (const renew::Action& action : plan.actions) {
     if (action.what != renew::Do::nothing) continue;
-    later.push_back(find(certificates, action.id));
+    later.push_back(*all.at(action.id));
     later.back().next_look = next_look(action, environment_.clock.now());
   }
   return state_.catalog().save_next_looks(later);

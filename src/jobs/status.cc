@@ -22,18 +22,13 @@ constexpr int kWorryingFailures = 3;  // in a row: after 1, 10 and 100 minutes, 
 
 // What is looked up once for all certificates.
 struct Known {
-  std::unordered_map<std::int64_t, renew::Progress> progress;
+  ProgressById progress;
   std::unordered_map<std::int64_t, store::ServedRecord> served;
 };
 
 Result<Known> read_known(store::Catalog& catalog) {
   Known known;
-  for (const store::VersionRecord& each : TRY(catalog.unfinished_versions())) {
-    renew::Progress& progress = known.progress[each.certificate_id];
-    if (progress != renew::Progress::ordered)
-      progress = each.state == store::VersionState::pending ? renew::Progress::ordered
-                                                            : renew::Progress::ready;
-  }
+  known.progress = TRY(read_progress(catalog));
   for (store::ServedRecord& each : TRY(catalog.served()))
     known.served.emplace(each.certificate_id, std::move(each));
   return known;

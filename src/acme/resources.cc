@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "base/json.h"
@@ -183,10 +184,8 @@ std::string_view to_string(AuthorizationStatus status) {
 }
 
 bool is_base64url(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
+  return std::ranges::all_of(
+      text, [](char c) { return base::is_letter_or_digit(c) || c == '-' || c == '_'; });
 }
 
 bool is_token(std::string_view text) {

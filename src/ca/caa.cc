@@ -7,25 +7,20 @@
 #include <ranges>
 
 #include "base/address.h"
+#include "base/ascii.h"
 #include "base/encoding.h"
 
 namespace everseal::ca {
 namespace {
+
+using base::is_letter_or_digit;
+using base::trimmed;
 
 // What an issue or issuewild property says (RFC 8659 §4.2).
 struct IssueValue {
   std::string domain{};                                           // lower-case; empty: nobody
   std::vector<std::pair<std::string, std::string>> parameters{};  // tags in lower case
 };
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 bool is_tag(std::string_view text) {
   return !text.empty() &&

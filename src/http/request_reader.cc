@@ -6,18 +6,17 @@
 #include <charconv>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/encoding.h"
 
 namespace everseal::http {
 namespace {
 
+using base::is_letter_or_digit;
+
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 // RFC 9110 §5.6.2.
 bool is_token(std::string_view text) {
@@ -34,12 +33,6 @@ bool is_visible(std::string_view text) {
 // RFC 9110 §5.5, without what is obsolete.
 bool is_field_value(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 std::optional<std::size_t> to_length(std::string_view text) {
@@ -178,7 +171,7 @@ int RequestReader::read_header(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == line.npos || !is_token(line.substr(0, colon))) return 400;
   const std::string name = base::lower_case(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string_view value = base::trimmed(line.substr(colon + 1));
   if (!is_field_value(value)) return 400;
   if (name == "transfer-encoding") return 411;
   if (name == "host") {

@@ -27,19 +27,15 @@ Result<std::optional<Snippet>> find_snippet(const Environment& environment) {
 
 }  // namespace
 
-Result<bool> answers_for(const Environment& environment, const std::string& thumbprint) {
+Result<bool> must_answer_anew(const Environment& environment, const std::string& thumbprint) {
   const auto snippet = TRY(find_snippet(environment));
-  return snippet && !thumbprint.empty() && snippet->text.contains(thumbprint);
-}
-
-Result<> check_may_answer_anew(const Environment& environment, const std::string& thumbprint) {
-  const auto snippet = TRY(find_snippet(environment));
-  if (!snippet || thumbprint.empty() || !snippet->text.contains(thumbprint)) return {};
+  if (!snippet || thumbprint.empty() || !snippet->text.contains(thumbprint)) return false;
   if (!nginx::is_untouched(snippet->text))
     return base::rejected(fmt::format(
         "{} was changed by hand: the new key's answer could not be put there", snippet->path));
   TRY(within("the nginx configuration as it stands", snippet->server.instance().test()));
-  return snippet->server.check_may_edit();
+  TRY(snippet->server.check_may_edit());
+  return true;
 }
 
 Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint) {

@@ -12,11 +12,8 @@ namespace everseal::jobs {
 // no snippet. Errors: rejected (it was changed by hand), those of Server::change().
 Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint);
 
-// Before an account key is changed. Errors: invalid, with nginx's words, where nginx answers for
-// the key with this thumbprint and would not take another answer.
-Result<> check_may_answer_anew(const Environment& environment, const std::string& thumbprint);
-
-// Whether nginx answers for this key now.
-Result<bool> answers_for(const Environment& environment, const std::string& thumbprint);
+// Before an account key is changed: whether nginx answers for the key with this thumbprint. Errors:
+// invalid, with nginx's words, where it does and would not take another answer.
+Result<bool> must_answer_anew(const Environment& environment, const std::string& thumbprint);
 
 }  // namespace everseal::jobs

@@ -82,7 +82,6 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
                          State& state) {
   IssueSummary summary;
   std::vector<store::CertificateRecord> certificates;
-  std::vector<Wanted> orders;
   const Request all = TRY(all_wanted(environment, options));
   std::span<const IssueName> left = all.names;
   while (!left.empty()) {
@@ -101,8 +100,7 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
   TRY(issuer.start());
   TRY(state.take_up(certificates));
   TRY(issuer.open_account());
-  for (store::CertificateRecord& each : certificates) orders.push_back({std::move(each)});
-  IssueReport report = TRY(issuer.issue(std::move(orders)));
+  IssueReport report = TRY(issuer.issue(all_names(std::move(certificates))));
   summary.failed = std::move(report.failed);
   Activation activation(environment, state, std::move(report.issued));
   TRY(activation.switch_links());

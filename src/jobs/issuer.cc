@@ -46,6 +46,12 @@ bool is_pinned(const Settings& settings, const store::CertificateRecord& certifi
   });
 }
 
+std::vector<Wanted> all_names(std::vector<store::CertificateRecord> certificates) {
+  std::vector<Wanted> wanted;
+  for (store::CertificateRecord& each : certificates) wanted.push_back({std::move(each)});
+  return wanted;
+}
+
 Issuer::Issuer(const Environment& environment, State& state, std::string server)
     : environment_(environment),
       state_(state),

@@ -31,6 +31,9 @@ struct Wanted {
   bool retries_names = false;        // renew::Action
 };
 
+// Each for all its names.
+std::vector<Wanted> all_names(std::vector<store::CertificateRecord> certificates);
+
 struct NotIssued {
   store::CertificateRecord certificate;
   Error error;                              // says why for each name

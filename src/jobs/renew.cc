@@ -352,7 +352,7 @@ void RenewJob::finish(const Activation& activation) {
     environment_.reporter.done(
         certificate.name,
         fmt::format("renewed, valid until {}", base::to_rfc3339(issued.version.not_after)));
-    for (const store::FailingName& each : certificate.failing)
+    for (const store::FailingName& each : left_out(certificate))
       environment_.reporter.note(fmt::format("{}: without {}, which is tried again: {}",
                                              certificate.name, each.name, each.words));
     summary_.renewed.push_back(issued.certificate.name);

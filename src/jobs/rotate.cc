@@ -108,8 +108,7 @@ Result<> RotateJob::rotate_account(const std::string& server) {
 Result<> RotateJob::change_account_key(const std::string& server) {
   const auto known = TRY(state_.catalog().account(server));
   const std::string before = known ? known->thumbprint : "";
-  TRY(check_may_answer_anew(environment_, before));
-  const bool answers = TRY(answers_for(environment_, before));
+  const bool answers = TRY(must_answer_anew(environment_, before));
   Issuer issuer(environment_, state_, server);
   TRY(issuer.change_key());
   if (!answers) return {};
@@ -151,8 +150,9 @@ Result<> RotateJob::rotate_dhparams(const std::vector<std::string>& paths, Dhpar
 
 Result<> RotateJob::rotate_keys(const std::vector<std::string>& names) {
   std::vector<std::string> chosen = names;
+  const auto certificates = TRY(state_.catalog().certificates());
   if (names.empty()) {
-    for (const store::CertificateRecord& each : TRY(state_.catalog().certificates())) {
+    for (const store::CertificateRecord& each : certificates) {
       if (!each.request.empty())
         summary_.unchanged.push_back(fmt::format(
             "key of {}: it is not ours; make a new request and give it to everseal issue --csr",
@@ -166,7 +166,7 @@ Result<> RotateJob::rotate_keys(const std::vector<std::string>& names) {
     }
   } else {
     for (const std::string& name : names)
-      for (const store::CertificateRecord& each : TRY(state_.catalog().certificates()))
+      for (const store::CertificateRecord& each : certificates)
         if (!each.request.empty() && std::ranges::find(each.names, name) != each.names.end())
           return base::invalid(fmt::format(
               "the key of {} is not ours: make a new request and give it to everseal issue --csr",

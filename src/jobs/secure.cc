@@ -303,9 +303,7 @@ Result<> SecureJob::issue() {
   for (const SitePlan& plan : plans_)
     if (plan.need == Need::issue) wanted.push_back(plan.certificate);
   TRY(state_->take_up(wanted));
-  std::vector<Wanted> orders;
-  for (store::CertificateRecord& each : wanted) orders.push_back({std::move(each)});
-  const IssueReport report = TRY(issuer.issue(std::move(orders)));
+  const IssueReport report = TRY(issuer.issue(all_names(std::move(wanted))));
   if (stop_requested)
     return base::transient("stopped by a signal; what was issued is kept for the next run");
   for (const Issued& issued : report.issued)

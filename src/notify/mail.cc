@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/base64.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
@@ -13,14 +14,12 @@
 namespace everseal::notify {
 namespace {
 
+using base::is_letter_or_digit;
+
 constexpr std::size_t kLine = 78;           // RFC 5322 §2.1.1
 constexpr std::size_t kMostWordBytes = 45;  // 60 of base64, 72 with its frame of at most 75
 constexpr std::size_t kQuotedLine = 75;     // and the "=" of a soft line break
 constexpr std::size_t kMostLocal = 64, kMostAddress = 254;  // RFC 5321 §4.5.3.1, RFC 3696 erratum
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 // RFC 5322 §3.2.3, atext.
 bool is_atom(std::string_view text) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/address.h"
+#include "base/ascii.h"
 #include "http/message.h"
 
 namespace everseal::notify {
@@ -75,8 +76,7 @@ Result<std::string> parse_host(std::string_view text) {
     return address->contains(':') ? fmt::format("[{}]", *address) : *address;
   const bool is_name =
       !text.empty() && !text.starts_with('-') && std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '.';
+        return base::is_letter_or_digit(c) || c == '-' || c == '.';
       });
   if (is_name) return std::string(text);
   return base::invalid("expected a host's name or address");

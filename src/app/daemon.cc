@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "app/alarm.h"
+#include "app/metrics_server.h"
 #include "app/progress_printer.h"
 #include "app/service_manager.h"
 #include "jobs/issuer.h"
+#include "jobs/metrics.h"
 #include "jobs/renew.h"
 #include "privsep/process_workers.h"
 #include "renew/schedule.h"
@@ -87,7 +89,9 @@ PrinterOptions printing(const CommandLine& line) {
 class Daemon {
  public:
   Daemon(CommandLine line, Alarm alarm)
-      : line_(std::move(line)), alarm_(std::move(alarm)), reckoning_(clock_.now()) {}
+      : line_(std::move(line)), alarm_(std::move(alarm)), reckoning_(clock_.now()) {
+    listen();
+  }
 
   int run(const std::function<std::expected<CommandLine, Usage>()>& read) {
     manager_.tell("READY=1");
@@ -122,8 +126,33 @@ class Daemon {
     if (!done) printer.failed("renew", done.error().message);
     reckoning_.learn(clock_.now(), done ? done->doubt : "");
     failures_ = done && done->failed.empty() ? 0 : failures_ + 1;
+    if (metrics_) show_metrics(environment);
     alarm_.hold_signals();
     return next_turn(done ? done->next_look : std::nullopt);
+  }
+
+  // Makes what the settings want of metrics.
+  void listen() {
+    metrics_.reset();
+    if (line_.settings.metrics) metrics_.emplace(*line_.settings.metrics, line_.settings.sandbox);
+    metrics_problem_.clear();
+    metrics_rest_ = {};
+  }
+
+  // Says once what is wrong: certificates are renewed all the same.
+  // Takes at most a twentieth of the time.
+  void show_metrics(const jobs::Environment& environment) {
+    const Instant begin = std::chrono::steady_clock::now();
+    if (begin < metrics_rest_) return;
+    const auto report = jobs::status(environment, {});
+    Result<> shown =
+        report ? metrics_->show(jobs::to_prometheus(*report)) : std::unexpected(report.error());
+    const std::string problem = shown ? "" : shown.error().message;
+    if (!problem.empty() && problem != metrics_problem_)
+      environment.reporter.failed("metrics", problem);
+    metrics_problem_ = problem;
+    const Instant end = std::chrono::steady_clock::now();
+    metrics_rest_ = end + 20 * (end - begin);
   }
 
   // What has failed for no certificate's sake, or could not be installed, has no moment of its own.
@@ -155,10 +184,12 @@ class Daemon {
   // Settings that are wrong change nothing.
   void reload(const std::function<std::expected<CommandLine, Usage>()>& read) {
     manager_.tell("RELOADING=1");
-    if (auto line = read())
+    if (auto line = read()) {
       line_ = *std::move(line);
-    else
+      listen();
+    } else {
       fmt::print(stderr, "{}The settings stay as they were.\n", line.error().text);
+    }
     manager_.tell("READY=1");
   }
 
@@ -167,7 +198,10 @@ class Daemon {
   ServiceManager manager_;
   Alarm alarm_;
   Reckoning reckoning_;
-  int failures_ = 0;  // turns in a row
+  std::optional<MetricsServer> metrics_;
+  std::string metrics_problem_;  // as it was told; empty: none
+  Instant metrics_rest_{};       // until then
+  int failures_ = 0;             // turns in a row
   bool clock_was_set_ = false;
 };
 

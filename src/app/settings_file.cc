@@ -247,6 +247,11 @@ const std::map<std::string, Setter, std::less<>>& setters() {
          settings.hook_timeout = base::Seconds(seconds);
          return {};
        }},
+      {"daemon.metrics",
+       [](Settings& settings, const toml::node& node) -> Result<> {
+         settings.metrics = TRY(base::SocketAddress::parse(TRY(text(node))));
+         return {};
+       }},
       {"keys.pin",
        [](Settings& settings, const toml::node& node) -> Result<> {
          for (const std::string& name : TRY(texts(node)))

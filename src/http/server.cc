@@ -32,48 +32,21 @@ struct Connection {
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  std::string text;
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-Address any_address(int family, std::uint16_t port) {
-  Address address;
-  if (family == AF_INET6) {
-    auto* in6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-    *in6 = {.sin6_family = AF_INET6,
-            .sin6_port = htons(port),
-            .sin6_flowinfo = 0,
-            .sin6_addr = in6addr_any,
-            .sin6_scope_id = 0};
-    address.size = sizeof(*in6);
-    address.text = fmt::format("[::]:{}", port);
-  } else {
-    auto* in = reinterpret_cast<sockaddr_in*>(&address.storage);
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    in->sin_addr.s_addr = htonl(INADDR_ANY);
-    address.size = sizeof(*in);
-    address.text = fmt::format("0.0.0.0:{}", port);
-  }
-  return address;
-}
+constexpr std::string_view kAnyV4 = "0.0.0.0", kAnyV6 = "::";
 
 void set_option(int fd, int level, int option) {
   const int on = 1;
   ::setsockopt(fd, level, option, &on, sizeof(on));
 }
 
-Result<base::FileDescriptor> listen_on(int family, std::uint16_t port) {
-  Address address = any_address(family, port);
-  base::FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const std::string attempt = fmt::format("listen on {}", address.text);
+Result<base::FileDescriptor> listen_on(const base::SocketAddress& address) {
+  base::FileDescriptor fd(
+      ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const std::string attempt = fmt::format("listen on {}", address.to_string());
   if (!fd) return base::system_error(attempt, errno);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR);
-  if (family == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
-  if (::bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), 64) != 0) {
+  if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (::bind(fd.get(), address.native(), address.length()) != 0 || ::listen(fd.get(), 64) != 0) {
     const int code = errno;
     auto error = base::system_error(attempt, code);
     if (code == EADDRINUSE) error.error().kind = ErrorKind::transient;
@@ -82,19 +55,18 @@ Result<base::FileDescriptor> listen_on(int family, std::uint16_t port) {
   return fd;
 }
 
-std::uint16_t port_of(const base::FileDescriptor& fd) {
-  sockaddr_in address{};
-  socklen_t size = sizeof(address);
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
-}
-
 // A machine may have been built or booted without IPv6.
 bool has_ipv6() {
-  base::FileDescriptor fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  Address address = any_address(AF_INET6, 0);
-  return fd && ::bind(fd.get(), address.get(), address.size) == 0;
+  const base::FileDescriptor fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto any = base::SocketAddress::from(kAnyV6, 0);
+  return fd && any && ::bind(fd.get(), any->native(), any->length()) == 0;
 }
+
+// What is known at a path.
+struct Page {
+  std::string body;
+  std::string type;  // of RFC 9110 §8.3.1
+};
 
 bool would_block() { return errno == EAGAIN || errno == EINTR; }
 
@@ -137,7 +109,7 @@ class Server::Loop {
     }
   }
 
-  std::map<std::string, std::string>& bodies() { return bodies_; }
+  std::map<std::string, Page>& pages() { return pages_; }
 
  private:
   // The event, the listeners, the connections, in this order.
@@ -185,18 +157,18 @@ class Server::Loop {
     const std::size_t space = line.find(' ');
     const std::string_view path =
         line.starts_with("GET ") ? line.substr(4, line.find(' ', space + 1) - 4) : "";
-    const auto found = bodies_.find(std::string(path));
-    const bool known = found != bodies_.end();
-    const std::string_view body = known ? std::string_view(found->second) : "not found\n";
+    static const Page kUnknown{"not found\n", "text/plain"};
+    const auto found = pages_.find(std::string(path));
+    const bool known = found != pages_.end();
+    const Page& page = known ? found->second : kUnknown;
     return fmt::format(
-        "HTTP/1.1 {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n"
-        "Connection: close\r\n\r\n{}",
-        known ? "200 OK" : "404 Not Found", body.size(), body);
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        known ? "200 OK" : "404 Not Found", page.type, page.body.size(), page.body);
   }
 
   std::vector<base::FileDescriptor> listeners_;
   std::vector<Connection> connections_;
-  std::map<std::string, std::string> bodies_;
+  std::map<std::string, Page> pages_;
 };
 
 Server::Server() : loop_(std::make_unique<Loop>()) {}
@@ -205,19 +177,30 @@ Server::~Server() = default;
 
 Result<Server> Server::listen(std::uint16_t port) {
   Server server;
-  base::FileDescriptor v4 = TRY(listen_on(AF_INET, port));
-  server.port_ = port_of(v4);
-  server.loop_->add_listener(std::move(v4));
-  if (has_ipv6()) server.loop_->add_listener(TRY(listen_on(AF_INET6, server.port_)));
+  TRY(server.add(TRY(base::SocketAddress::from(kAnyV4, port))));
+  if (has_ipv6()) TRY(server.add(TRY(base::SocketAddress::from(kAnyV6, server.port_))));
   return server;
+}
+
+Result<Server> Server::listen(const base::SocketAddress& address) {
+  Server server;
+  TRY(server.add(address));
+  return server;
+}
+
+Result<> Server::add(const base::SocketAddress& address) {
+  base::FileDescriptor listener = TRY(listen_on(address));
+  port_ = base::SocketAddress::of_socket(listener.get()).port();
+  loop_->add_listener(std::move(listener));
+  return {};
 }
 
 void Server::serve_until(const base::FileDescriptor& event) { loop_->run(event.get()); }
 
-void Server::put(const std::string& path, std::string body) {
-  loop_->bodies().insert_or_assign(path, std::move(body));
+void Server::put(const std::string& path, std::string body, std::string_view type) {
+  loop_->pages().insert_or_assign(path, Page{std::move(body), std::string(type)});
 }
 
-void Server::remove(const std::string& path) { loop_->bodies().erase(path); }
+void Server::remove(const std::string& path) { loop_->pages().erase(path); }
 
 }  // namespace everseal::http

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "crypto/jws.h"
 #include "crypto/private_key.h"
@@ -58,6 +59,8 @@ struct Settings {
   std::string hooks_directory = "/etc/everseal/deploy.d";  // and those that are in it
   base::Seconds hook_timeout{60};
   std::vector<deploy::CopyRule> copies;
+
+  std::optional<base::SocketAddress> metrics;  // where the daemon shows them; none: nowhere
 
   std::vector<std::string> pinned;  // certificates with one of these names keep their keys
 

@@ -1,4 +1,6 @@
+#include "base/file_descriptor.h"
 #include "challenge/http01.h"
+#include "http/server.h"
 #include "privsep/messages.h"
 #include "privsep/roles.h"
 #include "privsep/service.h"
@@ -9,6 +11,9 @@ namespace {
 using Files = std::span<const base::FileDescriptor>;
 
 constexpr std::uint16_t kHttpPort = 80;  // RFC 8555 §8.3
+
+constexpr const char* kMetricsPath = "/metrics";
+constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 // Both requests are always allowed.
 class EdgeService {
@@ -29,6 +34,30 @@ class EdgeService {
   challenge::StandaloneResponder& responder_;
 };
 
+// What it is told is what whoever asks gets: nobody's question reaches the monitor.
+class MetricsService {
+ public:
+  explicit MetricsService(http::Server& server) : server_(server) {}
+  bool allows(const ShowMetrics&) const { return true; }
+
+  Result<> handle(ShowMetrics&, Files files) {
+    const base::FileDescriptor& text = *TRY(only_descriptor(files));
+    server_.put(kMetricsPath, TRY(base::read_all(text, "read the metrics")), kMetricsType);
+    return {};
+  }
+
+ private:
+  http::Server& server_;
+};
+
+template <class Requests>
+Result<> serve(const Channel& monitor, auto& listener, auto service) {
+  for (;;) {
+    listener.serve_until(monitor.socket());
+    TRY(serve_one<Requests>(monitor, service));
+  }
+}
+
 }  // namespace
 
 // What remains: taking connections on the listeners that it has, and the channel.
@@ -37,17 +66,15 @@ Result<> lock_in_edge(const std::optional<Identity>& identity) {
   return confine({.system_calls = SystemCalls::accept});
 }
 
-// Port 80 before all else: it is root's.
+// Its port before all else: 80 is root's.
 Result<> run_edge(const Channel& monitor, const RoleOptions& options) {
-  auto server = http::Server::listen(kHttpPort);
+  auto server =
+      options.metrics ? http::Server::listen(*options.metrics) : http::Server::listen(kHttpPort);
   if (!server) return say_ready(monitor, std::unexpected(server.error()), Strictness::required);
   TRY(say_ready(monitor, lock_in_edge(options.identity), options.strictness));
+  if (options.metrics) return serve<MetricsRequest>(monitor, *server, MetricsService(*server));
   challenge::StandaloneResponder responder(*std::move(server));
-  EdgeService service(responder);
-  for (;;) {
-    responder.serve_until(monitor.socket());
-    TRY(serve_one<EdgeRequest>(monitor, service));
-  }
+  return serve<EdgeRequest>(monitor, responder, EdgeService(responder));
 }
 
 }  // namespace everseal::privsep

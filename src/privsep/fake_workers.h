@@ -21,6 +21,9 @@ class FakeWorkers : public Workers {
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override {
     return base::internal("there is no port 80 in this test");
   }
+  Result<std::unique_ptr<MetricsPage>> metrics_page(const base::SocketAddress&) override {
+    return base::internal("there is nobody to measure this test");
+  }
 
  private:
   crypto::DirectVerifier verifier_;

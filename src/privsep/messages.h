@@ -216,6 +216,13 @@ struct Retract {
 }  // namespace ask_edge
 using EdgeRequest = std::variant<ask_edge::Publish, ask_edge::Retract>;
 
+// ---- Edge that shows metrics, asked by the monitor.
+
+struct ShowMetrics {  // with a descriptor of the text
+  using Answer = void;
+};
+using MetricsRequest = std::variant<ShowMetrics>;
+
 // ---- How each is written and read.
 
 template <>

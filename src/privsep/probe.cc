@@ -227,7 +227,8 @@ Result<> probe(RoleReport& report, const Attempt& attempt, pid_t sibling) {
   const Channel* const channels[] = {&theirs};
   const RoleOptions options{.identity = report.identity,
                             .strictness = Strictness::required,
-                            .probe = Probe{attempt.name, sibling}};
+                            .probe = Probe{attempt.name, sibling},
+                            .metrics = {}};
   Process process = TRY(Process::start(report.role, options, channels));
   theirs = Channel();  // so that its end is seen
   auto probed = TRY(decode<Probed>(TRY(ours.receive()).bytes));

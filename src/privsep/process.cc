@@ -78,6 +78,7 @@ std::vector<std::string> role_arguments(Role role, const RoleOptions& options) {
       "everseal", "role", std::string(to_string(role)),
       identity ? fmt::format("{}:{}", identity->user, identity->group) : std::string(kSameUser),
       std::string(options.strictness == Strictness::required ? kRequired : kRelaxed)};
+  if (options.metrics) words.push_back(options.metrics->to_string());
   if (!options.probe) return words;
   words.push_back(options.probe->attempt);
   words.push_back(std::to_string(options.probe->sibling));
@@ -85,12 +86,14 @@ std::vector<std::string> role_arguments(Role role, const RoleOptions& options) {
 }
 
 Result<RoleCommand> parse_role_arguments(std::span<const char* const> arguments) {
-  if (arguments.size() != 5 && arguments.size() != 7)
+  if (arguments.size() < 5 || arguments.size() > 7)
     return base::invalid("roles are started by everseal itself");
   RoleCommand command;
   command.role = TRY(parse_role(arguments[2]));
   if (arguments[3] != kSameUser) command.options.identity = TRY(parse_identity(arguments[3]));
   if (arguments[4] == kRelaxed) command.options.strictness = Strictness::relaxed;
+  if (arguments.size() == 6)
+    command.options.metrics = TRY(base::SocketAddress::parse(arguments[5]));
   if (arguments.size() == 7)
     command.options.probe = {arguments[5], static_cast<pid_t>(std::atoi(arguments[6]))};
   return command;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "base/address.h"
 #include "base/result.h"
 #include "privsep/channel.h"
 #include "privsep/sandbox.h"
@@ -25,13 +26,15 @@ struct RoleOptions {
   std::optional<Identity> identity{};  // whom it becomes; none: it stays who we are
   Strictness strictness = Strictness::required;
   std::optional<Probe> probe{};
+  std::optional<base::SocketAddress> metrics{};  // edge: where it shows them, instead of its work
 };
 
 // The descriptors at which a role finds its channels: the monitor's, and between keeper and net
 // the other's.
 inline constexpr int kMonitorDescriptor = 3, kPeerDescriptor = 4;
 
-// What the command line of a role says: "everseal role keeper 998:997 required".
+// What the command line of a role says: "everseal role keeper 998:997 required", "everseal role
+// edge 998:997 required 127.0.0.1:9402".
 std::vector<std::string> role_arguments(Role role, const RoleOptions& options);
 struct RoleCommand {
   Role role{};

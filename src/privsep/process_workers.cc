@@ -210,6 +210,17 @@ class EdgeProcess : public challenge::Responder {
   Worker worker_;
 };
 
+class MetricsProcess : public MetricsPage {
+ public:
+  explicit MetricsProcess(Worker worker) : worker_(std::move(worker)) {}
+  Result<> show(const base::FileDescriptor& text) override {
+    return worker_.call<MetricsRequest>(ShowMetrics{}, kAnswerTime, &text);
+  }
+
+ private:
+  Worker worker_;
+};
+
 // What verify says, checked: a chain that a keeper of ours could serve.
 Result<> check_chain(const crypto::EncodedChain& chain,
                      const crypto::ExpectedCertificate& expected) {
@@ -292,7 +303,7 @@ ProcessWorkers::ProcessWorkers(Strictness strictness, RunContext run)
 ProcessWorkers::~ProcessWorkers() = default;
 
 RoleOptions ProcessWorkers::options(Role role) {
-  RoleOptions options{.identity = {}, .strictness = strictness_, .probe = {}};
+  RoleOptions options{.identity = {}, .strictness = strictness_, .probe = {}, .metrics = {}};
   if (::geteuid() != 0) return options;
   if (!identities_) identities_ = find_identities();
   options.identity = role == Role::keeper ? identities_->keys : identities_->workers;
@@ -348,6 +359,13 @@ Result<> ProcessWorkers::deliver(const notify::Delivery& delivery,
 
 Result<std::unique_ptr<challenge::Responder>> ProcessWorkers::standalone_responder() {
   return std::make_unique<EdgeProcess>(TRY(start(Role::edge)));
+}
+
+Result<std::unique_ptr<MetricsPage>> ProcessWorkers::metrics_page(
+    const base::SocketAddress& address) {
+  RoleOptions metrics = options(Role::edge);
+  metrics.metrics = address;
+  return std::make_unique<MetricsProcess>(TRY(Worker::start(Role::edge, metrics, run_)));
 }
 
 }  // namespace everseal::privsep

@@ -24,6 +24,7 @@ class ProcessWorkers : public Workers {
   Result<> make_users(CommandRunner& commands) override;
   Result<> deliver(const notify::Delivery& delivery, const base::FileDescriptor& trusted) override;
   Result<std::unique_ptr<challenge::Responder>> standalone_responder() override;
+  Result<std::unique_ptr<MetricsPage>> metrics_page(const base::SocketAddress& address) override;
 
  private:
   class VerifyProcess;

@@ -11,6 +11,7 @@
 #include "acme/client.h"
 #include "acme/renewal_info.h"
 #include "acme/runner.h"
+#include "base/address.h"
 #include "base/command_runner.h"
 #include "base/file_descriptor.h"
 #include "challenge/http01.h"
@@ -59,6 +60,15 @@ class NetClient {
                        const acme::RunnerOptions& options) = 0;
 };
 
+// A page of metrics for whoever asks; gone with this object. Errors: those of Worker::call().
+class MetricsPage {
+ public:
+  virtual ~MetricsPage() = default;
+
+  // The text in this file, from now on.
+  virtual Result<> show(const base::FileDescriptor& text) = 0;
+};
+
 // Both, for one CA.
 struct CaWorkers {
   std::unique_ptr<KeeperClient> keeper;
@@ -92,6 +102,9 @@ class Workers {
 
   // Answers http-01 on port 80 itself.
   virtual Result<std::unique_ptr<challenge::Responder>> standalone_responder() = 0;
+
+  // Shows metrics at http://ADDRESS:PORT/metrics.
+  virtual Result<std::unique_ptr<MetricsPage>> metrics_page(const base::SocketAddress& address) = 0;
 };
 
 }  // namespace everseal::privsep

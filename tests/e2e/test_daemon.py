@@ -5,8 +5,11 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from harness import sandbox
 from harness.everseal import check_live
@@ -112,6 +115,61 @@ class Daemon(KeptCase):
         self.assertEqual(self.version(), 2, f"{self.said} {result}")
         self.assertEqual(len(self.ca.ledger("SELECT id FROM orders")), 2, "no order for nothing")
         check_live()
+
+    def metrics(self, port=9402):
+        """What is shown there, or None."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                self.assertEqual(answer.headers["Content-Type"],
+                                 "text/plain; version=0.0.4; charset=utf-8")
+                return answer.read().decode()
+        except urllib.error.URLError:
+            return None
+
+    def set_metrics(self, value):
+        _SETTINGS.parent.mkdir(exist_ok=True)
+        self.addCleanup(_SETTINGS.unlink, missing_ok=True)
+        _SETTINGS.write_text(f"[daemon]\nmetrics = {value}\n")
+
+    def test_shows_metrics(self):
+        self.run_everseal("renew")
+        self.set_metrics('"127.0.0.1:9402"')
+        daemon = self.start()
+        wait_until("they are shown", self.metrics)
+        self.assertEqual(self.metrics(), self.run_everseal("status", "--prometheus").out)
+        for path in ("", "metrics/", "../etc/passwd", "%00"):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"http://127.0.0.1:9402/{path}", timeout=5)
+            self.assertEqual(refused.exception.code, 404)
+        self.change_catalog("UPDATE certificates SET failures = 7")
+        self.make_due(int(time.time()) + 9999)
+        daemon.send_signal(signal.SIGHUP)
+        wait_until("they are looked up anew", lambda: "failures{name=\"plain.example\"} 7" in (self.metrics() or ""))
+
+        subprocess.run(["pkill", "-9", "everseal-edge"], check=True)
+        wait_until("the process is gone", lambda: self.metrics() is None)
+        self.set_metrics('"127.0.0.1:9403"')
+        daemon.send_signal(signal.SIGHUP)
+        wait_until("another port", lambda: self.metrics(9403))
+        self.assertIsNone(self.metrics())
+        self.assertEqual(self.end(daemon), 0)
+        self.assertEqual(self.said, ("", ""))
+        self.assertIsNone(self.metrics(9403))
+
+    def test_renews_though_it_cannot_show_metrics(self):
+        with socket.create_server(("127.0.0.1", 9402)):
+            self.set_metrics('"127.0.0.1:9402"')
+            self.make_due(int(time.time()))
+            daemon = self.start()
+            wait_until("it is renewed", lambda: self.version() == 2)
+            time.sleep(2)
+            self.assertEqual(self.end(daemon), 0)
+        self.assertEqual(self.said[1].count("listen on 127.0.0.1:9402: Address already in use"), 1, self.said)
+
+    def test_metrics_need_an_address(self):
+        for value in ('"9402"', '"localhost:9402"', "9402", '"127.0.0.1"'):
+            self.set_metrics(value)
+            self.assertIn("everseal.toml:2:11: daemon.metrics: ", self.run_everseal("daemon", status=2).err)
 
     def test_waits_where_there_is_nothing_yet(self):
         daemon = self.everseal.start("daemon", "--state", str(SCRATCH / "nothing"))

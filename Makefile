@@ -48,6 +48,9 @@ tidy: build-dev deps-test
 
 install: build-release
 	@install -D -m 755 build/release/everseal $(DESTDIR)$(PREFIX)/bin/everseal
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/everseal systemd/as-root.conf systemd/everseal.cron
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)
+	@sed -i 's|/usr/local/bin/everseal|$(PREFIX)/bin/everseal|' $(DESTDIR)$(PREFIX)/lib/systemd/system/everseal*.service
 
 clean:
 	@rm -rf build

@@ -8,7 +8,7 @@ build=(g++ cmake ninja-build ccache pkg-config libssl-dev libcurl4-openssl-dev l
        libpcre2-dev libc-ares-dev libgtest-dev libgmock-dev libbenchmark-dev)
 test=(python3-aiosmtpd prometheus nginx haproxy libnginx-mod-http-lua libnginx-mod-stream pebble python3 python3-cryptography strace curl
       wrk uacme certbot python3-certbot-nginx lego acme-tiny dehydrated caddy apache2-bin openssl iproute2
-      util-linux mount procps
+      util-linux mount procps systemd
       ca-certificates sudo acl clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 bench=(time)
 

@@ -136,7 +136,6 @@ class Daemon {
     metrics_.reset();
     if (line_.settings.metrics) metrics_.emplace(*line_.settings.metrics, line_.settings.sandbox);
     metrics_problem_.clear();
-    metrics_rest_ = {};
   }
 
   // Says once what is wrong: certificates are renewed all the same.
@@ -185,8 +184,10 @@ class Daemon {
   void reload(const std::function<std::expected<CommandLine, Usage>()>& read) {
     manager_.tell("RELOADING=1");
     if (auto line = read()) {
-      line_ = *std::move(line);
-      listen();
+      const jobs::Settings before = std::exchange(line_, *std::move(line)).settings;
+      if (before.metrics != line_.settings.metrics || before.sandbox != line_.settings.sandbox)
+        listen();
+      metrics_rest_ = {};
     } else {
       fmt::print(stderr, "{}The settings stay as they were.\n", line.error().text);
     }

@@ -36,6 +36,8 @@ class SocketAddress {
   // Where a socket is bound.
   static SocketAddress of_socket(int fd);
 
+  bool operator==(const SocketAddress& other) const { return to_string() == other.to_string(); }
+
   // What accept4(2) is to fill.
   SocketAddress() = default;
   sockaddr* native() { return reinterpret_cast<sockaddr*>(&storage_); }

@@ -216,7 +216,8 @@ std::string join_path(std::string_view directory, std::string_view name) {
 }
 
 Result<> make_directories(FileSystem& files, const std::string& path, mode_t mode) {
-  if (exists(files, path)) return files.make_directory(path, mode);  // refuses what is no directory
+  if (exists(files, path))  // perhaps by a symlink, as systemd makes them; refuses what is none
+    return files.make_directory(TRY(files.real_path(path)), mode);
   const std::string parent = directory_of(path);
   if (!exists(files, parent)) TRY(make_directories(files, parent, mode));
   TRY(files.make_directory(path, mode));

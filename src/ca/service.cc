@@ -72,6 +72,7 @@ class Service::State {
     TRY(check_management(options.management));
     options.validation.caa_identities = options.policy.caa_identities;
     TRY(base::make_directories(files, options.state, 0700));
+    options.state = TRY(files.real_path(options.state));  // systemd makes a symlink (DynamicUser)
     auto lock = TRY(lock_state(files, options.state));
     auto keys =
         TRY(KeyProcess::start(files, base::join_path(options.state, "authority"), clock.now()));

@@ -165,7 +165,7 @@ Result<> Deployment::put(const std::vector<ChangedFile>& files) {
   }
   if (steps.empty()) return {};
   order(context_, steps);
-  const bool in_place = context_.instance.through_sudo();
+  const bool in_place = !context_.instance.is_ours();
   if (!in_place) TRY(staged_test(context_, steps));
   TRY(journal(steps));
   const std::vector<ChangedFile> before = std::exchange(files_, std::move(next));

@@ -32,7 +32,8 @@ Result<Server> Server::find(const Environment& environment) {
   options.config_path = environment.settings.nginx_config;
   nginx::Instance instance =
       TRY(nginx::Instance::find(environment.commands, environment.files, options));
-  if (TRY(belongs_to_another(environment, instance))) instance.go_through_sudo();
+  if (TRY(belongs_to_another(environment, instance)))
+    instance.go_through(nginx::gate_for(environment.files, ::geteuid()));
   return Server(environment, std::move(instance));
 }
 

@@ -15,8 +15,8 @@ namespace everseal::jobs {
 // An nginx with its configuration as it is on disk. `environment` must outlive it.
 class Server {
  public:
-  // An nginx of another user is run through sudo. Errors: those of nginx::Instance::find(), and
-  // where we are not root those of reading the configuration.
+  // An nginx of another user is run through systemd's socket, or else sudo. Errors: those of
+  // nginx::Instance::find(), and where we are not root those of reading the configuration.
   static Result<Server> find(const Environment& environment);
 
   const nginx::Instance& instance() const { return instance_; }

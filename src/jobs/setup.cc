@@ -141,11 +141,13 @@ Result<SetupFacts> look(const Environment& environment, const SetupOptions& opti
         fmt::format("this must be run as root: sudo everseal setup --user {}", options.user));
   SetupFacts facts;
   facts.user = TRY(find_user(options.user));
-  TRY(check_installed(environment.files, "sudo", "sudo"));
   TRY(check_installed(environment.files, "setfacl", "acl"));
   const Server server = TRY(Server::find(environment));
-  TRY(check_roots_own(environment.files, server.instance().binary()));
-  facts.commands = {server.instance().test_command(), server.instance().reload_command()};
+  if (nginx::gate_for(environment.files, facts.user.id.user) == nginx::Gate::sudo) {
+    TRY(check_installed(environment.files, "sudo", "sudo"));
+    TRY(check_roots_own(environment.files, server.instance().binary()));
+    facts.commands = {server.instance().test_command(), server.instance().reload_command()};
+  }
   facts.state = TRY(state_directory(environment, facts.user));
   const auto state = environment.files.status(facts.state);
   facts.state_is_given = state && state->mode == kStateMode &&

@@ -22,10 +22,11 @@ struct SetupSummary {
 };
 
 // Prepares the machine so that every command works when `user` runs it: gives them the state
-// directory, lets them read and, unless certificates_only, change nginx's configuration, and lets
-// them test and reload nginx by sudo. Shown first, done after a yes. Errors: rejected (we are not
-// root; there was no yes), invalid (the user), not_found (a program is missing), those of what is
-// run; what was done before an error stays, and another run goes on from there.
+// directory, lets them read and, unless certificates_only, change nginx's configuration, and,
+// unless systemd has a socket for that (nginx/gate.h), lets them test and reload nginx by sudo.
+// Shown first, done after a yes. Errors: rejected (we are not root; there was no yes), invalid (the
+// user), not_found (a program is missing), those of what is run; what was done before an error
+// stays, and another run goes on from there.
 Result<SetupSummary> setup(const Environment& environment, const SetupOptions& options);
 
 }  // namespace everseal::jobs

@@ -101,12 +101,13 @@ Result<std::string> sudoers_text(const std::string& user,
 }
 
 Result<std::vector<SetupStep>> plan_setup(const SetupFacts& facts) {
-  const std::string text = TRY(sudoers_text(facts.user.name, facts.commands));
   std::vector<SetupStep> steps;
   if (!facts.state_is_given) steps.push_back(GiveState{facts.state});
   std::ranges::move(plan_grants(facts.needs), std::back_inserter(steps));
-  if (facts.sudoers != text)
-    steps.push_back(WriteSudoers{TRY(sudoers_path(facts.user.name)), text});
+  const std::string path = TRY(sudoers_path(facts.user.name));
+  if (facts.commands.empty()) return steps;
+  const std::string text = TRY(sudoers_text(facts.user.name, facts.commands));
+  if (facts.sudoers != text) steps.push_back(WriteSudoers{path, text});
   return steps;
 }
 
@@ -134,7 +135,9 @@ std::vector<std::string> take_back(const SetupFacts& facts) {
     else if (need.is_named || !is_met(need))
       others.push_back(need.path);
   }
-  std::vector<std::string> commands = {fmt::format("rm /etc/sudoers.d/everseal-{}", user)};
+  std::vector<std::string> commands;
+  if (!facts.commands.empty())
+    commands.push_back(fmt::format("rm /etc/sudoers.d/everseal-{}", user));
   if (!trees.empty()) {
     commands.push_back(
         fmt::format("setfacl -R -x u:{0},d:u:{0} -- {1}", user, fmt::join(trees, " ")));

@@ -53,7 +53,7 @@ struct SetupFacts {
   std::string state;  // directory
   bool state_is_given = false;
   std::string sudoers;  // what the file holds; empty: it is missing or not as it must be
-  std::vector<std::vector<std::string>> commands;  // to be run as root
+  std::vector<std::vector<std::string>> commands;  // to be run by sudo; empty: there is no need
   std::vector<Need> needs;                         // by path
 };
 

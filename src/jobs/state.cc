@@ -33,9 +33,10 @@ Result<> check_owner(const FileReader& files, const std::string& directory) {
 
 Result<State> State::open_files(const Environment& environment) {
   const std::string& directory = environment.settings.state;
+  const std::string real = TRY(environment.files.real_path(directory));  // it may be a symlink
   State state;
   state.catalog_ =
-      std::make_unique<store::Catalog>(TRY(store::Catalog::open(directory + "/catalog.db")));
+      std::make_unique<store::Catalog>(TRY(store::Catalog::open(real + "/catalog.db")));
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
   return state;
 }

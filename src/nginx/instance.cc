@@ -12,7 +12,6 @@ namespace everseal::nginx {
 namespace {
 
 constexpr std::string_view kDefaultPrefix = "/usr/local/nginx";
-constexpr std::string_view kSudo = "sudo: ";  // starts what sudo itself says
 
 // The version behind the first `marker` in `text`; 0.0.0 if it is not there.
 Version version_after(std::string_view text, std::string_view marker) {
@@ -83,28 +82,12 @@ Result<> read_test_output(int exit_status, std::string_view output) {
   std::string text;
   for (std::string_view line : lines_of(output)) {
     bool summary = line.ends_with(" test failed") || line.contains("[warn]");
-    if (summary || line.starts_with(kSudo)) continue;
+    if (summary) continue;
     if (line.starts_with("nginx: ")) line.remove_prefix(7);
     text += (text.empty() ? "" : "; ") + std::string(line);
   }
   if (text.empty()) text = fmt::format("it ended with status {} and said nothing", exit_status);
   return base::invalid("nginx -t: " + text);
-}
-
-// nginx ends every failure with a line of its own name.
-Result<> read_sudo_output(int exit_status, std::string_view output) {
-  const std::vector<std::string_view> lines = lines_of(output);
-  const auto is_nginx = [](std::string_view line) { return line.starts_with("nginx: "); };
-  if (exit_status == 0 || std::ranges::any_of(lines, is_nginx)) return {};
-  std::string text;
-  for (std::string_view line : lines) {
-    if (line.contains("unable to resolve host")) continue;  // sudo's own worry
-    if (line.starts_with(kSudo)) line.remove_prefix(kSudo.size());
-    text += (text.empty() ? "" : "; ") + std::string(line);
-  }
-  return base::rejected(
-      "sudo does not run nginx for this user: " + text +
-      ". Run `everseal setup --user NAME` as root, NAME being the user that runs this");
 }
 
 Result<Instance> Instance::find(CommandRunner& runner, const FileReader& reader,
@@ -148,16 +131,10 @@ std::string Instance::error_log_path() const {
   return error_log_path_;
 }
 
-Result<base::CommandOutput> Instance::run(std::vector<std::string> command) const {
-  if (!through_sudo_) return runner_->run({std::move(command)});
-  command.insert(command.begin(), {"sudo", "-n"});
-  auto answer = TRY(runner_->run({std::move(command)}));
-  TRY(read_sudo_output(answer.exit_status, answer.output));
-  return answer;
-}
-
 Result<> Instance::test() const {
-  auto answer = TRY(run(test_command()));
+  const auto answer = TRY(gate_ == Gate::none   ? runner_->run({test_command()})
+                          : gate_ == Gate::sudo ? run_by_sudo(*runner_, test_command())
+                                                : ask_gate(kGateSocket, "test"));
   return read_test_output(answer.exit_status, answer.output);
 }
 
@@ -192,13 +169,14 @@ Result<pid_t> Instance::master() const {
 }
 
 Result<> Instance::reload() const {
-  pid_t pid = TRY(master());
-  if (through_sudo_) {
-    auto answer = TRY(run(reload_command()));
-    return base::within("nginx -s reload", read_test_output(answer.exit_status, answer.output));
+  const pid_t pid = TRY(master());
+  if (gate_ == Gate::none) {
+    if (::kill(pid, SIGHUP) == 0) return {};
+    return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
   }
-  if (::kill(pid, SIGHUP) == 0) return {};
-  return base::system_error(fmt::format("signal nginx's master, process {}", pid), errno);
+  const auto answer = TRY(gate_ == Gate::sudo ? run_by_sudo(*runner_, reload_command())
+                                              : ask_gate(kGateSocket, "reload"));
+  return base::within("nginx -s reload", read_test_output(answer.exit_status, answer.output));
 }
 
 Result<std::vector<pid_t>> Instance::children(pid_t master) const {

@@ -8,6 +8,7 @@
 
 #include "base/command_runner.h"
 #include "base/file_system.h"
+#include "nginx/gate.h"
 #include "nginx/version.h"
 
 namespace everseal::nginx {
@@ -34,17 +35,16 @@ class Instance {
   // The main error log, by `error_log` or compiled in; empty if it is no file.
   std::string error_log_path() const;
 
-  // From now on nginx is run by `sudo -n`, for a master that belongs to root while we do not: as
-  // exactly `BINARY -t -c CONFIG` and `BINARY -s reload -c CONFIG`, which is what sudoers must
-  // allow.
-  void go_through_sudo() { through_sudo_ = true; }
-  bool through_sudo() const { return through_sudo_; }
+  // From now on nginx is run that way, for a master that belongs to root while we do not. sudo must
+  // allow exactly these two commands; the socket has its own.
+  void go_through(Gate gate) { gate_ = gate; }
+  bool is_ours() const { return gate_ == Gate::none; }
   std::vector<std::string> test_command() const { return {binary_, "-t", "-c", config_path_}; }
   std::vector<std::string> reload_command() const {
     return {binary_, "-s", "reload", "-c", config_path_};
   }
 
-  // Runs `nginx -t`. Errors: invalid, with nginx's own words and FILE:LINE; rejected by sudo.
+  // Runs `nginx -t`. Errors: invalid, with nginx's own words and FILE:LINE; those of the gate.
   Result<> test() const;
 
   // The pid of the running master, from the `pid` directive or the compiled-in path, checked to be
@@ -52,7 +52,7 @@ class Instance {
   // the process is not nginx.
   Result<pid_t> master() const;
 
-  // Sends SIGHUP to the master. Errors: those of master(); rejected by sudo.
+  // Sends SIGHUP to the master. Errors: those of master() and of the gate.
   Result<> reload() const;
 
   // The pids of all children of that master, sorted: also of a worker that has not yet named
@@ -64,7 +64,6 @@ class Instance {
 
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
-  Result<base::CommandOutput> run(std::vector<std::string> command) const;
 
   CommandRunner* runner_;
   const FileReader* reader_;
@@ -73,15 +72,12 @@ class Instance {
   std::string pid_path_;
   std::string error_log_path_;
   std::string prefix_;
-  bool through_sudo_ = false;
+  Gate gate_ = Gate::none;
   Version version_{};
   Version openssl_{};
 };
 
 // The outcome of `nginx -t`, as test() gives it: nothing, or the lines that say what is wrong.
 Result<> read_test_output(int exit_status, std::string_view output);
-
-// Whether it was nginx that answered `sudo -n COMMAND`. Errors: rejected, with sudo's words.
-Result<> read_sudo_output(int exit_status, std::string_view output);
 
 }  // namespace everseal::nginx

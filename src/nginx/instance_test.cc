@@ -94,30 +94,13 @@ TEST_F(InstanceTest, GoesThroughSudoWithCommandsThatSudoersCanName) {
   files_.put("/run/other.pid", "77\n");
   files_.put("/proc/77/cmdline", "nginx: master process nginx");
   Instance nginx = Instance::find(recorder, files_, {}).value();
-  nginx.go_through_sudo();
+  nginx.go_through(Gate::sudo);
   ASSERT_TRUE(nginx.test());
   EXPECT_THAT(recorder.asked,
               ElementsAre("sudo", "-n", "/usr/sbin/nginx", "-t", "-c", "/etc/nginx/nginx.conf"));
   ASSERT_TRUE(nginx.reload());
   EXPECT_THAT(recorder.asked, ElementsAre("sudo", "-n", "/usr/sbin/nginx", "-s", "reload", "-c",
                                           "/etc/nginx/nginx.conf"));
-}
-
-TEST(SudoOutput, TellsSudosRefusalFromNginxs) {
-  EXPECT_EQ(read_sudo_output(1,
-                             "sudo: unable to resolve host vm: Name or service not known\n"
-                             "sudo: a password is required\n")
-                .error()
-                .message,
-            "sudo does not run nginx for this user: a password is required. Run `everseal setup "
-            "--user NAME` as root, NAME being the user that runs this");
-  const char* const failed =
-      "sudo: unable to resolve host vm: Name or service not known\n"
-      "nginx: [emerg] unknown directive \"x\" in /etc/nginx/a:3\n"
-      "nginx: configuration file /etc/nginx/nginx.conf test failed\n";
-  EXPECT_TRUE(read_sudo_output(1, failed));
-  EXPECT_EQ(read_test_output(1, failed).error().message,
-            "nginx -t: [emerg] unknown directive \"x\" in /etc/nginx/a:3");
 }
 
 TEST(TestOutput, KeepsNginxsWords) {

@@ -107,10 +107,14 @@ Result<> keep_capabilities(std::span<const unsigned> kept) {
   std::array<__user_cap_data_struct, 2> wanted{};
   for (const unsigned each : kept) wanted[each / 32].permitted |= 1u << (each % 32);
   const auto have = read_capabilities();
+  bool has_more = false;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     wanted[i].permitted &= have[i].permitted;
     wanted[i].effective = wanted[i].permitted;
+    has_more = has_more || (have[i].permitted | have[i].effective | have[i].inheritable) !=
+                               (wanted[i].permitted | wanted[i].inheritable);
   }
+  if (!has_more) return {};  // a service manager may have taken the call away, too
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   return check(::syscall(SYS_capset, &header, wanted.data()) == 0, "give up capabilities");
 }

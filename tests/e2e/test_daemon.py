@@ -123,7 +123,7 @@ class Daemon(KeptCase):
                 self.assertEqual(answer.headers["Content-Type"],
                                  "text/plain; version=0.0.4; charset=utf-8")
                 return answer.read().decode()
-        except urllib.error.URLError:
+        except OSError:
             return None
 
     def set_metrics(self, value):

@@ -74,7 +74,7 @@ Json to_json(const CertificateStatus& status, bool has_details) {
                     {{"start", time_or_null(window.start)},
                      {"end", time_or_null(window.end)},
                      {"explanation", window.explanation}}},
-                   {"key_since", time_or_null(certificate.not_before)},
+                   {"key_since", time_or_null(certificate.key_since)},
                    {"served_by", jobs::served_by(status)},
                    {"served", status.served ? to_json(*status.served) : Json(nullptr)},
                    {"level", to_string(status.level)},

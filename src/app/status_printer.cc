@@ -83,8 +83,9 @@ std::string result_cell(const CertificateStatus& status) {
 }
 
 std::string key_cell(const CertificateStatus& status, Time now) {
-  if (status.certificate.version == 0) return "-";
-  return in_words(std::max(Seconds(0), now - status.certificate.not_before));
+  const store::CertificateRecord& certificate = status.certificate;
+  if (certificate.version == 0 || certificate.key_since == Time()) return "-";
+  return in_words(std::max(Seconds(0), now - certificate.key_since));
 }
 
 Row row_of(const CertificateStatus& status, Time now) {
@@ -249,8 +250,9 @@ class Details {
   }
 
   void add_version() {
-    line("key", fmt::format("{}, {} old", certificate_.key_type,
-                            in_words(std::max(Seconds(0), now_ - certificate_.not_before))));
+    line("key", certificate_.key_since == Time()
+                    ? certificate_.key_type
+                    : fmt::format("{}, {} old", certificate_.key_type, key_cell(status_, now_)));
     line("version", fmt::format("{}, SHA-256 {}", certificate_.version, certificate_.fingerprint));
     line("expires", moment(certificate_.not_after, now_));
     if (status_.expires != certificate_.not_after)

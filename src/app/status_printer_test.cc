@@ -21,6 +21,7 @@ jobs::CertificateStatus certificate(const std::string& name, int days_left) {
   status.certificate.in_nginx = true;
   status.certificate.not_after = kNow + days(days_left);
   status.certificate.not_before = status.certificate.not_after - days(90);
+  status.certificate.key_since = status.certificate.not_before;
   status.expires = status.certificate.not_after;
   status.next = {.what = renew::Do::nothing, .at = kNow + days(days_left - 30), .why = "it is so"};
   jobs::judge(status, {}, kNow);

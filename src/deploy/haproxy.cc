@@ -129,15 +129,8 @@ void Putting::reload_where_needed() {
 void Putting::prove() {
   std::vector<Expectation> expectations;
   for (const Placed& placed : placed_)
-    for (const std::string& name : placed.bundle->names)
-      for (const scan::Target& target : haproxy_.listen)
-        expectations.push_back(ServesLeaf{{.name = name,
-                                           .address = target.address,
-                                           .port = target.port,
-                                           .tls = true,
-                                           .proxy_protocol = target.proxy_protocol},
-                                          placed.bundle->key,
-                                          placed.bundle->fingerprint});
+    for (ServesLeaf& each : places_of(haproxy_, *placed.bundle))
+      expectations.push_back(std::move(each));
   if (expectations.empty()) return;
   const std::vector<Disproof> disproofs = deploy::prove(visitor_, expectations, kPatience);
   bool reload_again = false;
@@ -185,6 +178,20 @@ void Putting::fail(const Placed& placed, Error error, const Result<>& taken_back
 }
 
 }  // namespace
+
+std::vector<ServesLeaf> places_of(const Haproxy& haproxy, const LiveBundle& bundle) {
+  std::vector<ServesLeaf> places;
+  for (const std::string& name : bundle.names)
+    for (const scan::Target& target : haproxy.listen)
+      places.push_back({{.name = name,
+                         .address = target.address,
+                         .port = target.port,
+                         .tls = true,
+                         .proxy_protocol = target.proxy_protocol},
+                        bundle.key,
+                        bundle.fingerprint});
+  return places;
+}
 
 std::vector<Disproof> put(const Haproxy& haproxy, std::span<const LiveBundle> bundles,
                           FileSystem& files, CommandRunner& commands, scan::Visitor& visitor) {

@@ -31,6 +31,9 @@ struct LiveBundle {
   std::string path;         // of its bundle.pem
 };
 
+// Where the bundle is to be seen: each of its names at each address.
+std::vector<ServesLeaf> places_of(const Haproxy& haproxy, const LiveBundle& bundle);
+
 // Gives HAProxy the bundles: each is written into the directory (0600, atomically), pushed through
 // the socket or, where that is impossible, taken up by one reload for all, and looked at through
 // `visitor`. One that is not seen goes back, in the directory and in HAProxy. Returns those, by the

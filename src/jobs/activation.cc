@@ -18,6 +18,17 @@ std::uint32_t random_draw() {
   return draw;
 }
 
+// Who can reach the sockets of `model`, and these only.
+Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model) {
+  std::vector<std::uint16_t> ports = {80, 443};
+  for (const nginx::Socket& socket : model.sockets()) {
+    std::uint16_t port = 0;
+    const char* const end = socket.port.data() + socket.port.size();
+    if (std::from_chars(socket.port.data(), end, port).ptr == end) ports.push_back(port);
+  }
+  return environment.workers.visitor(ports);
+}
+
 }  // namespace
 
 Result<> Activation::switch_links() {
@@ -105,16 +116,6 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
     if (endpoint.tls) expectations.push_back(deploy::ServesLeaf{endpoint, key, fingerprint});
     if (endpoint.redirects) expectations.push_back(deploy::Redirects{endpoint});
   }
-}
-
-Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model) {
-  std::vector<std::uint16_t> ports = {80, 443};
-  for (const nginx::Socket& socket : model.sockets()) {
-    std::uint16_t port = 0;
-    const char* const end = socket.port.data() + socket.port.size();
-    if (std::from_chars(socket.port.data(), end, port).ptr == end) ports.push_back(port);
-  }
-  return environment.workers.visitor(ports);
 }
 
 Result<std::vector<deploy::Disproof>> prove(const Environment& environment,

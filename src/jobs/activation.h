@@ -53,9 +53,6 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
             const nginx::Site& site, const store::CertificateRecord& certificate,
             const std::string& fingerprint);
 
-// Who can reach the sockets of `model`, and these only. Errors: those of Workers::visitor().
-Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model);
-
 // deploy::prove() on the sockets of `model`, by a process that can reach only these. Errors: those
 // of Workers::visitor().
 Result<std::vector<deploy::Disproof>> prove(const Environment& environment,

@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <unordered_set>
+
+#include "jobs/activation.h"
 #include "nginx/snippets.h"
+#include "nginx/verify.h"
 
 namespace everseal::jobs {
 namespace {
+
+constexpr int kHttpPort = 80;  // RFC 8555 §8.3
 
 // Our snippet as it is: an nginx that is not there has none.
 struct Snippet {
@@ -36,6 +42,26 @@ Result<bool> must_answer_anew(const Environment& environment, const std::string&
   TRY(within("the nginx configuration as it stands", snippet->server.instance().test()));
   TRY(snippet->server.check_may_edit());
   return true;
+}
+
+Result<> prove_answer(const Environment& environment, State& state, const std::string& thumbprint) {
+  const auto snippet = TRY(find_snippet(environment));
+  if (!snippet) return {};
+  std::unordered_set<std::string> answered;
+  for (const store::CertificateRecord& each : TRY(state.catalog().certificates()))
+    if (each.method == store::Method::nginx && each.in_nginx)
+      answered.insert(each.names.begin(), each.names.end());
+  const nginx::Model model = TRY(snippet->server.model());
+  std::vector<deploy::Expectation> expectations;
+  for (const nginx::Site& site : nginx::find_sites(model).sites)
+    for (const nginx::Endpoint& endpoint : nginx::endpoints(model, site))
+      if (!endpoint.tls && endpoint.port == kHttpPort && answered.contains(endpoint.name))
+        expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
+  const auto disproofs = TRY(prove(environment, model, expectations));
+  if (disproofs.empty()) return {};
+  return base::rejected(fmt::format(
+      "{}{}", disproofs.front().error.message,
+      disproofs.size() == 1 ? "" : fmt::format(", and so {} others", disproofs.size() - 1)));
 }
 
 Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint) {

@@ -12,6 +12,10 @@ namespace everseal::jobs {
 // no snippet. Errors: rejected (it was changed by hand), those of Server::change().
 Result<> answer_for(const Environment& environment, State& state, const std::string& thumbprint);
 
+// Asks nginx as a CA would, where the sites are whose certificates it answers for. Errors:
+// rejected, with what was seen instead; those of finding nginx and of Workers::visitor().
+Result<> prove_answer(const Environment& environment, State& state, const std::string& thumbprint);
+
 // Before an account key is changed: whether nginx answers for the key with this thumbprint. Errors:
 // invalid, with nginx's words, where it does and would not take another answer.
 Result<bool> must_answer_anew(const Environment& environment, const std::string& thumbprint);

@@ -14,7 +14,26 @@ bool goes_there(const Settings& settings, const store::CertificateRecord& certif
          });
 }
 
+// Names that a certificate was renewed without are not shown by it.
+deploy::LiveBundle bundle_of(State& state, const store::CertificateRecord& certificate) {
+  return {certificate.name, certificate.covered, family_of(certificate), certificate.fingerprint,
+          state.certificates().bundle_path(certificate.name)};
+}
+
 }  // namespace
+
+bool is_in_haproxy(const store::CertificateRecord& certificate) {
+  return certificate.version > 0 &&
+         certificate.in_haproxy.starts_with(certificate.fingerprint + " in ");
+}
+
+std::vector<deploy::ServesLeaf> places_in_haproxy(const Settings& settings, State& state,
+                                                  const store::CertificateRecord& certificate) {
+  if (!settings.haproxy || !is_in_haproxy(certificate) ||
+      !certificate.in_haproxy.ends_with(" in " + settings.haproxy->certificates))
+    return {};
+  return deploy::places_of(*settings.haproxy, bundle_of(state, certificate));
+}
 
 Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& state) {
   HaproxyReport report;
@@ -31,9 +50,7 @@ Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& st
   scan::Visitor* const visitor = TRY(environment.workers.visitor(ports));
   std::vector<deploy::LiveBundle> bundles;
   for (const store::CertificateRecord& certificate : waiting)
-    bundles.push_back({certificate.name, certificate.names, family_of(certificate),
-                       certificate.fingerprint,
-                       state.certificates().bundle_path(certificate.name)});
+    bundles.push_back(bundle_of(state, certificate));
   const auto failures =
       deploy::put(haproxy, bundles, environment.files, environment.commands, *visitor);
   for (const store::CertificateRecord& certificate : waiting) {

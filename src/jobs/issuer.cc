@@ -270,6 +270,9 @@ Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   task.version.certificate_id = certificate.id;
   task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
   task.version.names = std::move(names);
+  if (certificate.request.empty())
+    task.version.key_since =
+        keeps_key(certificate) ? certificate.key_since : environment_.clock.now();
   return {};
 }
 
@@ -293,13 +296,16 @@ Result<> Issuer::resume(Task& task) {
   return {};
 }
 
+bool Issuer::keeps_key(const store::CertificateRecord& certificate) const {
+  return keys_ == KeyChoice::as_set && certificate.version > 0 &&
+         is_pinned(environment_.settings, certificate);
+}
+
 Result<> Issuer::make_key(std::uint64_t id) {
   Task& task = tasks_[id];
   const store::CertificateRecord& certificate = task.certificate;
   if (!certificate.request.empty()) return begin_by_request(id);
-  if (keys_ == KeyChoice::as_set && certificate.version > 0 &&
-      is_pinned(environment_.settings, certificate))
-    return keep_key(id);
+  if (keeps_key(certificate)) return keep_key(id);
   const auto type = TRY(crypto::parse_key_type(certificate.key_type));
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
     task.public_key = TRY(ca_.keeper->make_key(id, task.version.names, type, file));

@@ -110,6 +110,7 @@ class Issuer : private acme::Host {
   Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task, std::vector<std::string> names);
   Result<> resume(Task& task);
+  bool keeps_key(const store::CertificateRecord& certificate) const;
   Result<> make_key(std::uint64_t id);
   Result<> keep_key(std::uint64_t id);
   Result<> use_request(std::uint64_t id);

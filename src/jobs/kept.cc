@@ -113,6 +113,7 @@ void enter_version(store::CertificateRecord& record, const store::VersionRecord&
   record.version = version.number;
   record.not_before = version.not_before;
   record.not_after = version.not_after;
+  record.key_since = version.key_since;
   record.renew_at = renew::renewal_time(version.not_before, version.not_after);
   record.covered = version.names.empty() ? record.names : version.names;
   record.fingerprint = version.fingerprint;

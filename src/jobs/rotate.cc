@@ -112,10 +112,12 @@ Result<> RotateJob::change_account_key(const std::string& server) {
   Issuer issuer(environment_, state_, server);
   TRY(issuer.change_key());
   if (!answers) return {};
-  return within(
-      "the CA has taken the new key, but nginx still answers for the old one, which the "
-      "next renewal puts right",
-      answer_for(environment_, state_, issuer.thumbprint()));
+  TRY(
+      within("the CA has taken the new key, but nginx still answers for the old one, which the "
+             "next renewal puts right",
+             answer_for(environment_, state_, issuer.thumbprint())));
+  return within("the CA has taken the new key, and nginx is to answer for it, but does not",
+                prove_answer(environment_, state_, issuer.thumbprint()));
 }
 
 // ---- Diffie-Hellman parameters

@@ -12,6 +12,7 @@
 
 #include "jobs/activation.h"
 #include "jobs/chronicle.h"
+#include "jobs/haproxy.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
@@ -37,7 +38,8 @@ struct Sighting {
 struct Shown {
   store::CertificateRecord certificate;
   std::vector<Sighting> sightings{};
-  bool is_named = false;  // by nginx's configuration; else its names may be shown something else
+  bool is_named = false;  // by nginx's configuration, or in HAProxy; else its names may be shown
+                          // something else
 };
 
 std::string address_of(const nginx::Endpoint& endpoint) {
@@ -52,26 +54,35 @@ void add_places(Shown& shown, const nginx::Model& model, const nginx::Site& site
       shown.sightings.push_back({*leaf});
 }
 
-// Where each live certificate of `all` is to be seen in `model`. nginx may be given any file of its
-// directory.
-std::vector<Shown> find_places(State& state, const nginx::Model& model, const nginx::Sites& sites,
-                               std::vector<store::CertificateRecord> all) {
-  std::unordered_map<std::string, std::size_t> by_directory;
-  std::vector<Shown> found;
-  for (store::CertificateRecord& each : all) {
-    if (each.version == 0) continue;
-    by_directory[base::directory_of(state.certificates().bundle_path(each.name))] = found.size();
-    found.push_back({std::move(each)});
-  }
+std::vector<Shown> live_ones(const std::vector<store::CertificateRecord>& all) {
+  std::vector<Shown> live;
+  for (const store::CertificateRecord& each : all)
+    if (each.version > 0) live.push_back({each});
+  return live;
+}
+
+// Where each is to be seen in `model`. nginx may be given any file of its directory.
+void add_places(std::vector<Shown>& all, State& state, const nginx::Model& model,
+                const nginx::Sites& sites) {
+  std::unordered_map<std::string, Shown*> by_directory;
+  for (Shown& each : all)
+    by_directory[base::directory_of(state.certificates().bundle_path(each.certificate.name))] =
+        &each;
   for (const nginx::Site& site : sites.sites)
     for (const nginx::CertificatePair& pair : site.pairs) {
       const auto served = by_directory.find(base::directory_of(pair.certificate));
       if (served == by_directory.end()) continue;
-      Shown& one = found[served->second];
-      one.is_named = true;
-      add_places(one, model, site);
+      served->second->is_named = true;
+      add_places(*served->second, model, site);
     }
-  return found;
+}
+
+void add_places_in_haproxy(std::vector<Shown>& all, const Settings& settings, State& state) {
+  for (Shown& shown : all)
+    for (deploy::ServesLeaf& each : places_in_haproxy(settings, state, shown.certificate)) {
+      shown.is_named = true;
+      shown.sightings.push_back({std::move(each)});
+    }
 }
 
 // Where the names are shown of those that nginx was given and is not any more.
@@ -85,6 +96,14 @@ void add_lost_places(std::vector<Shown>& all, const nginx::Model& model, const n
     const auto site = by_name.find(each.certificate.name);
     if (site != by_name.end()) add_places(each, model, *site->second);
   }
+}
+
+std::vector<std::uint16_t> ports_of(const std::vector<Shown>& all) {
+  std::set<std::uint16_t> ports;
+  for (const Shown& shown : all)
+    for (const Sighting& each : shown.sightings)
+      ports.insert(static_cast<std::uint16_t>(each.expected.endpoint.port));
+  return {ports.begin(), ports.end()};
 }
 
 // Looks at all places that were not seen right yet. An address that keeps silent is not asked for
@@ -215,8 +234,10 @@ std::unordered_set<std::int64_t> given_to_nginx(
     const std::vector<store::ServedRecord>& last) {
   std::unordered_set<std::int64_t> given;
   for (const store::ServedRecord& each : last) given.insert(each.certificate_id);
-  for (const store::CertificateRecord& each : certificates)
+  for (const store::CertificateRecord& each : certificates) {
     if (each.in_nginx) given.insert(each.id);
+    if (!each.in_nginx && !each.in_haproxy.empty()) given.erase(each.id);  // it was HAProxy's
+  }
   return given;
 }
 
@@ -277,29 +298,28 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
   const auto before = TRY(catalog.certificates());
   const auto last = TRY(catalog.served());
   const std::unordered_set<std::int64_t> given = given_to_nginx(before, last);
+  std::vector<Shown> all = live_ones(before);
+  ServedReport report;
   const auto server = Server::find(environment);
-  if (!server && given.empty()) {  // it need not be there
-    TRY(catalog.save_last(store::Moment::served_check, now));
-    return ServedReport();
+  if (!server && !given.empty()) return std::unexpected(server.error());
+  if (server) {  // it need not be there
+    const nginx::Model model = TRY(server->model());
+    const nginx::Sites sites = nginx::find_sites(model);
+    TRY(note_what_nginx_serves(state, model));
+    add_places(all, state, model, sites);
+    add_lost_places(all, model, sites, given);
+    report.unsecured = unsecured_names(sites, before, environment.settings.state + "/live");
   }
-  if (!server) return std::unexpected(server.error());
-  const nginx::Model model = TRY(server->model());
-  const nginx::Sites sites = nginx::find_sites(model);
-  TRY(note_what_nginx_serves(state, model));
-
-  std::vector<Shown> all = find_places(state, model, sites, before);
-  add_lost_places(all, model, sites, given);
+  add_places_in_haproxy(all, environment.settings, state);
   if (!is_all_right(all)) {
-    scan::Visitor* const visitor = TRY(visitor_of(environment, model));
+    scan::Visitor* const visitor = TRY(environment.workers.visitor(ports_of(all)));
     look(*visitor, all);
     if (!is_all_right(all)) {
       std::this_thread::sleep_for(kSecondLook);
       look(*visitor, all);
     }
   }
-  ServedReport report{
-      .served = TRY(Inspection(state, now).judge(all, given)),
-      .unsecured = unsecured_names(sites, before, environment.settings.state + "/live")};
+  report.served = TRY(Inspection(state, now).judge(all, given));
   enter_changes(environment, state, before, last, report.served);
   TRY(catalog.save_served(report.served));
   TRY(catalog.save_last(store::Moment::served_check, now));

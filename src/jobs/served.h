@@ -27,11 +27,11 @@ std::vector<UnsecuredName> unsecured_names(const nginx::Sites& sites,
                                            std::span<const store::CertificateRecord> certificates,
                                            const std::string& live);
 
-// Looks at each live certificate wherever nginx is to serve it, IPv4 and IPv6, and enters what is
-// found into the catalog and, where it changed, into the history. A certificate that nginx's
-// configuration does not name any more counts as unused from now on; one that is named again, as
-// used. What differs is looked at twice: nginx may be reloading.
-// Errors: those of finding and reading nginx's configuration, and of the catalog.
+// Looks at each live certificate wherever nginx or HAProxy is to serve it, IPv4 and IPv6, and
+// enters what is found into the catalog and, where it changed, into the history. A certificate that
+// nginx's configuration does not name any more counts as unused from now on; one that is named
+// again, as used. What differs is looked at twice: nginx may be reloading. Errors: those of finding
+// and reading nginx's configuration, and of the catalog.
 Result<ServedReport> check_served(const Environment& environment, State& state);
 
 // When it is time again: about a day after the last look, or an hour where something was wrong. At

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "jobs/chores.h"
+#include "jobs/haproxy.h"
 #include "jobs/kept.h"
 #include "renew/words.h"
 
@@ -178,12 +179,10 @@ void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
 std::string served_by(const CertificateStatus& status) {
   const store::CertificateRecord& certificate = status.certificate;
   if (certificate.version == 0) return "nobody";
-  std::string by =
-      certificate.in_nginx || (status.served && status.served->sight != store::Sight::unused)
-          ? "nginx"
-          : "";
-  if (certificate.in_haproxy.starts_with(certificate.fingerprint + " in "))
-    by += by.empty() ? "haproxy" : ", haproxy";
+  const bool in_haproxy = is_in_haproxy(certificate);
+  const bool was_seen = status.served && status.served->sight != store::Sight::unused;
+  std::string by = certificate.in_nginx || (was_seen && !in_haproxy) ? "nginx" : "";
+  if (in_haproxy) by += by.empty() ? "haproxy" : ", haproxy";
   if (!by.empty()) return by;
   return status.is_used ? "files" : "nobody";
 }

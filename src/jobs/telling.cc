@@ -11,6 +11,7 @@
 #include "base/encoding.h"
 #include "crypto/random.h"
 #include "jobs/chores.h"
+#include "jobs/haproxy.h"
 #include "jobs/kept.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
@@ -202,13 +203,12 @@ notify::Trouble unreachable_trouble(const std::vector<store::ServedRecord>& all)
     places += each.problem + '\n';
   const std::string what =
       all.size() == 1 ? "a certificate" : fmt::format("{} certificates", all.size());
-  return {
-      .key = kNobodyAnswers,
-      .headline = fmt::format("nobody answers where {} should be served", what),
-      .text = fmt::format("By its configuration nginx should serve {} where this was seen:\n{}\n"
-                          "It is looked at again with the next run of everseal renew.",
-                          what, places),
-      .facts = {{"certificates", std::to_string(all.size())}, {"error", places}}};
+  return {.key = kNobodyAnswers,
+          .headline = fmt::format("nobody answers where {} should be served", what),
+          .text = fmt::format("By the configuration {} should be served where this was seen:\n{}\n"
+                              "It is looked at again with the next run of everseal renew.",
+                              what, places),
+          .facts = {{"certificates", std::to_string(all.size())}, {"error", places}}};
 }
 
 notify::Trouble unlooked_trouble(const Error& error) {
@@ -458,14 +458,18 @@ notify::Trouble served_trouble(const store::CertificateRecord& certificate,
   const std::string left = served.not_after <= now
                                ? "what is served has expired"
                                : renew::in_words(served.not_after - now) + " left";
+  const bool in_nginx = certificate.in_nginx || !is_in_haproxy(certificate);
+  const char* const who = !in_nginx                    ? "HAProxy"
+                          : is_in_haproxy(certificate) ? "nginx or HAProxy"
+                                                       : "nginx";
   return {
       .key = std::string(kServed) + name,
-      .headline = fmt::format("nginx serves something else than the certificate of {}", name),
+      .headline = fmt::format("{} serves something else than the certificate of {}", who, name),
       .urgency = left,
-      .text = fmt::format("{}This was seen where nginx should serve it:\n{}\n\n"
-                          "Often nginx was not reloaded, or its configuration names another file. "
-                          "nginx -s reload may be all that is missing.",
-                          names_of(certificate), served.problem),
+      .text = fmt::format("{}This was seen where {} should serve it:\n{}\n\n"
+                          "Often {} was not reloaded, or its configuration names another file.{}",
+                          names_of(certificate), who, served.problem, in_nginx ? "nginx" : "it",
+                          in_nginx ? " nginx -s reload may be all that is missing." : ""),
       .facts = facts};
 }
 

@@ -14,7 +14,7 @@ using base::Statement;
 using base::Transaction;
 
 // What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 9> kMigrations = {
+constexpr std::array<const char*, 10> kMigrations = {
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -61,6 +61,10 @@ constexpr std::array<const char*, 9> kMigrations = {
     "places TEXT NOT NULL, problem TEXT NOT NULL);"
     "CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';"
     "CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE versions ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE versions SET key_since = not_before;"
+    "UPDATE certificates SET key_since = not_before WHERE request = ''",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
 
@@ -82,7 +86,8 @@ CREATE TABLE certificates (
   ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
   covered TEXT NOT NULL DEFAULT '[]', failing TEXT NOT NULL DEFAULT '[]',
   next_look INTEGER NOT NULL DEFAULT 0,
-  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT ''
+  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT '',
+  key_since INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX certificates_by_renewal ON certificates (renew_at);
 CREATE INDEX certificates_by_look ON certificates (next_look);
@@ -103,7 +108,7 @@ CREATE TABLE versions (
   certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
   order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, renewal_id TEXT NOT NULL DEFAULT '',
-  names TEXT NOT NULL DEFAULT '[]',
+  names TEXT NOT NULL DEFAULT '[]', key_since INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (certificate_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
@@ -134,8 +139,8 @@ constexpr std::string_view kCertificateColumns =
     "version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
-    "window_explanation, ask_at, first_failure, covered, failing, next_look, request, handed_over "
-    "FROM certificates ";
+    "window_explanation, ask_at, first_failure, covered, failing, next_look, request, handed_over, "
+    "key_since FROM certificates ";
 
 constexpr std::string_view kChoreColumns =
     "SELECT kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "
@@ -226,7 +231,7 @@ constexpr std::string_view kServedColumns =
 
 constexpr std::string_view kVersionColumns =
     "SELECT certificate_id, number, state, order_url, not_before, not_after, fingerprint, "
-    "renewal_id, names FROM versions ";
+    "renewal_id, names, key_since FROM versions ";
 
 }  // namespace
 
@@ -517,6 +522,7 @@ Result<std::vector<CertificateRecord>> Catalog::read_certificates(Statement rows
     record.next_look = to_time(rows.integer(29));
     record.request = rows.text(30);
     record.handed_over = rows.text(31);
+    record.key_since = to_time(rows.integer(32));
   }
   return found;
 }
@@ -528,9 +534,9 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 }
 
 Result<> Catalog::save_certificate(CertificateRecord& record) {
-  Statement insert = TRY(
-      database_.prepare("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                        "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(
+      "INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -551,6 +557,7 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
   insert.bind(28, to_json(record.covered)).bind(29, to_json(record.failing));
   insert.bind(30, to_integer(record.next_look));
   insert.bind(31, record.request).bind(32, record.handed_over);
+  insert.bind(33, to_integer(record.key_since));
   TRY(insert.run());
   if (record.id == 0) record.id = database_.last_id();
   return {};
@@ -583,7 +590,7 @@ Result<std::vector<VersionRecord>> Catalog::read_versions(Statement rows) {
     found.push_back({rows.integer(0), static_cast<int>(rows.integer(1)),
                      TRY(from_word<VersionState>(kVersionStates, rows.text(2))), rows.text(3),
                      to_time(rows.integer(4)), to_time(rows.integer(5)), rows.text(6), rows.text(7),
-                     from_json(rows.text(8))});
+                     from_json(rows.text(8)), to_time(rows.integer(9))});
   return found;
 }
 
@@ -612,12 +619,13 @@ Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
 }
 
 Result<> Catalog::save_version(const VersionRecord& version) {
-  Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(
+      database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.bind(1, version.certificate_id).bind(2, std::int64_t{version.number});
   insert.bind(3, to_string(version.state)).bind(4, version.order_url);
   insert.bind(5, to_integer(version.not_before)).bind(6, to_integer(version.not_after));
   insert.bind(7, version.fingerprint).bind(8, version.renewal_id).bind(9, to_json(version.names));
+  insert.bind(10, to_integer(version.key_since));
   return insert.run();
 }
 

@@ -62,6 +62,7 @@ struct CertificateRecord {
 
   int version = 0;  // the newest that was proven to be served (or, outside nginx, switched to)
   Time not_before{}, not_after{};
+  Time key_since{};  // of the live version; 0: it is not ours
   Time renew_at{};
   std::string fingerprint;  // SHA-256 of the leaf's DER, hexadecimal
   std::string renewal_id;   // crypto::renewal_id(); empty if it is not known
@@ -104,6 +105,7 @@ struct VersionRecord {
   std::string fingerprint;
   std::string renewal_id;
   std::vector<std::string> names;  // that it is for
+  Time key_since{};                // 0: the key is not ours
 };
 
 // One file of a change to the nginx configuration.

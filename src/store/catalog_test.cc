@@ -285,6 +285,8 @@ TEST(Catalog, BringsAnOlderSchemaUpToDate) {
                          "ALTER TABLE versions DROP COLUMN renewal_id;"
                          "ALTER TABLE certificates DROP COLUMN request;"
                          "ALTER TABLE certificates DROP COLUMN handed_over;"
+                         "ALTER TABLE certificates DROP COLUMN key_since;"
+                         "ALTER TABLE versions DROP COLUMN key_since;"
                          "DROP TABLE chores;"
                          "INSERT INTO accounts VALUES ('https://a/', 'u', '[]', 1800000000);"
                          "PRAGMA user_version=1"));
@@ -318,7 +320,7 @@ TEST(Catalog, RefusesWhatANewerEversealWrote) {
   const auto opened = Catalog::open(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 10)");
+            "open " + path + ": written by a newer everseal (schema 99, this one knows 11)");
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
 }
 

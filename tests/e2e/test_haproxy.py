@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """HAProxy in front of nginx: certificates without a reload, and everything back where that fails."""
 
+import contextlib
 import socket
+import sqlite3
 import ssl
 import threading
 
 from harness import MachineCase, main, visitor
 from harness.everseal import STATE
-from harness.haproxy import CERTIFICATES, SOCKET, Haproxy, make_self_signed, settings
+from harness.haproxy import CERTIFICATES, SETTINGS, SOCKET, Haproxy, make_self_signed, settings
 from harness.load import Load, Wrk
 from harness.sandbox import SCRATCH
 from harness.sites import WEBROOT
@@ -81,6 +83,39 @@ class HaproxyTest(MachineCase):
         self.assert_shown()
         self.haproxy.stop()
         self.run_everseal("renew")  # nothing is due: nobody is asked
+
+    def test_what_it_shows_is_looked_at_daily(self):
+        self.run_everseal(*ISSUE)
+        [shown] = self.look()
+        self.assertEqual((shown["served"]["sight"], shown["served_by"]), ("right", "haproxy"))
+        self.assertEqual(shown["served"]["places"], ["127.0.0.1:443", "[::1]:443"])
+        good = FILE.read_bytes()
+        self.haproxy.stop()
+        make_self_signed(FILE, NAME)
+        self.haproxy.start()
+        [shown] = self.look()
+        self.assertEqual((shown["served"]["sight"], shown["level"]), ("wrong", "warning"))
+        self.assertIn("127.0.0.1:443: shows a certificate that is not ours", shown["served"]["problem"])
+        self.assertIn(f"HAProxy serves something else than the certificate of {NAME}",
+                      self.run_everseal("status").out)
+        self.haproxy.stop()
+        [shown] = self.look()
+        self.assertEqual(shown["served"]["sight"], "unreachable")
+        FILE.write_bytes(good)
+        self.haproxy.start()
+        [shown] = self.look()
+        self.assertEqual((shown["served"]["sight"], shown["level"]), ("right", "ok"))
+        self.haproxy.stop()
+        SETTINGS.unlink()
+        [shown] = self.look()
+        self.assertEqual((shown["served"], shown["level"]), (None, "ok"), "nobody is to show it")
+
+    def look(self):
+        """What the daily look finds."""
+        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
+            catalog.execute("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        self.run_everseal("renew")
+        return self.run_everseal("status", "--json").json()["certificates"]
 
     # --- what fails, and comes back
 

@@ -226,6 +226,24 @@ class AccountKey(RotationCase):
         snippet.write_text(good)
         self.assert_unchanged()
 
+    def test_an_answer_that_no_ca_would_get_is_told(self):
+        site = CONFIGURATION / f"sites-enabled/{_NAME}"
+        good = site.read_text()
+        site.write_text(good.replace("listen 80;", "listen 80; return 410;", 1))
+        self.assertNotEqual(site.read_text(), good)
+        self.nginx.replace_workers()
+        result = self.run_everseal("rotate", "account", status=1)
+        self.assertIn("the CA has taken the new key, and nginx is to answer for it, but does not", result.err)
+        self.assertIn("410", result.err)
+        self.assertEqual(len(self.subjects()), 1)
+        site.write_text(good)
+        self.nginx.replace_workers()
+        self.run_everseal("rotate", "account")
+        self.run_everseal("renew")
+        self.assertEqual(len(self.subjects()), 2, self.subjects())
+        self.assertTrue(self.subjects()[1].startswith("Solved: "), self.subjects())
+        self.assert_all_fits()
+
     def test_C2_a_kill_at_any_moment(self):
         """Before the n-th call of each kind that makes something durable or speaks to a process."""
         for call in ("fsync", "rename", "sendmsg", "unlink,unlinkat"):
@@ -305,7 +323,11 @@ class CertificateKeys(RotationCase):
 
     def test_pinned_ones_stay_unless_they_are_named(self):
         self.write_settings(f'[keys]\npin = ["{_NAME}"]\n')
+        then = self.run_everseal("status", _NAME, "--json").json()["certificates"][0]["key_since"]
+        time.sleep(1.1)
         self.run_everseal("renew", "--force")
+        now = self.run_everseal("status", _NAME, "--json").json()["certificates"][0]["key_since"]
+        self.assertEqual(now, then, "it is as old as it is")
         self.assertEqual(self.key(), self.old)
         self.assertNotEqual(self.served()["serialNumber"], self.serial, "renewed all the same")
         check_live()
@@ -314,6 +336,8 @@ class CertificateKeys(RotationCase):
         self.assertEqual(self.key(), self.old)
         self.run_everseal("rotate", "keys", _NAME)
         self.assertNotEqual(self.key(), self.old)
+        now = self.run_everseal("status", _NAME, "--json").json()["certificates"][0]["key_since"]
+        self.assertGreater(now, then)
         check_live()
 
 

@@ -67,6 +67,7 @@ constexpr std::array<const char*, 10> kMigrations = {
     "UPDATE certificates SET key_since = not_before WHERE request = ''",
 };
 constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
+constexpr base::Seconds kTooFar = std::chrono::days(2);  // for a next look
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE accounts (
@@ -315,11 +316,11 @@ Result<std::optional<CertificateRecord>> Catalog::certificate(std::int64_t id) {
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
   Statement rows =
-      TRY(database_.prepare(fmt::format("{} WHERE next_look <= ?1 OR id IN (SELECT certificate_id "
-                                        "FROM versions WHERE state IN ('pending', 'ready')) "
-                                        "ORDER BY not_after",
+      TRY(database_.prepare(fmt::format("{} WHERE next_look <= ?1 OR next_look > ?2 OR id IN "
+                                        "(SELECT certificate_id FROM versions "
+                                        "WHERE state IN ('pending', 'ready')) ORDER BY not_after",
                                         kCertificateColumns)));
-  rows.bind(1, to_integer(now));
+  rows.bind(1, to_integer(now)).bind(2, to_integer(now + kTooFar));
   return read_certificates(std::move(rows));
 }
 

@@ -220,7 +220,8 @@ class Catalog {
   Result<std::vector<CertificateRecord>> certificates();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
   Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
-  // Those whose next look has come, or of which a version is unfinished; the first to expire first.
+  // Those whose next look has come, or is days away: a clock that was wrong has set it, as all are
+  // looked at daily. And those of which a version is unfinished. The first to expire first.
   Result<std::vector<CertificateRecord>> certificates_to_look_at(Time now);
   // Those that are due, but whose next look has not come; the first to expire first.
   Result<std::vector<CertificateRecord>> waiting_certificates(Time now);

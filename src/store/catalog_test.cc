@@ -81,6 +81,15 @@ TEST_F(CatalogTest, FindsWhatIsDueOrUnfinished) {
   EXPECT_EQ(count.next_look, kNow);
 }
 
+TEST_F(CatalogTest, FindsWhatAWrongClockHasPutOff) {
+  saved("tomorrow.example", kNow + std::chrono::days(1));
+  EXPECT_TRUE(catalog_.certificates_to_look_at(kNow)->empty());
+  saved("in-years.example", kNow + std::chrono::days(3650));
+  const auto found = *catalog_.certificates_to_look_at(kNow);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].name, "in-years.example");
+}
+
 TEST_F(CatalogTest, KeepsWhenToRenew) {
   CertificateRecord record = saved("a.example", kNow + base::Seconds(9));
   record.renewal_id = "aYhb.AIdl";

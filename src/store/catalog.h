@@ -312,7 +312,6 @@ class Catalog {
 
  private:
   explicit Catalog(base::Database database) : database_(std::move(database)) {}
-  Result<> migrate();
   Result<std::optional<ChangeRecord>> read_change(base::Statement& rows);
   Result<std::vector<CertificateRecord>> read_certificates(base::Statement statement);
   static Result<std::vector<ChoreRecord>> read_chores(base::Statement rows);

@@ -1,0 +1,156 @@
+#include "store/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace everseal::store {
+namespace {
+
+using base::Database;
+using base::Statement;
+using base::Transaction;
+
+// What makes of each schema the next, the first one being 1.
+constexpr std::array<const char*, 10> kMigrations = {
+    "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE certificates ADD COLUMN beside TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE certificates ADD COLUMN renewal_id TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN draw INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_start INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_end INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN window_explanation TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN ask_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN first_failure INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE versions ADD COLUMN renewal_id TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX certificates_by_question ON certificates (ask_at) WHERE renewal_id <> '';"
+    "CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX certificates_failing ON certificates (not_after) WHERE failures > 0;"
+    "CREATE TABLE incidents (key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL,"
+    "told_at INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE certificates ADD COLUMN covered TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE certificates ADD COLUMN failing TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE certificates ADD COLUMN next_look INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE versions ADD COLUMN names TEXT NOT NULL DEFAULT '[]';"
+    "UPDATE certificates SET covered = names WHERE version > 0;"
+    "UPDATE versions SET names = (SELECT names FROM certificates WHERE id = certificate_id)"
+    " WHERE state <> 'old';"
+    "DROP INDEX certificates_by_question;"
+    "DROP INDEX certificates_failing;"
+    "CREATE INDEX certificates_by_look ON certificates (next_look);"
+    "CREATE INDEX certificates_failing ON certificates (not_after)"
+    " WHERE failures > 0 OR failing <> '[]'",
+    "ALTER TABLE certificates ADD COLUMN request TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE certificates ADD COLUMN handed_over TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE chores (kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL,"
+    "done_for TEXT NOT NULL, failures INTEGER NOT NULL, first_failure INTEGER NOT NULL,"
+    "last_failure INTEGER NOT NULL, last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL,"
+    "PRIMARY KEY (kind, subject)) WITHOUT ROWID;"
+    "CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;"
+    "INSERT INTO chores SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
+    "FROM accounts WHERE url <> '' AND terms_agreed_at > 0",
+    "ALTER TABLE incidents ADD COLUMN once INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX events_by_subject ON events (subject);"
+    "CREATE TABLE served (certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, "
+    "checked_at INTEGER NOT NULL, fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, "
+    "places TEXT NOT NULL, problem TEXT NOT NULL);"
+    "CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';"
+    "CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE versions ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE certificates ADD COLUMN key_since INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE versions SET key_since = not_before;"
+    "UPDATE certificates SET key_since = not_before WHERE request = ''",
+};
+constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE accounts (
+  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL,
+  thumbprint TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE certificates (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, server TEXT NOT NULL,
+  key_type TEXT NOT NULL, method TEXT NOT NULL, webroots TEXT NOT NULL, preferred_chain TEXT NOT NULL,
+  in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
+  next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT '',
+  beside TEXT NOT NULL DEFAULT '', renewal_id TEXT NOT NULL DEFAULT '',
+  draw INTEGER NOT NULL DEFAULT 0, window_start INTEGER NOT NULL DEFAULT 0,
+  window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
+  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
+  covered TEXT NOT NULL DEFAULT '[]', failing TEXT NOT NULL DEFAULT '[]',
+  next_look INTEGER NOT NULL DEFAULT 0,
+  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT '',
+  key_since INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX certificates_by_renewal ON certificates (renew_at);
+CREATE INDEX certificates_by_look ON certificates (next_look);
+CREATE INDEX certificates_failing ON certificates (not_after)
+  WHERE failures > 0 OR failing <> '[]';
+CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE incidents (
+  key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL,
+  once INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE chores (
+  kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL, done_for TEXT NOT NULL,
+  failures INTEGER NOT NULL, first_failure INTEGER NOT NULL, last_failure INTEGER NOT NULL,
+  last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL, PRIMARY KEY (kind, subject)
+) WITHOUT ROWID;
+CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;
+CREATE TABLE versions (
+  certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
+  order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, renewal_id TEXT NOT NULL DEFAULT '',
+  names TEXT NOT NULL DEFAULT '[]', key_since INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (certificate_id, number)
+) WITHOUT ROWID;
+CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL,
+  sites TEXT NOT NULL DEFAULT '[]'
+);
+CREATE TABLE change_files (
+  id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, path TEXT NOT NULL, before BLOB,
+  after BLOB
+);
+CREATE INDEX change_files_by_change ON change_files (change_id);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX events_by_subject ON events (subject);
+CREATE TABLE served (
+  certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, checked_at INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, places TEXT NOT NULL, problem TEXT NOT NULL
+);
+CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';
+CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
+
+}  // namespace
+
+Result<> migrate(Database& database) {
+  Statement version = TRY(database.prepare("PRAGMA user_version"));
+  static_cast<void>(TRY(version.step()));
+  const std::int64_t found = version.integer(0);
+  version.reset();  // what is being read locks indexes
+  if (found == kSchemaVersion) return {};
+  if (found > kSchemaVersion)
+    return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
+                                     found, kSchemaVersion));
+  Transaction transaction = TRY(Transaction::begin(database));
+  if (found == 0) TRY(database.execute(kSchema));
+  for (std::int64_t schema = std::max<std::int64_t>(found, 1); found > 0 && schema < kSchemaVersion;
+       ++schema)
+    TRY(database.execute(kMigrations[static_cast<std::size_t>(schema - 1)]));
+  TRY(database.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
+  return transaction.commit();
+}
+
+}  // namespace everseal::store

@@ -18,11 +18,21 @@ sigset_t held() {
   return set;
 }
 
+// Whether the clock stands as it did when the timer was armed last; either way it is armed
+// (timerfd_create(2), NOTES). A moment of the past would disarm it if it were 0.
+bool arm(const base::FileDescriptor& timer, Time until) {
+  itimerspec when{};
+  when.it_value.tv_sec = std::max<std::int64_t>(until.time_since_epoch().count(), 1);
+  return ::timerfd_settime(timer.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when,
+                           nullptr) == 0;
+}
+
 }  // namespace
 
 Result<Alarm> Alarm::make() {
   base::FileDescriptor timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return base::system_error("make a timer", errno);
+  if (!arm(timer, Time::max())) return base::system_error("arm a timer", errno);
   return Alarm(std::move(timer));
 }
 
@@ -36,11 +46,8 @@ void Alarm::let_signals() {
   ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-// A moment of the past would disarm the timer if it were 0.
 Woken Alarm::sleep(Time until, base::Milliseconds patience) {
-  itimerspec when{};
-  when.it_value.tv_sec = std::max<std::int64_t>(until.time_since_epoch().count(), 1);
-  ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, nullptr);
+  if (!arm(timer_, until)) return Woken::by_the_clock;
   sigset_t none;
   sigemptyset(&none);
   const auto seconds = std::chrono::floor<base::Seconds>(patience);

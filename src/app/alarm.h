@@ -10,7 +10,7 @@ namespace everseal::app {
 enum class Woken {
   at_the_moment,
   by_a_signal,
-  by_the_clock,  // it was set
+  by_the_clock,  // it was set, now or since the sleep before; or the machine was suspended
   to_say_so,     // `patience` is over
 };
 

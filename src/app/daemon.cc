@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "app/alarm.h"
 #include "app/metrics_server.h"
 #include "app/progress_printer.h"
+#include "app/reckoning.h"
 #include "app/service_manager.h"
 #include "jobs/issuer.h"
 #include "jobs/metrics.h"
@@ -27,7 +27,6 @@ namespace {
 constexpr base::Seconds kShortestSleep{1};
 constexpr base::Seconds kLongestSleep = std::chrono::minutes(15);
 constexpr base::Seconds kLongestRetry = std::chrono::hours(1);
-constexpr base::Seconds kClockIsTrusted = std::chrono::hours(1);  // if it stays as it was set
 
 std::atomic<bool> reload_requested = false;
 
@@ -36,34 +35,6 @@ void catch_reload() {
   reload.sa_handler = [](int) { reload_requested = true; };
   sigaction(SIGHUP, &reload, nullptr);
 }
-
-// The steady clock that goes on while the machine sleeps.
-base::Seconds since_boot() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return base::Seconds(now.tv_sec);
-}
-
-// What time it should be by a clock that nobody sets.
-class Reckoning {
- public:
-  explicit Reckoning(Time now) : then_(now) {}
-
-  Time expected() const { return then_ + (since_boot() - boot_); }
-
-  // After a turn whose doubt about the clock was this; empty: none.
-  void learn(Time now, const std::string& doubt) {
-    if (doubt.empty()) doubted_since_ = base::Seconds{};
-    if (!doubt.empty() && doubted_since_ == base::Seconds{}) doubted_since_ = since_boot();
-    if (!doubt.empty() && since_boot() - doubted_since_ < kClockIsTrusted) return;
-    then_ = now;
-    boot_ = since_boot();
-  }
-
- private:
-  Time then_;
-  base::Seconds boot_ = since_boot(), doubted_since_{};
-};
 
 // The lines that a job reports, as a sign of life.
 class LivingPrinter : public ProgressPrinter {
@@ -88,8 +59,7 @@ PrinterOptions printing(const CommandLine& line) {
 
 class Daemon {
  public:
-  Daemon(CommandLine line, Alarm alarm)
-      : line_(std::move(line)), alarm_(std::move(alarm)), reckoning_(clock_.now()) {
+  Daemon(CommandLine line, Alarm alarm) : line_(std::move(line)), alarm_(std::move(alarm)) {
     listen();
   }
 
@@ -119,12 +89,12 @@ class Daemon {
                                         printer,
                                         line_.settings,
                                         workers};
-    const auto look =
-        std::exchange(clock_was_set_, false) ? jobs::Look::at_all : jobs::Look::when_noted;
-    const auto done =
-        jobs::renew(environment, {.names = {}, .look = look, .expected = reckoning_.expected()});
+    const ClockReading begin = read_clocks(clock_);
+    const auto done = jobs::renew(
+        environment, {.names = {}, .look = look_, .expected = reckoning_.expected(begin)});
     if (!done) printer.failed("renew", done.error().message);
-    reckoning_.learn(clock_.now(), done ? done->doubt : "");
+    if (done && done->ca_time) reckoning_.learn(begin, *done->ca_time);
+    if (done && done->next_looks_are_noted) look_ = jobs::Look::when_noted;
     failures_ = done && done->failed.empty() ? 0 : failures_ + 1;
     if (metrics_) show_metrics(environment);
     alarm_.hold_signals();
@@ -172,7 +142,7 @@ class Daemon {
         case Woken::by_a_signal:
           return;
         case Woken::by_the_clock:
-          clock_was_set_ = true;
+          look_ = jobs::Look::at_all;
           return;
         case Woken::to_say_so:
           manager_.tell("WATCHDOG=1");
@@ -198,12 +168,13 @@ class Daemon {
   CommandLine line_;
   ServiceManager manager_;
   Alarm alarm_;
-  Reckoning reckoning_;
+  Reckoning reckoning_{read_clocks(clock_)};
   std::optional<MetricsServer> metrics_;
   std::string metrics_problem_;  // as it was told; empty: none
   Instant metrics_rest_{};       // until then
   int failures_ = 0;             // turns in a row
-  bool clock_was_set_ = false;
+  // What was noted by another clock says nothing: one that was set, or that of an earlier run.
+  jobs::Look look_ = jobs::Look::at_all;
 };
 
 }  // namespace

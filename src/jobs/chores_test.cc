@@ -32,5 +32,11 @@ TEST(Chores, AreTriedAgainWithTheDelaysOfRenewals) {
   EXPECT_EQ(chore.last_error, "");
 }
 
+TEST(Chores, WaitForNoFailureThatIsStillToCome) {
+  store::ChoreRecord chore{.kind = kHook, .subject = "/h for a.example"};
+  enter_result(chore, base::rejected("no"), kNow + std::chrono::days(1000));
+  EXPECT_TRUE(may_be_tried(chore, kNow));
+}
+
 }  // namespace
 }  // namespace everseal::jobs

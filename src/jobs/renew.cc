@@ -55,7 +55,6 @@ class RenewJob {
   const Environment& environment_;
   const RenewOptions& options_;
   State& state_;
-  std::optional<Time> ca_time_;  // what a CA said that it was
   std::vector<Issued> ready_;
   RenewSummary summary_;
 };
@@ -79,7 +78,7 @@ Result<RenewSummary> RenewJob::run() {
   const auto all = by_id(certificates);
   for (const renew::Action& action : plan.actions) {
     const store::CertificateRecord& certificate = *all.at(action.id);
-    explain(certificate, action);
+    if (plan.doubt.empty()) explain(certificate, action);
     if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)
       summary_.planned.push_back(certificate.name);
@@ -105,7 +104,8 @@ Result<RenewSummary> RenewJob::run() {
   const store::Catalog::Count count = TRY(state_.catalog().count(environment_.clock.now()));
   summary_.certificates = count.certificates;
   summary_.next_renewal = count.next_renewal;
-  summary_.next_look = count.next_look;
+  summary_.next_looks_are_noted = plan.doubt.empty();
+  summary_.next_look = plan.doubt.empty() ? count.next_look : plan.next;
   return std::move(summary_);
 }
 
@@ -160,7 +160,7 @@ Result<> RenewJob::ask_at(const std::string& server,
                                                         .ask_again = kSilence});
   Certificates answered;
   for (std::size_t i = 0; i < certificates.size(); ++i) {
-    if ((*answers)[i].ca_time) ca_time_ = (*answers)[i].ca_time;
+    if ((*answers)[i].ca_time) summary_.ca_time = (*answers)[i].ca_time;
     enter_answer(*certificates[i], (*answers)[i], now);
     answered.push_back(*certificates[i]);
   }
@@ -177,7 +177,7 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
     if (options_.dry_run) inventory.back().ask_at = Time::max();  // nobody is asked
   }
   const renew::LimitLedger limits = TRY(state_.limits(environment_.settings));
-  const auto expected = ca_time_ ? ca_time_ : options_.expected;
+  const auto expected = summary_.ca_time ? summary_.ca_time : options_.expected;
   return renew::plan(inventory, {.now = environment_.clock.now(), .expected = expected}, limits,
                      {.until_next_look = options_.until_next_look, .urgency = options_.urgency});
 }
@@ -362,12 +362,18 @@ void RenewJob::finish(const Activation& activation) {
 // Who names certificates, or asks what would be done, sees what comes of it.
 bool is_for_all(const RenewOptions& options) { return options.names.empty() && !options.dry_run; }
 
+// That it ran, if it is known when.
+Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
+  if (summary && !summary->doubt.empty()) return {};
+  const Time last = TRY(state.catalog().last(store::Moment::renewal_run));
+  if (summary && last != Time() && now - last > kLongestSilence) summary->silence = now - last;
+  return state.catalog().save_last(store::Moment::renewal_run, now);
+}
+
 // What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
 Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
   const Time now = environment.clock.now();
-  const Time last = TRY(state.catalog().last(store::Moment::renewal_run));
-  if (summary && last != Time() && now - last > kLongestSilence) summary->silence = now - last;
-  TRY(state.catalog().save_last(store::Moment::renewal_run, now));
+  TRY(note_run(state, summary, now));
   if (!stop_requested && TRY(next_check(state, now)) <= now) {
     auto served = check_served(environment, state);
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);

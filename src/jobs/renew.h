@@ -46,7 +46,9 @@ struct RenewSummary {
   std::optional<ServedReport> served;  // if what is served was looked at
   std::optional<Error> not_looked;     // or why it could not be
   std::optional<Time> next_look;       // when there is something to do, ask or decide again
+  bool next_looks_are_noted = false;   // of all that was looked at, by a clock that is believed
   std::string doubt;                   // why the clock is not believed: then nothing is renewed
+  std::optional<Time> ca_time;         // what time it was by a CA that was asked
 };
 
 // Safe to run at any time, any number of times; while another job is at work it

@@ -78,7 +78,7 @@ Due attempt(const Kept& kept, Time now) {
   Due when = due(kept, now);
   const Setbacks& setbacks = kept.setbacks;
   const Time not_before = next_attempt(setbacks, kept.not_after, kept.draw);
-  if (not_before <= when.at) return when;
+  if (not_before <= when.at || are_to_come(setbacks, now)) return when;
   when.at = not_before;
   if (setbacks.failures > 0)
     when.why += fmt::format("; {} in a row failed, the last at {}", setbacks.failures,
@@ -95,19 +95,20 @@ const FailingName* find_failing(const Kept& kept, const std::string& name) {
 
 // Those that were left out are tried again by their own back-off, so that one that stays dead holds
 // up no other.
-Due due_again(const Kept& kept, const std::string& name) {
+Due due_again(const Kept& kept, const std::string& name, Time now) {
   const FailingName* const failing = find_failing(kept, name);
   if (!failing) return {Time(), fmt::format("{} is missing", name)};
-  return {next_attempt(failing->setbacks, Time(), nth(kept.draw, 1)),
+  const Setbacks& setbacks = failing->setbacks;
+  return {are_to_come(setbacks, now) ? Time() : next_attempt(setbacks, Time(), nth(kept.draw, 1)),
           fmt::format("{} is missing, for: {}", name, failing->words)};
 }
 
 // The next try of those that the live version lacks.
-std::optional<Due> due_for_missing(const Kept& kept) {
+std::optional<Due> due_for_missing(const Kept& kept, Time now) {
   std::optional<Due> first;
   if (!is_live(kept)) return first;
   for (const std::string& name : without(kept.names, kept.covered)) {
-    Due each = due_again(kept, name);
+    Due each = due_again(kept, name, now);
     if (!first || each.at < first->at) first = std::move(each);
   }
   return first;
@@ -139,7 +140,7 @@ Action order(const Kept& kept, Names names, Time now, std::string why) {
 Action retry(const Kept& kept, Time now, std::string why) {
   Names dead;
   for (const std::string& name : without(kept.names, kept.covered))
-    if (due_again(kept, name).at > now) dead.push_back(name);
+    if (due_again(kept, name, now).at > now) dead.push_back(name);
   Action action = order(kept, without(kept.names, dead), now, std::move(why));
   action.retries_names = true;
   return action;
@@ -244,7 +245,7 @@ Action decide(const Kept& kept, Time now, const PlanOptions& options) {
   Due renewal = attempt(kept, now);
   const Time horizon = now + options.until_next_look;
   if (renewal.at <= horizon) return order(kept, names_to_renew(kept, now), now, renewal.why);
-  const auto missing = due_for_missing(kept);
+  const auto missing = due_for_missing(kept, now);
   if (missing && missing->at <= horizon) return retry(kept, now, missing->why);
   if (missing && missing->at < renewal.at) renewal = *missing;
   Action action = nothing(kept, std::move(renewal));

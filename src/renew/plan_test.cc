@@ -120,6 +120,20 @@ TEST(Decide, WaitsAfterAFailureAndSaysSo) {
   EXPECT_THAT(decided(one, kNow + minutes(10)), HasSubstr("order a.com"));
 }
 
+// The clock was ahead by years for one turn, in which all certificates seemed to have expired.
+TEST(Decide, WaitsForNoFailureThatIsStillToCome) {
+  Kept one = kept(days(61));
+  one.setbacks = {.failures = 1,
+                  .first = kNow + days(1000),
+                  .last = kNow + days(1000),
+                  .not_before = kNow + days(1001)};
+  EXPECT_EQ(decided(one),
+            "order a.com: a third of its 90 days is left from then on; the CA suggests no time");
+  EXPECT_EQ(decided(one, kNow + days(1000)),
+            "nothing until 2029-08-18T00:00:00Z: a third of its 90 days is left from then on; the "
+            "CA suggests no time; 1 in a row failed, the last at 2029-08-17T00:00:00Z");
+}
+
 TEST(Decide, DoesWhatAPersonAsksFor) {
   Kept one = kept(days(1));
   one.setbacks = setbacks(9);
@@ -191,6 +205,12 @@ TEST(MissingName, IsTriedByItsOwnBackOff) {
   const Action action = decide(without_b(), kNow + minutes(100));
   EXPECT_EQ(describe(action), "order a.com b.com c.com: b.com is missing, for: unauthorized: 404");
   EXPECT_TRUE(action.retries_names);
+}
+
+TEST(MissingName, WaitsForNoFailureThatIsStillToCome) {
+  Kept one = without_b();
+  one.failing[0].setbacks.last = kNow + days(1000);
+  EXPECT_EQ(decided(one), "order a.com b.com c.com: b.com is missing, for: unauthorized: 404");
 }
 
 TEST(MissingName, HoldsUpNoOther) {

@@ -47,6 +47,10 @@ Seconds backoff(int failures) {
   return index < kFirst.size() ? kFirst[index] : Seconds(days(1));
 }
 
+bool are_to_come(const Setbacks& setbacks, Time now) {
+  return setbacks.failures > 0 && now < setbacks.last;
+}
+
 Time next_attempt(const Setbacks& setbacks, Time not_after, Draw draw) {
   if (setbacks.failures == 0) return setbacks.not_before;
   Seconds delay = backoff(setbacks.failures);

@@ -37,6 +37,10 @@ struct Setbacks {
   Time not_before{};  // by the CA's Retry-After
 };
 
+// Whether the last of them is still to come: they were noted by a clock that was ahead, and are
+// nothing to wait for, which might take years.
+bool are_to_come(const Setbacks& setbacks, Time now);
+
 // When to try again: after the backoff, a day or a week being up to a tenth more or less of one; a
 // week when there have been nothing but failures for 30 days. While a certificate of these names
 // lives (`not_after`), never later than after an eighth of what is left to it, though not before

@@ -173,8 +173,8 @@ class Daemon {
   std::string metrics_problem_;  // as it was told; empty: none
   Instant metrics_rest_{};       // until then
   int failures_ = 0;             // turns in a row
-  // What was noted by another clock says nothing: one that was set, or that of an earlier run.
-  jobs::Look look_ = jobs::Look::at_all;
+  // At all when the clock was set: what was noted by another one says nothing.
+  jobs::Look look_ = jobs::Look::when_noted;
 };
 
 }  // namespace

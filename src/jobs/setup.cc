@@ -120,13 +120,23 @@ Result<Need> look_at(const FileReader& files, const std::string& path, unsigned 
   return need;
 }
 
+// Paths that the settings name, among others: trusted certificates, secrets of those who are told.
+std::vector<std::string> files_of_settings(const Settings& settings, const std::string& own) {
+  std::vector<std::string> paths = {own, settings.ca_bundle};
+  if (const auto& smtp = settings.notify.smtp)
+    paths.insert(paths.end(), {smtp->password_file, smtp->ca_bundle});
+  if (const auto& webhook = settings.notify.webhook)
+    paths.insert(paths.end(), {webhook->url_file, webhook->secret_file, webhook->ca_bundle});
+  return paths;
+}
+
 Result<std::vector<Need>> look_at_nginx(const Environment& environment, const Server& server,
                                         const SetupOptions& options, const User& user) {
   const FileReader& files = environment.files;
   const nginx::Model model = TRY(server.model());
   Rights rights = rights_to_edit(files, model.config());
-  for (const std::string& path : {options.settings_file, environment.settings.ca_bundle})
-    if (!path.empty() && base::exists(files, path)) add_rights_to_read(rights, files, path);
+  for (const std::string& path : files_of_settings(environment.settings, options.settings_file))
+    if (path.starts_with('/') && base::exists(files, path)) add_rights_to_read(rights, files, path);
   std::vector<Need> needs;
   for (const auto& [path, wanted] : rights) {
     const unsigned most = options.certificates_only ? 5 : 7;

@@ -14,7 +14,8 @@ from harness import sandbox, visitor
 from harness.everseal import ROOT, binary
 from harness.machine import Machine
 from harness.own_ca_case import OwnCaCase
-from harness.sandbox import wait_until
+from harness.receivers import PASSWORD, USER, MailServer, make_certificate
+from harness.sandbox import SCRATCH, wait_until
 
 _UNITS = ROOT / "systemd"
 _RATINGS = {"everseal.service": 1.5, "everseal-renew.service": 1.5, "everseal-ca.service": 1.6,
@@ -41,9 +42,26 @@ class Units(OwnCaCase):
             if unit.suffix in (".service", ".socket", ".timer"):
                 shutil.copy(unit, self.root / "etc/systemd/system")
         shutil.copy(self.ca.bundle, self.root / "etc/everseal-ca.pem")
-        self.machine.put("/etc/everseal/everseal.toml",
-                         f'server = "{self.ca.url}"\nca_bundle = "/etc/everseal-ca.pem"\n'
-                         '[daemon]\nmetrics = "127.0.0.1:9402"\n')
+        receiver = make_certificate(SCRATCH / "receiver.pem", "localhost")
+        self.mail = MailServer(2525, receiver, authenticates=True).start()
+        self.addCleanup(self.mail.stop)
+        shutil.copy(receiver, self.root / "etc/receiver.pem")
+        self.machine.put("/etc/everseal/smtp-password", f"{PASSWORD}\n")
+        (self.root / "etc/everseal/smtp-password").chmod(0o600)
+        self.machine.put("/etc/everseal/everseal.toml", f"""
+            server = "{self.ca.url}"
+            ca_bundle = "/etc/everseal-ca.pem"
+            [daemon]
+            metrics = "127.0.0.1:9402"
+            [notify]
+            to = "admin@example.org"
+            [notify.smtp]
+            host = "localhost"
+            port = 2525
+            user = "{USER}"
+            password_file = "/etc/everseal/smtp-password"
+            ca_bundle = "/etc/receiver.pem"
+            """)
         self.machine.put("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         for name in self.names:
             self.ca.dns.resolve(name, ["127.0.0.1"], ["::1"])
@@ -140,6 +158,8 @@ class Units(OwnCaCase):
         self.run_there("systemctl", "start", "everseal-renew", status=1)
         self.assertIn('unknown directive "nonsense" in /etc/nginx/conf.d/broken.conf:1', self.journal())
         self.assertEqual(self.run_there("pgrep", "-f", "nginx: worker process"), workers)
+        [mail] = self.mail.mails
+        self.assertIn("broken.conf:1", mail.get_content())
         (self.root / "etc/nginx/conf.d/broken.conf").unlink()
         self.make_due("UPDATE certificates SET next_look = 1, next_attempt = 0")
         self.run_there("systemctl", "start", "everseal-renew")

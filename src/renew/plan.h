@@ -49,8 +49,6 @@ struct Kept {
 // wrong would renew all at once, or nothing.
 struct Clocks {
   Time now{};
-  // The newest moment that the last run, or anything before it, has seen; 0: there was none.
-  Time newest{};
   // What time it should be by somebody else: the steady clock since the last run of this process,
   // or the CA's own (RFC 9110, Date).
   std::optional<Time> expected{};
@@ -97,10 +95,10 @@ struct Plan {
 //
 // What a person asks for now is done whatever the limits and the clock say.
 //
-// Without reason to believe the clock nothing is ordered, and nobody is told to forget anything:
-// a day off `expected`, or, if nobody else was asked, a day before `newest`. A clock ahead is known
-// only by `expected`: a machine that was off for months looks the same otherwise, and has to renew.
-// The doubt passes an hour later with another word of `expected`, or a clock that was put right.
+// By a clock that is a day off `expected` nothing is ordered, and nobody is told to forget
+// anything. Without another clock it is believed: a machine that was off for months looks like one
+// whose clock is ahead, and has to renew; by one that is behind nothing is due yet. The doubt
+// passes an hour later with another word of `expected`, or a clock that was put right.
 Plan plan(std::span<const Kept> inventory, const Clocks& clocks, const LimitLedger& limits,
           const PlanOptions& options = {});
 

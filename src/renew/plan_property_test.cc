@@ -103,14 +103,10 @@ class World {
 
   // Now and then the machine's clock is off, by days to years.
   Clocks look_at_the_clocks() {
-    Clocks clocks{.now = now_, .newest = newest_};
+    Clocks clocks{.now = now_};
     if (between(0, 20) == 0) {
       const Seconds off = days(between(2, 800));
-      const bool is_ahead = between(0, 1) == 0;
-      clocks.now += is_ahead ? off : -off;
-      if (is_ahead) clocks.expected = now_;
-    } else {
-      newest_ = now_;
+      clocks = {.now = between(0, 1) == 0 ? now_ + off : now_ - off, .expected = now_};
     }
     return clocks;
   }
@@ -179,7 +175,7 @@ class World {
   std::vector<Kept> inventory_;
   std::vector<Seconds> lives_;
   std::vector<std::pair<Time, Time>> outages_;
-  Time now_ = kStart, newest_ = kStart;
+  Time now_ = kStart;
   LimitLedger limits_;
   CountingCa ca_;
 };

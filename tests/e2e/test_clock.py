@@ -14,7 +14,7 @@ from harness.sandbox import wait_until
 from harness.settable_clock import SettableClock
 from test_daemon import DaemonCase
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_MINUTE, _DAY = 60, 86400
 _QUARTER = 15 * _MINUTE  # between two looks, at most
 _DOUBT = "nothing is renewed by such a clock"
 

@@ -179,7 +179,7 @@ class Year : public ca::FrontEndTest {
   renew::Plan decide(const std::vector<std::size_t>& due) const {
     std::vector<renew::Kept> inventory;
     for (const std::size_t each : due) inventory.push_back(sites_[each].kept);
-    return renew::plan(inventory, {.now = clock_.now(), .newest = clock_.now()}, limits_);
+    return renew::plan(inventory, {.now = clock_.now()}, limits_);
   }
 
   Site& site_of(const renew::Action& action) {

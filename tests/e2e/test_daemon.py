@@ -19,7 +19,7 @@ from harness.sandbox import SCRATCH, wait_until
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
 
 
-class Daemon(KeptCase):
+class DaemonCase(KeptCase):
     def start(self, **environment):
         daemon = self.everseal.start("daemon", env={**os.environ, **environment})
         self.addCleanup(self.end, daemon)
@@ -32,18 +32,29 @@ class Daemon(KeptCase):
             self.said = daemon.communicate(timeout=20)
         return daemon.returncode
 
-    def certificate(self):
-        [found] = self.run_everseal("status", "--json").json()["certificates"]
-        return found
-
-    def version(self):
-        return self.certificate()["version"]
+    def listen(self):
+        """Takes the place of systemd: its socket, and what tells a daemon of it."""
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(str(SCRATCH / "notify"))
+        self.addCleanup((SCRATCH / "notify").unlink)
+        manager.settimeout(20)
+        return manager, {"NOTIFY_SOCKET": str(SCRATCH / "notify")}
 
     def make_due(self, moment):
         """At this moment of the clock; the CA need not be asked."""
         self.change_catalog(f"UPDATE certificates SET window_start = {moment}, window_end = {moment + 1}, "
                             f"draw = 0, renew_at = {moment}, ask_at = 9999999999, "
                             f"next_attempt = 0, next_look = {moment}")
+
+
+class Daemon(DaemonCase):
+    def certificate(self):
+        [found] = self.run_everseal("status", "--json").json()["certificates"]
+        return found
+
+    def version(self):
+        return self.certificate()["version"]
 
     def test_renews_at_the_moment_and_ends_by_sigterm(self):
         moment = int(time.time()) + 4
@@ -87,19 +98,16 @@ class Daemon(KeptCase):
 
     def test_tells_systemd_how_it_is(self):
         self.run_everseal("renew")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.bind(str(SCRATCH / "notify"))
-            self.addCleanup((SCRATCH / "notify").unlink)
-            manager.settimeout(10)
-            daemon = self.start(NOTIFY_SOCKET=str(SCRATCH / "notify"), WATCHDOG_USEC="1000000")
-            self.assertEqual(manager.recv(4096), b"READY=1")
-            self.assertIn(b"STATUS=Looks again at 2", manager.recv(4096))
-            begin = time.monotonic()
-            for _ in range(4):
-                self.assertEqual(manager.recv(4096), b"WATCHDOG=1")
-            self.assertLess(time.monotonic() - begin, 4)
-            self.assertEqual(self.end(daemon), 0)
-            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+        manager, environment = self.listen()
+        daemon = self.start(**environment, WATCHDOG_USEC="1000000")
+        self.assertEqual(manager.recv(4096), b"READY=1")
+        self.assertIn(b"STATUS=Looks again at 2", manager.recv(4096))
+        begin = time.monotonic()
+        for _ in range(4):
+            self.assertEqual(manager.recv(4096), b"WATCHDOG=1")
+        self.assertLess(time.monotonic() - begin, 4)
+        self.assertEqual(self.end(daemon), 0)
+        self.assertEqual(manager.recv(4096), b"STOPPING=1")
 
     def test_ends_amid_an_order_and_resumes_it_later(self):
         self.ca.fault({"resource": "finalize", "delay": "60s"})

@@ -118,4 +118,4 @@ class KeptCase(OwnCaCase):
     @staticmethod
     def change_catalog(statement):
         with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            catalog.execute(statement)
+            return catalog.execute(statement).fetchall()

@@ -120,9 +120,10 @@ Result<> Issuer::settle_key() {
 // account that there is (RFC 8555 §7.3.1), by the next key first.
 Result<> Issuer::find_out_key(const std::string& next_thumbprint) {
   const auto find = [&](acme::AccountKey key) -> Result<std::optional<std::string>> {
-    TRY(ca_.keeper->choose(key));
-    return within("it is not known yet which account key the CA knows, both are kept",
-                  ca_.net->find_account());
+    constexpr const char* kWhat =
+        "it is not known yet which account key the CA knows, both are kept";
+    TRY(within(kWhat, ca_.keeper->choose(key)));
+    return within(kWhat, ca_.net->find_account());
   };
   if (const auto url = TRY(find(acme::AccountKey::next)))
     return adopt_next_key(*url, next_thumbprint);

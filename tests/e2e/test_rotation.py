@@ -13,12 +13,12 @@ import subprocess
 import time
 import unittest
 
-from harness import MachineCase, sandbox, visitor
+from harness import MachineCase, processes, sandbox, visitor
 from harness.everseal import STATE, Everseal, binary, check_live
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT, OwnCaCase
 from harness.receivers import MailServer, make_certificate
-from harness.sandbox import SCRATCH
+from harness.sandbox import SCRATCH, wait_until
 from test_unprivileged import USER, as_user
 
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
@@ -241,6 +241,46 @@ class AccountKey(RotationCase):
                     self.run_everseal("renew", "--force")
                     self.assert_all_fits()
             print(f"{call}: killed at {when - 1} moments")
+
+    def test_C11_a_role_that_is_needed_is_killed_while_the_ca_thinks(self):
+        """Over the change, which it makes or not, or over which key it knows."""
+        change, refused = {"resource": "key-change"}, {"resource": "key-change", "status": 500}
+        for role, fault in (("keeper", change), ("keeper", refused), ("net", change), ("net", refused),
+                            ("net", {"resource": "new-account"})):
+            for again in (("rotate", "account"), ("renew", "--force")):
+                with self.subTest(role=role, fault=fault, again=again):
+                    status, err = self.kill_while_the_ca_thinks(role, fault)
+                    self.assertEqual(status, 1, err)
+                    self.assertIn(f"the {role} process was ended by signal 9", err)
+                    self.assertIn("it is not known yet which account key the CA knows, both are kept", err)
+                    self.assertEqual(self.key(), self.old)
+                    self.assertIn("key.next.pem", self.files())
+                    self.run_everseal(*again)
+                    self.assertEqual(self.key() == self.old, fault == refused and "renew" in again)
+                    self.assert_all_fits()
+                    self.old = self.key()
+
+    def test_C11_a_role_that_is_not_needed_any_more_is_killed_while_the_ca_thinks(self):
+        for role, resource in (("verify", "key-change"), ("verify", "new-account"), ("keeper", "new-account")):
+            with self.subTest(role=role, resource=resource):
+                status, err = self.kill_while_the_ca_thinks(role, {"resource": resource})
+                self.assertEqual((status, err), (0, ""))
+                self.assertNotEqual(self.key(), self.old)
+                self.assert_all_fits()
+                self.old = self.key()
+
+    def kill_while_the_ca_thinks(self, role, fault):
+        """Exit status of `everseal rotate account`, and what it said of errors."""
+        self.ca.fault(fault | {"delay": "1s"})
+        before = self.ca.requests()[fault["resource"]]
+        with self.everseal.start("rotate", "account") as command:
+            wait_until("the CA is asked", lambda: self.ca.requests()[fault["resource"]] > before)
+            [process] = [pid for pid, name in processes.roles(of=command.pid) if name == role]
+            os.kill(process, signal.SIGKILL)
+            _, err = command.communicate(timeout=20)
+        wait_until("the roles have ended", lambda: not processes.roles(not_of=(self.ca.pid,)), 2)
+        self.ca.clear()
+        return command.returncode, err
 
     def test_is_due_by_the_schedule(self):
         self.change_catalog(f"UPDATE chores SET done_at = {int(time.time()) - 181 * _DAY}")

@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/daemon.h"
 #include "app/progress_printer.h"
+#include "base/memory.h"
 #include "jobs/issuer.h"
 #include "privsep/monitor.h"
 #include "privsep/process_workers.h"
@@ -37,6 +38,7 @@ void catch_signals() {
 }
 
 int main(int argc, char** argv) {
+  base::claim_stack();
   if (argc > 1 && std::string_view(argv[1]) == "role")
     return privsep::run_role({argv, static_cast<std::size_t>(argc)});
   if (const auto given_up = privsep::give_up_monitor_rights(); !given_up) {

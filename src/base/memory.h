@@ -14,4 +14,13 @@ inline void insist_on_memory() {
   ::operator delete(::operator new(kEnough));
 }
 
+// Has the kernel give this thread's stack now what its calls will need: where there is no memory to
+// grow it later, the process would be ended without a word.
+[[gnu::noinline]] inline void claim_stack() {
+  constexpr std::size_t kEnough = 512 << 10;
+  char bytes[kEnough];
+  bytes[0] = 0;
+  asm volatile("" : : "r"(bytes) : "memory");  // it is written
+}
+
 }  // namespace everseal::base

@@ -142,7 +142,7 @@ Result<> RenewJob::ask(Certificates& certificates) {
   const Time now = environment_.clock.now();
   std::map<std::string, std::vector<store::CertificateRecord*>> by_server;
   for (store::CertificateRecord& each : certificates)
-    if (!each.renewal_id.empty() && each.ask_at <= now && now < each.not_after)
+    if (!each.renewal_id.empty() && renew::may_be_asked(each.ask_at, now) && now < each.not_after)
       by_server[each.server].push_back(&each);
   for (auto& [server, group] : by_server) TRY(ask_at(server, std::move(group)));
   return {};

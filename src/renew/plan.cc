@@ -153,9 +153,9 @@ Action nothing(const Kept& kept, Due until) {
 // RFC 9773 §4.3: not of one that has expired.
 std::optional<Time> next_question(const Kept& kept, Time now) {
   if (!is_live(kept) || kept.revoked || now >= kept.not_after || kept.progress != Progress::none ||
-      kept.ask_at >= kept.not_after)
+      kept.ask_at == Time::max())
     return std::nullopt;
-  return kept.ask_at;
+  return may_be_asked(kept.ask_at, now) ? now : kept.ask_at;
 }
 
 // ---- The clock

@@ -97,6 +97,8 @@ TEST(Decide, AsksTheCaAsSoonAsItMayBeAsked) {
   one.not_before = kNow;
   one.not_after = kNow + days(90);
   EXPECT_THAT(decided(one), HasSubstr("nothing until 2026-11-21T06:00:00Z"));
+  one.ask_at = kNow + days(1000);
+  EXPECT_THAT(decided(one), HasSubstr("ask:")) << "a clock that was ahead has noted that";
   one = kept(days(100));
   one.ask_at = kNow - hours(1);
   EXPECT_THAT(decided(one), HasSubstr("order a.com")) << "not about what has expired";
@@ -278,7 +280,7 @@ TEST(Plan, DoesNotCountAnOrderTwice) {
 
 TEST(Plan, SaysWhenToPlanAgain) {
   std::vector<Kept> inventory = {kept(days(1)), kept(days(50))};
-  inventory[0].ask_at = inventory[1].ask_at = kNow + days(30);
+  inventory[0].ask_at = inventory[1].ask_at = Time::max();
   EXPECT_EQ(plan(inventory, {.now = kNow}, LimitLedger()).next, kNow + days(10));
   EXPECT_EQ(plan({}, {.now = kNow}, LimitLedger()).next, Time::max());
 }

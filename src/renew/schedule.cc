@@ -51,6 +51,10 @@ bool are_to_come(const Setbacks& setbacks, Time now) {
   return setbacks.failures > 0 && now < setbacks.last;
 }
 
+bool may_be_asked(Time ask_at, Time now) {
+  return ask_at <= now || (ask_at != Time::max() && ask_at > now + days(2));
+}
+
 Time next_attempt(const Setbacks& setbacks, Time not_after, Draw draw) {
   if (setbacks.failures == 0) return setbacks.not_before;
   Seconds delay = backoff(setbacks.failures);

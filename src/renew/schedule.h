@@ -41,6 +41,10 @@ struct Setbacks {
 // nothing to wait for, which might take years.
 bool are_to_come(const Setbacks& setbacks, Time now);
 
+// Whether a CA may be asked that was not to be before `ask_at`; Time::max(): never. A moment that
+// is days away was noted by a clock that was ahead, as each is asked daily.
+bool may_be_asked(Time ask_at, Time now);
+
 // When to try again: after the backoff, a day or a week being up to a tenth more or less of one; a
 // week when there have been nothing but failures for 30 days. While a certificate of these names
 // lives (`not_after`), never later than after an eighth of what is left to it, though not before

@@ -44,7 +44,7 @@ class DaemonCase(KeptCase):
     def make_due(self, moment):
         """At this moment of the clock; the CA need not be asked."""
         self.change_catalog(f"UPDATE certificates SET window_start = {moment}, window_end = {moment + 1}, "
-                            f"draw = 0, renew_at = {moment}, ask_at = 9999999999, "
+                            f"draw = 0, renew_at = {moment}, ask_at = unixepoch() + 86400, "
                             f"next_attempt = 0, next_look = {moment}")
 
 

@@ -286,7 +286,7 @@ class Renewal(KeptCase):
         begin = int(time.time()) - 80 * _DAY
         self.change_catalog(f"UPDATE certificates SET not_before = {begin}, "
                             f"not_after = {begin + 90 * _DAY}, renew_at = 1, next_attempt = 0, last_attempt = 1, "
-                            "ask_at = 9999999999, next_look = 0")
+                            "ask_at = unixepoch() + 86400, next_look = 0")
 
     def pass_a_day(self):
         self.change_catalog(f"UPDATE incidents SET told_at = told_at - {_DAY}")

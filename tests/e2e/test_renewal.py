@@ -109,7 +109,7 @@ class Renewal(KeptCase):
         """As if it had been issued so many days before, of its ninety."""
         begin = int(self.now.timestamp()) - days * 86400
         self.change(f"not_before = {begin}, not_after = {begin + 90 * 86400}, renew_at = 1, "
-                    "ask_at = 9999999999, window_end = 0")
+                    "ask_at = unixepoch() + 86400, window_end = 0")
 
     def test_waits_after_a_ca_that_cannot_be_reached(self):
         self.make_old(70)
@@ -146,7 +146,7 @@ class Renewal(KeptCase):
 
     def test_every_renews_what_is_due_before_the_next_run(self):
         moment = int(self.now.timestamp()) + 7200
-        self.change(f"window_start = {moment}, window_end = {moment + 60}, ask_at = 9999999999")
+        self.change(f"window_start = {moment}, window_end = {moment + 60}, ask_at = unixepoch() + 86400")
         self.change_catalog(f"UPDATE certificates SET renew_at = {moment}, next_look = {moment}")
         self.assertIn("Nothing to do", self.run_everseal("renew").out)
         self.assertIn("Nothing to do", self.run_everseal("renew", "--every", "1h").out)
@@ -192,7 +192,7 @@ class DeadNames(KeptCase):
         begin = int(time.time()) - age * 86400
         self.change_catalog(f"UPDATE certificates SET not_before = {begin}, "
                             f"not_after = {begin + 90 * 86400}, renew_at = 1, next_attempt = 0, "
-                            "last_attempt = 1, ask_at = 9999999999, window_end = 0, next_look = 0")
+                            "last_attempt = 1, ask_at = unixepoch() + 86400, window_end = 0, next_look = 0")
         return self.run_everseal("renew", status=status)
 
     def test_are_left_out_near_the_end_and_wanted_ever_after(self):
@@ -215,7 +215,7 @@ class DeadNames(KeptCase):
         self.assertIn("plain.example could not be renewed", first)
         self.assertIn("plain.example was renewed without dead.example", second)
 
-        self.change_catalog("UPDATE certificates SET next_look = 0, ask_at = 9999999999")
+        self.change_catalog("UPDATE certificates SET next_look = 0, ask_at = unixepoch() + 86400")
         self.run_everseal("renew")
         self.assertEqual(len(self.covered()), 2, "not before its own back-off is over")
 
@@ -233,7 +233,7 @@ class DeadNames(KeptCase):
         for _ in range(4):
             self.renew(62, status=1)
         self.renew(85)
-        self.change_catalog("""UPDATE certificates SET next_look = 0, ask_at = 9999999999,
+        self.change_catalog("""UPDATE certificates SET next_look = 0, ask_at = unixepoch() + 86400,
                                failing = json_set(failing, '$[0].last', 1, '$[0].first', 1)""")
         self.run_everseal("renew", status=1)
         self.assertEqual(self.covered(), ["other.example", "plain.example"])

@@ -557,7 +557,7 @@ class SetUpE(OwnCaCase):
         RotationCase.change_catalog(
             f"UPDATE certificates SET not_before = {now - 80 * _DAY}, not_after = {now + 10 * _DAY}, "
             "renew_at = 1, next_look = 0, next_attempt = 0, last_attempt = 1, "
-            "ask_at = 9999999999")
+            "ask_at = unixepoch() + 86400")
 
     def test_a_weekly_renewal_that_fails_is_told_with_the_days_that_are_left(self):
         self.make_due()

@@ -96,7 +96,7 @@ class Units(OwnCaCase):
         return visitor.certificate(name, self.ca.bundle)["serialNumber"]
 
     def make_due(self, statement="UPDATE certificates SET window_start = 1, window_end = 2, draw = 0, "
-                                 "renew_at = 1, ask_at = 9999999999, next_attempt = 0, next_look = 1"):
+                                 "renew_at = 1, ask_at = unixepoch() + 86400, next_attempt = 0, next_look = 1"):
         with contextlib.closing(sqlite3.connect(self.root / "var/lib/everseal/catalog.db")) as catalog, catalog:
             catalog.execute(statement)
 

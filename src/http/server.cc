@@ -1,7 +1,6 @@
 #include "http/server.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -14,11 +13,13 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "http/listener.h"
 
 namespace everseal::http {
 namespace {
 
 constexpr std::size_t kMostConnections = 64;
+constexpr int kBacklog = 64;
 constexpr std::size_t kMostRequestBytes = 8 << 10;
 constexpr base::Seconds kMostTime{10};
 
@@ -33,27 +34,6 @@ struct Connection {
 Instant now() { return std::chrono::steady_clock::now(); }
 
 constexpr std::string_view kAnyV4 = "0.0.0.0", kAnyV6 = "::";
-
-void set_option(int fd, int level, int option) {
-  const int on = 1;
-  ::setsockopt(fd, level, option, &on, sizeof(on));
-}
-
-Result<base::FileDescriptor> listen_on(const base::SocketAddress& address) {
-  base::FileDescriptor fd(
-      ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const std::string attempt = fmt::format("listen on {}", address.to_string());
-  if (!fd) return base::system_error(attempt, errno);
-  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR);
-  if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY);
-  if (::bind(fd.get(), address.native(), address.length()) != 0 || ::listen(fd.get(), 64) != 0) {
-    const int code = errno;
-    auto error = base::system_error(attempt, code);
-    if (code == EADDRINUSE) error.error().kind = ErrorKind::transient;
-    return error;
-  }
-  return fd;
-}
 
 // A machine may have been built or booted without IPv6.
 bool has_ipv6() {
@@ -189,7 +169,7 @@ Result<Server> Server::listen(const base::SocketAddress& address) {
 }
 
 Result<> Server::add(const base::SocketAddress& address) {
-  base::FileDescriptor listener = TRY(listen_on(address));
+  base::FileDescriptor listener = TRY(listen_on(address, kBacklog));
   port_ = base::SocketAddress::of_socket(listener.get()).port();
   loop_->add_listener(std::move(listener));
   return {};

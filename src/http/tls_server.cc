@@ -17,11 +17,13 @@
 #include "base/address.h"
 #include "base/memory.h"
 #include "crypto/ssl.h"
+#include "http/listener.h"
 #include "http/server_connection.h"
 
 namespace everseal::http {
 namespace {
 
+constexpr int kBacklog = 1024;
 constexpr int kMostEvents = 512;  // of one call of epoll_wait(2)
 
 const crypto::Ssl& ssl() { return **crypto::open_ssl(); }
@@ -83,23 +85,6 @@ Result<ContextPointer> make_context(const ServerCertificate& certificate) {
       1)
     return tls_failure(certificate.key_file);
   return context;
-}
-
-Result<base::FileDescriptor> listen_on(const std::string& text) {
-  const auto address = TRY(base::SocketAddress::parse(text));
-  const std::string attempt = fmt::format("listen on {}", text);
-  base::FileDescriptor fd(
-      ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return base::system_error(attempt, errno);
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(fd.get(), address.native(), address.length()) == 0 && ::listen(fd.get(), 1024) == 0)
-    return fd;
-  const int code = errno;
-  auto error = base::system_error(attempt, code);
-  if (code == EADDRINUSE) error.error().kind = ErrorKind::transient;
-  return error;
 }
 
 // Each connection is a descriptor.
@@ -323,7 +308,8 @@ Result<TlsServer> TlsServer::listen(const std::vector<std::string>& addresses,
                                     const ServerCertificate& certificate, ServerLimits limits) {
   raise_descriptor_limit();
   auto loop = std::make_unique<Loop>(TRY(make_context(certificate)), limits);
-  for (const std::string& address : addresses) loop->add_listener(TRY(listen_on(address)));
+  for (const std::string& address : addresses)
+    loop->add_listener(TRY(listen_on(TRY(base::SocketAddress::parse(address)), kBacklog)));
   return TlsServer(std::move(loop));
 }
 

@@ -118,6 +118,15 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
   }
 }
 
+std::vector<deploy::AnswersChallenge> answers_of(const nginx::Model& model, const nginx::Site& site,
+                                                 const std::string& thumbprint) {
+  std::vector<deploy::AnswersChallenge> answers;
+  for (const nginx::Endpoint& endpoint : nginx::endpoints(model, site))
+    if (!endpoint.tls && endpoint.port == 80)  // RFC 8555 §8.3
+      answers.push_back({endpoint, thumbprint});
+  return answers;
+}
+
 Result<std::vector<deploy::Disproof>> prove(const Environment& environment,
                                             const nginx::Model& model,
                                             std::span<const deploy::Expectation> expectations) {

@@ -53,6 +53,11 @@ void expect(std::vector<deploy::Expectation>& expectations, const nginx::Model& 
             const nginx::Site& site, const store::CertificateRecord& certificate,
             const std::string& fingerprint);
 
+// What a CA must see of a site for which nginx answers challenges, by the account key with this
+// thumbprint.
+std::vector<deploy::AnswersChallenge> answers_of(const nginx::Model& model, const nginx::Site& site,
+                                                 const std::string& thumbprint);
+
 // deploy::prove() on the sockets of `model`, by a process that can reach only these. Errors: those
 // of Workers::visitor().
 Result<std::vector<deploy::Disproof>> prove(const Environment& environment,

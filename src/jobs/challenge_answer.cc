@@ -6,12 +6,9 @@
 
 #include "jobs/activation.h"
 #include "nginx/snippets.h"
-#include "nginx/verify.h"
 
 namespace everseal::jobs {
 namespace {
-
-constexpr int kHttpPort = 80;  // RFC 8555 §8.3
 
 // Our snippet as it is: an nginx that is not there has none.
 struct Snippet {
@@ -54,9 +51,8 @@ Result<> prove_answer(const Environment& environment, State& state, const std::s
   const nginx::Model model = TRY(snippet->server.model());
   std::vector<deploy::Expectation> expectations;
   for (const nginx::Site& site : nginx::find_sites(model).sites)
-    for (const nginx::Endpoint& endpoint : nginx::endpoints(model, site))
-      if (!endpoint.tls && endpoint.port == kHttpPort && answered.contains(endpoint.name))
-        expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
+    for (const deploy::AnswersChallenge& each : answers_of(model, site, thumbprint))
+      if (answered.contains(each.endpoint.name)) expectations.push_back(each);
   const auto disproofs = TRY(prove(environment, model, expectations));
   if (disproofs.empty()) return {};
   return base::rejected(fmt::format(

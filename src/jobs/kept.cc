@@ -46,6 +46,12 @@ Result<ProgressById> read_progress(store::Catalog& catalog) {
   return all;
 }
 
+RecordsById by_id(std::span<const store::CertificateRecord> certificates) {
+  RecordsById all;
+  for (const store::CertificateRecord& each : certificates) all.emplace(each.id, &each);
+  return all;
+}
+
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress) {
   renew::Kept kept{.id = record.id,
                    .server = record.server,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 
 #include "acme/issuance.h"
@@ -16,6 +17,10 @@ using ProgressById = std::unordered_map<std::int64_t, renew::Progress>;
 Result<ProgressById> read_progress(store::Catalog& catalog);
 
 renew::Kept to_kept(const store::CertificateRecord& record, renew::Progress progress);
+
+// The same certificates, by id; they must outlive it.
+using RecordsById = std::unordered_map<std::int64_t, const store::CertificateRecord*>;
+RecordsById by_id(std::span<const store::CertificateRecord> certificates);
 
 // The names that the live version does without.
 std::vector<store::FailingName> left_out(const store::CertificateRecord& record);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
@@ -39,7 +38,7 @@ class RenewJob {
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
-  Result<> put_off(const Certificates& certificates, const renew::Plan& plan);
+  Result<> put_off(const RecordsById& certificates, const renew::Plan& plan);
   Wanted wanted(const store::CertificateRecord& certificate, const renew::Action& action);
   void explain(const store::CertificateRecord& certificate, const renew::Action& action);
   Result<> issue(std::vector<Wanted> wanted);
@@ -58,14 +57,6 @@ class RenewJob {
   std::vector<Issued> ready_;
   RenewSummary summary_;
 };
-
-// Of a plan for many, whose order is another one.
-std::unordered_map<std::int64_t, const store::CertificateRecord*> by_id(
-    const Certificates& certificates) {
-  std::unordered_map<std::int64_t, const store::CertificateRecord*> all;
-  for (const store::CertificateRecord& each : certificates) all.emplace(each.id, &each);
-  return all;
-}
 
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
@@ -88,7 +79,7 @@ Result<RenewSummary> RenewJob::run() {
                  TRY(state_.catalog().version(certificate.id, store::VersionState::ready)))
       ready_.push_back({certificate, *ready});
   }
-  if (!options_.dry_run) TRY(put_off(certificates, plan));
+  if (!options_.dry_run) TRY(put_off(all, plan));
   TRY(issue(std::move(to_issue)));
 
   const auto elsewhere = std::ranges::stable_partition(
@@ -183,13 +174,12 @@ Result<renew::Plan> RenewJob::plan(const Certificates& certificates) {
 }
 
 // Those that are not due are not looked at before they are, by a clock that is believed.
-Result<> RenewJob::put_off(const Certificates& certificates, const renew::Plan& plan) {
+Result<> RenewJob::put_off(const RecordsById& certificates, const renew::Plan& plan) {
   if (!plan.doubt.empty()) return {};
-  const auto all = by_id(certificates);
   Certificates later;
   for (const renew::Action& action : plan.actions) {
     if (action.what != renew::Do::nothing) continue;
-    later.push_back(*all.at(action.id));
+    later.push_back(*certificates.at(action.id));
     later.back().next_look = next_look(action, environment_.clock.now());
   }
   return state_.catalog().save_next_looks(later);

@@ -382,9 +382,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::prove(const nginx::EditPlan& pl
     else if (site.need != Need::issue)
       continue;
     if (site.certificate.method != store::Method::nginx) continue;
-    for (const nginx::Endpoint& endpoint : nginx::endpoints(after, *site.site))
-      if (!endpoint.tls && endpoint.port == 80)
-        expectations.push_back(deploy::AnswersChallenge{endpoint, thumbprint});
+    std::ranges::move(answers_of(after, *site.site, thumbprint), std::back_inserter(expectations));
   }
   return jobs::prove(environment_, after, expectations);
 }

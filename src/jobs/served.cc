@@ -13,6 +13,7 @@
 #include "jobs/activation.h"
 #include "jobs/chronicle.h"
 #include "jobs/haproxy.h"
+#include "jobs/kept.h"
 #include "jobs/server.h"
 
 namespace everseal::jobs {
@@ -260,12 +261,11 @@ void enter_changes(const Environment& environment, State& state,
                    const std::vector<store::ServedRecord>& records) {
   std::unordered_map<std::int64_t, store::Sight> before;
   for (const store::ServedRecord& each : last) before[each.certificate_id] = each.sight;
-  std::unordered_map<std::int64_t, const store::CertificateRecord*> by_id;
-  for (const store::CertificateRecord& each : certificates) by_id[each.id] = &each;
+  const auto all = by_id(certificates);
   Chronicle chronicle(environment, state);
   for (const store::ServedRecord& each : records) {
     const auto was = before.find(each.certificate_id);
-    tell(chronicle, *by_id.at(each.certificate_id),
+    tell(chronicle, *all.at(each.certificate_id),
          was == before.end() ? store::Sight::right : was->second, each);
   }
 }

@@ -156,7 +156,7 @@ class RealFileSystem : public FileSystem {
   // whoever could use the file as its owner or group gets an access entry by name.
   static Result<> keep_readable(const std::string& from, const Identity& owner,
                                 const std::string& to) {
-    static_cast<void>(::chown(to.c_str(), uid_t(-1), owner.group));
+    [[maybe_unused]] const int same_group = ::chown(to.c_str(), uid_t(-1), owner.group);
     struct stat copy{};
     if (::stat(to.c_str(), &copy) != 0) return system_error(fmt::format("stat {}", to), errno);
     const AccessList list = TRY(read_access_list(from, kAccessAttribute));

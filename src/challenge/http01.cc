@@ -52,7 +52,8 @@ Result<FileDescriptor> open_directory(const FileDescriptor& parent, const char* 
 // Makes the directory if it is missing, with exactly this mode; true if it was.
 Result<bool> make_directory(const FileDescriptor& parent, const char* name) {
   if (::mkdirat(parent.get(), name, 0755) == 0) {
-    ::fchmodat(parent.get(), name, 0755, 0);  // whatever the umask
+    if (::fchmodat(parent.get(), name, 0755, 0) != 0)  // whatever the umask
+      return base::system_error(fmt::format("chmod {}", name), errno);
     return true;
   }
   if (errno == EEXIST) return false;
@@ -66,7 +67,8 @@ Result<> create_file(const FileDescriptor& directory, const std::string& name,
   const FileDescriptor file(::openat(directory.get(), name.c_str(),
                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file) return base::system_error(fmt::format("create the challenge {}", name), errno);
-  ::fchmod(file.get(), 0644);
+  if (::fchmod(file.get(), 0644) != 0)
+    return base::system_error(fmt::format("chmod the challenge {}", name), errno);
   auto written = base::write_all(file, bytes, "write the challenge");
   if (!written) ::unlinkat(directory.get(), name.c_str(), 0);
   return written;

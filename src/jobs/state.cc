@@ -31,12 +31,11 @@ Result<> check_owner(const FileReader& files, const std::string& directory) {
 
 }  // namespace
 
-Result<State> State::open_files(const Environment& environment) {
+Result<State> State::open_files(const Environment& environment, OpenCatalog open_catalog) {
   const std::string& directory = environment.settings.state;
   const std::string real = TRY(environment.files.real_path(directory));  // it may be a symlink
   State state;
-  state.catalog_ =
-      std::make_unique<store::Catalog>(TRY(store::Catalog::open(real + "/catalog.db")));
+  state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(real + "/catalog.db")));
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
   return state;
 }
@@ -47,7 +46,7 @@ Result<std::optional<State>> State::open_if_idle(const Environment& environment)
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
   auto held = TRY(within("state directory", base::lock_file(lock_path(directory))));
   if (!held) return std::nullopt;
-  State state = TRY(within("state directory", open_files(environment)));
+  State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
   state.lock_ = *std::move(held);
   return state;
 }
@@ -69,7 +68,7 @@ Result<bool> State::is_there(const Environment& environment) {
 
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!TRY(is_there(environment))) return std::nullopt;
-  return TRY(within("state directory", open_files(environment)));
+  return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
 }
 
 Result<renew::LimitLedger> State::limits(const Settings& settings) {

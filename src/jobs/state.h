@@ -63,7 +63,8 @@ class State {
  private:
   State() = default;
   Result<> start_over(store::CertificateRecord& certificate);
-  static Result<State> open_files(const Environment& environment);
+  using OpenCatalog = Result<store::Catalog>(const std::string& path);
+  static Result<State> open_files(const Environment& environment, OpenCatalog open_catalog);
 
   base::FileDescriptor lock_;
   std::unique_ptr<store::Catalog> catalog_;

@@ -206,9 +206,14 @@ enum class Moment {
 // The database. Every call is one durable transaction unless said otherwise. One thread.
 class Catalog {
  public:
-  // Makes the database if there is none. Errors: transient, internal; invalid if it was written by
-  // a newer Everseal.
+  // To change it, under the state directory's lock. Makes the database if there is none, and brings
+  // an older one's schema up to this one's. Errors: transient, internal; invalid if it is damaged
+  // or was written by a newer Everseal.
   static Result<Catalog> open(const std::string& path);
+
+  // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
+  // read from a copy in memory.
+  static Result<Catalog> open_to_read(const std::string& path);
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);

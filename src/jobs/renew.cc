@@ -368,6 +368,7 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   TRY(note_run(state, summary, now));
   if (!stop_requested && TRY(next_check(state, now)) <= now) {
     auto served = check_served(environment, state);
+    if (!served && stop_requested) return {};  // the next run looks
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
       summary->not_looked = std::move(served).error();

@@ -53,6 +53,8 @@ Result<std::optional<State>> State::open_if_idle(const Environment& environment)
 Result<State> State::open(const Environment& environment) {
   auto state = TRY(open_if_idle(environment));
   if (state) return *std::move(state);
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
   const auto holder = State::holder(environment.settings);
   return base::transient(
       fmt::format("another everseal (process {}) is at work in {}; run again when it is done",

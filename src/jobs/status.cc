@@ -118,8 +118,12 @@ std::string lateness(const StatusReport& report) {
 std::string hindrance(const Environment& environment, Time last_run, Time now) {
   const std::string& directory = environment.settings.state;
   if (std::string stuck = stuck_holder(environment.settings); !stuck.empty()) return stuck;
-  const auto owner = environment.files.status(directory);
-  const auto memory = MemoryPlaces(directory, owner ? owner->owner : ::geteuid()).read();
+  auto memory = MemoryPlaces(directory, ::geteuid()).read();
+  const auto kept = environment.files.status(directory);
+  if (kept && kept->owner != ::geteuid()) {  // root looks at another's, or has tried to work there
+    auto of_owner = MemoryPlaces(directory, kept->owner).read();
+    if (of_owner && (!memory || memory->at < of_owner->at)) memory = std::move(of_owner);
+  }
   if (!memory || memory->problem.empty() || memory->at < last_run) return {};
   return fmt::format("everseal renew could not do its work {} ago: {}",
                      renew::in_words(std::max(now - memory->at, base::Seconds(0))),

@@ -39,8 +39,7 @@ std::unexpected<Error> rejected(std::string message);
 std::unexpected<Error> internal(std::string message);
 
 // A failed system call as an Error: "ATTEMPT: strerror(code)". ENOENT is not_found; a full disk, a
-// file as large as is allowed, a lack of descriptors, memory or time are transient; the rest is
-// internal.
+// lack of descriptors, memory or time are transient; the rest is internal.
 std::unexpected<Error> system_error(std::string_view attempt, int code);
 
 // `result`, its failure seen from `context`.

@@ -117,22 +117,24 @@ Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environme
 Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
   const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
   Output output;
-  output.document = {{"dry_run", options.dry_run},
-                     {"renewed", summary.renewed},
-                     {"planned", summary.planned},
-                     {"in_haproxy", summary.in_haproxy},
-                     {"rotated", summary.rotated},
-                     {"failed", to_json(summary.failed)},
-                     {"left_undone", to_json(summary.left_undone)},
-                     {"certificates", summary.certificates},
-                     {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
+  output.document = {
+      {"dry_run", options.dry_run},
+      {"renewed", summary.renewed},
+      {"planned", summary.planned},
+      {"in_haproxy", summary.in_haproxy},
+      {"rotated", summary.rotated},
+      {"failed", to_json(summary.failed)},
+      {"left_undone", to_json(summary.left_undone)},
+      {"certificates", summary.others_work ? Json(nullptr) : Json(summary.certificates)},
+      {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
   output.exit_status =
       exit_status(summary.renewed.size() + summary.in_haproxy.size() + summary.rotated.size(),
                   summary.failed.size() + summary.left_undone.size());
   for (const std::string& name : summary.planned)
     output.text += fmt::format("{}: would be renewed\n", name);
-  if (summary.renewed.empty() && summary.planned.empty() && summary.in_haproxy.empty() &&
-      summary.failed.empty() && summary.rotated.empty() && summary.left_undone.empty())
+  if (!summary.others_work && summary.renewed.empty() && summary.planned.empty() &&
+      summary.in_haproxy.empty() && summary.failed.empty() && summary.rotated.empty() &&
+      summary.left_undone.empty())
     output.text = fmt::format(
         "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."

@@ -398,6 +398,15 @@ Result<toml::table> parse(std::string_view content, const std::string& path) {
   return base::invalid(fmt::format("{}: {}", position(path, error.source()), error.description()));
 }
 
+// The text in pieces that each begin with a table's header.
+std::vector<std::string> tables_of(const std::string& content) {
+  std::vector<std::string> tables(1);
+  std::istringstream lines(content);
+  for (std::string line; std::getline(lines, line); tables.back() += line + '\n')
+    if (line.starts_with('[')) tables.emplace_back();
+  return tables;
+}
+
 }  // namespace
 
 Result<std::string> read_toml(const FileReader& files, const std::string& path) {
@@ -497,6 +506,17 @@ Result<Settings> load_settings(const FileReader& files, const std::string& path,
     return Settings{};
   if (!content) return std::unexpected(content.error());
   return parse_settings(*content, path);
+}
+
+Settings readable_settings(const FileReader& files, const std::string& path, const Error& why) {
+  Settings settings;
+  const auto content = files.read(path);
+  if (!content || why.kind != ErrorKind::invalid) return settings;
+  for (const std::string& each : tables_of(*content))
+    if (const auto table = parse(each, path))
+      static_cast<void>(read_table(*table, "", path, settings));
+  if (!notify::check(settings.notify)) settings.notify = {};
+  return settings;
 }
 
 }  // namespace everseal::app

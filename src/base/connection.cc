@@ -9,12 +9,18 @@
 #include <cerrno>
 
 namespace everseal::base {
+namespace {
 
-Result<Connection> Connection::open(const SocketAddress& address, Instant deadline) {
+constexpr Milliseconds kStopLatency{200};
+
+}  // namespace
+
+Result<Connection> Connection::open(const SocketAddress& address, Instant deadline,
+                                    const std::atomic<bool>* stop) {
   std::string attempt = fmt::format("connect to {}", address.to_string());
   FileDescriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return system_error(attempt, errno);
-  Connection connection(std::move(socket), deadline, std::move(attempt));
+  Connection connection(std::move(socket), deadline, stop, std::move(attempt));
   // Of a Unix socket a full backlog is EAGAIN, at once: nobody answers there.
   if (::connect(connection.fd(), address.native(), address.length()) != 0 && errno != EINPROGRESS)
     return connection.failure(errno);
@@ -30,8 +36,10 @@ Result<> Connection::wait(short events) {
   while (true) {
     const auto left = std::chrono::ceil<Milliseconds>(deadline_ - std::chrono::steady_clock::now());
     if (left <= Milliseconds(0)) return transient(fmt::format("{}: no answer in time", attempt_));
+    if (stop_ && *stop_) return transient(fmt::format("{}: stopped by a signal", attempt_));
     pollfd poll{fd(), events, 0};
-    if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
+    const auto time = stop_ ? std::min(left, kStopLatency) : left;
+    if (::poll(&poll, 1, static_cast<int>(time.count())) > 0) return {};
   }
 }
 

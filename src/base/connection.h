@@ -1,6 +1,7 @@
 // A stream connection as a client makes it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -12,11 +13,12 @@
 
 namespace everseal::base {
 
-// A connection whose every step ends by one deadline. Errors of all steps: transient ("connect to
-// ADDRESS:PORT: …").
+// A connection whose every step ends by one deadline, or soon after `stop` is set. Errors of all
+// steps: transient ("connect to ADDRESS:PORT: …").
 class Connection {
  public:
-  static Result<Connection> open(const SocketAddress& address, Instant deadline);
+  static Result<Connection> open(const SocketAddress& address, Instant deadline,
+                                 const std::atomic<bool>* stop = nullptr);
 
   // Not blocking.
   int fd() const { return socket_.get(); }
@@ -33,12 +35,17 @@ class Connection {
   const std::string& attempt() const { return attempt_; }
 
  private:
-  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
-      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
+  Connection(FileDescriptor socket, Instant deadline, const std::atomic<bool>* stop,
+             std::string attempt)
+      : socket_(std::move(socket)),
+        deadline_(deadline),
+        stop_(stop),
+        attempt_(std::move(attempt)) {}
   std::unexpected<Error> failure(int code) const;
 
   FileDescriptor socket_;
   Instant deadline_;
+  const std::atomic<bool>* stop_;
   std::string attempt_;
 };
 

@@ -11,6 +11,7 @@
 #include "base/connection.h"
 #include "base/encoding.h"
 #include "base/file_system.h"
+#include "base/stop.h"
 
 namespace everseal::deploy {
 namespace {
@@ -95,16 +96,19 @@ bool is_success(std::string_view answer, std::string_view begin) {
 
 Result<std::string> HaproxyRuntime::ask(const std::string& command,
                                         const FileDescriptor* bundle) const {
+  if (silence_) return std::unexpected(*silence_);
   const auto talk = [&]() -> Result<std::string> {
-    Connection connection =
-        TRY(within("does HAProxy run, and is this its stats socket?",
-                   Connection::open(TRY(base::SocketAddress::local(socket_)),
-                                    std::chrono::steady_clock::now() + timeout_)));
+    Connection connection = TRY(within(
+        "does HAProxy run, and is this its stats socket?",
+        Connection::open(TRY(base::SocketAddress::local(socket_)),
+                         std::chrono::steady_clock::now() + timeout_, &base::stop_requested)));
     TRY(connection.send(command + (bundle ? " <<\n" : "\n")));
     if (bundle) TRY(send_payload(connection, *bundle));
     return connection.receive(kMaxAnswer);
   };
-  return within(fmt::format("{}: {}", socket_, command), talk());
+  auto answer = within(fmt::format("{}: {}", socket_, command), talk());
+  if (!answer && answer.error().kind == ErrorKind::transient) silence_ = answer.error();
+  return answer;
 }
 
 // "Used", "Unused", "Empty"; "" of a file that HAProxy does not know.

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "deploy/error_log.h"
 #include "scan/probe.h"
 
@@ -144,7 +145,8 @@ std::vector<Disproof> prove(scan::Visitor& visitor, std::span<const Expectation>
       }
     }
     open = std::move(still_open);
-    if (open.empty() || std::chrono::steady_clock::now() >= deadline) return unseen;
+    if (open.empty() || base::stop_requested || std::chrono::steady_clock::now() >= deadline)
+      return unseen;
     std::this_thread::sleep_for(kPause);
   }
 }

@@ -12,8 +12,6 @@
 
 namespace everseal::jobs {
 
-std::atomic<bool> stop_requested = false;
-
 namespace {
 
 // What the CA says where nothing goes on before something is done about the account.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "acme/runner.h"
+#include "base/stop.h"
 #include "challenge/http01.h"
 #include "jobs/chronicle.h"
 #include "jobs/state.h"
@@ -15,8 +16,7 @@
 
 namespace everseal::jobs {
 
-// Set by a signal: jobs end soon and tidily.
-extern std::atomic<bool> stop_requested;
+using base::stop_requested;
 
 // A certificate that the CA has issued: version `version` is complete, not yet live.
 struct Issued {

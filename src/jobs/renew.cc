@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/domain_name.h"
 #include "jobs/activation.h"
@@ -317,7 +318,8 @@ Result<> RenewJob::show_by_haproxy() {
   HaproxyReport report = TRY(put_into_haproxy(environment_, state_));
   summary_.in_haproxy = std::move(report.served);
   for (NotServed& failed : report.failed)
-    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
+    summary_.failed.push_back(
+        {failed.certificate.name, std::move(failed.error), failed.is_unheard});
   return {};
 }
 
@@ -366,6 +368,7 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   TRY(note_run(state, summary, now));
   if (!stop_requested && TRY(next_check(state, now)) <= now) {
     auto served = check_served(environment, state);
+    if (!served && stop_requested) return {};  // the next run looks
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
       summary->not_looked = std::move(served).error();
@@ -391,6 +394,50 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
   return summary;
 }
 
+// Nullopt, where there is none yet or another job is at work, which a person is told at once.
+Result<std::optional<State>> open_state(const Environment& environment,
+                                        const RenewOptions& options) {
+  if (!TRY(State::is_there(environment))) return std::nullopt;
+  auto idle = TRY(State::open_if_idle(environment));
+  if (idle) return idle;
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
+  if (options.urgency != renew::Urgency::when_due) return TRY(State::open(environment));
+  return std::nullopt;
+}
+
+Result<RenewSummary> without_state(const Environment& environment) {
+  RenewSummary summary;
+  if (!TRY(State::is_there(environment))) return summary;
+  environment.reporter.note("Another everseal is at work: it renews what is due.");
+  summary.others_work = true;
+  summary.next_look = environment.clock.now() + std::chrono::minutes(1);
+  return summary;
+}
+
+Result<RenewSummary> renew_in(const Environment& environment, const RenewOptions& options,
+                              State& state) {
+  TRY(take_back_what_was_left(environment, state));
+  return renew_and_rotate(environment, options, state);
+}
+
+// What could not be recorded is a failure of the run, though certificates are in use.
+void add_unrecorded(RenewSummary& summary, const Error& error) {
+  if (std::exchange(summary.unrecorded, error)) return;
+  summary.left_undone.push_back({"the record of this run", error});
+}
+
+void finish(const Environment& environment, State& state, Result<RenewSummary>& summary) {
+  if (const auto finished = finish_run(environment, state, summary); !finished) {
+    environment.reporter.failed("the record of this run", finished.error().message);
+    if (summary) add_unrecorded(*summary, finished.error());
+  }
+  if (const auto told = tell_of_renewal(environment, state, summary); !told) {
+    environment.reporter.failed("telling the administrator", told.error().message);
+    if (summary) add_unrecorded(*summary, told.error());
+  }
+}
+
 }  // namespace
 
 Result<RenewSummary> renew_certificates(const Environment& environment, const RenewOptions& options,
@@ -399,23 +446,12 @@ Result<RenewSummary> renew_certificates(const Environment& environment, const Re
 }
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
-  if (!TRY(State::is_there(environment))) return RenewSummary{};
-  auto idle = TRY(State::open_if_idle(environment));
-  if (!idle && options.urgency == renew::Urgency::when_due) {
-    environment.reporter.note("Another everseal is at work: it renews what is due.");
-    RenewSummary summary;
-    summary.next_look = environment.clock.now() + std::chrono::minutes(1);
-    return summary;
-  }
-  State state = idle ? *std::move(idle) : TRY(State::open(environment));
-  TRY(take_back_what_was_left(environment, state));
-  auto summary = renew_and_rotate(environment, options, state);
-  if (is_for_all(options)) {
-    if (const auto finished = finish_run(environment, state, summary); !finished)
-      environment.reporter.failed("what nginx serves", finished.error().message);
-    if (const auto told = tell_of_renewal(environment, state, summary); !told)
-      environment.reporter.failed("telling the administrator", told.error().message);
-  }
+  auto opened = open_state(environment, options);
+  if (!opened && is_for_all(options)) tell_of_no_run(environment, opened.error());
+  std::optional<State> state = TRY(std::move(opened));
+  if (!state) return without_state(environment);
+  auto summary = renew_in(environment, options, *state);
+  if (is_for_all(options)) finish(environment, *state, summary);
   return summary;
 }
 

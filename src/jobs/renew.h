@@ -31,6 +31,7 @@ struct RenewOptions {
 struct RenewalFailure {
   std::string name;
   Error error;
+  bool is_unheard = false;  // HAProxy's socket gave no answer: one trouble for all of them
 };
 
 struct RenewSummary {
@@ -41,6 +42,8 @@ struct RenewSummary {
   std::vector<std::string> rotated;         // keys and parameters that are new, in words
   std::vector<RenewalFailure> left_undone;  // hooks, copies, rotations; `name` says which
   std::int64_t certificates = 0;            // all that are kept
+  bool others_work = false;                 // another job does: nothing was looked at
+  std::optional<Error> unrecorded;          // what was done is not in the catalog
   std::optional<Time> next_renewal;
   base::Seconds silence{};             // since the run before, if longer than planned
   std::optional<ServedReport> served;  // if what is served was looked at
@@ -52,8 +55,9 @@ struct RenewSummary {
 };
 
 // Safe to run at any time, any number of times; while another job is at work it
-// does nothing unless a person asks, and says to look again in a minute.
-// Errors: what stops all of it.
+// does nothing unless a person asks, and says to look again in a minute. What keeps a run for all
+// certificates from working is told, also without a catalog (MemoryPlaces). Errors: what stops all
+// of it; transient, if another job has been at work for longer than kLongestWork.
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options);
 
 // The same within another job, which has the state open: certificates and nothing else.

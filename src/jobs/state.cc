@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
-#include "base/file_lock.h"
 #include "jobs/rights.h"
+#include "renew/words.h"
 
 namespace everseal::jobs {
 namespace {
@@ -44,20 +42,36 @@ Result<std::optional<State>> State::open_if_idle(const Environment& environment)
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
-  auto held = TRY(within("state directory", base::lock_file(lock_path(directory))));
+  auto held = TRY(within("state directory", base::FileLock::take(lock_path(directory))));
   if (!held) return std::nullopt;
   State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
-  state.lock_ = *std::move(held);
+  state.lock_.emplace(*std::move(held));
   return state;
 }
 
 Result<State> State::open(const Environment& environment) {
   auto state = TRY(open_if_idle(environment));
   if (state) return *std::move(state);
-  const auto holder = environment.files.read(lock_path(environment.settings.state));
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
+  const auto holder = State::holder(environment.settings);
   return base::transient(
       fmt::format("another everseal (process {}) is at work in {}; run again when it is done",
-                  holder ? std::atoi(holder->c_str()) : 0, environment.settings.state));
+                  holder ? holder->process : 0, environment.settings.state));
+}
+
+std::optional<base::LockHolder> State::holder(const Settings& settings) {
+  return base::lock_holder(lock_path(settings.state));
+}
+
+std::string stuck_holder(const Settings& settings) {
+  const auto holder = State::holder(settings);
+  if (!holder || holder->held < kLongestWork) return {};
+  return fmt::format(
+      "another everseal (process {0}) has been at work in {1} for {2}: see what it waits for (ps "
+      "-fp "
+      "{0}); if it does not go on, end it (kill -9 {0}): the next run goes on with what it began",
+      holder->process, settings.state, renew::in_words(holder->held));
 }
 
 Result<bool> State::is_there(const Environment& environment) {

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,7 @@ void enter_namespace(const std::string& uid_map, const std::string& gid_map) {
 // The child: sets the stage and becomes nginx. Everything it uses was made before the fork.
 [[noreturn]] void become_nginx(const Mounts& mounts, char* const* arguments, int output,
                                const std::string& uid_map, const std::string& gid_map) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use without us
   int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);

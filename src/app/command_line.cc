@@ -229,6 +229,9 @@ void add_ca_of_ones_own(CLI::App& command, CaCommand& ca) {
       ->type_name("HOST");
   command.add_option("--policy", ca.policy_file, "Profiles, terms, customers, limits")
       ->type_name("FILE");
+  command.add_flag("--new-ledger", ca.new_ledger,
+                   "Where the database is lost or damaged, begin an empty one: what was issued is "
+                   "unknown to it");
   const char* group = "For tests";
   command.add_option("--resolver", ca.resolver, "The DNS server to ask [the system's]")
       ->type_name("ADDR:PORT")

@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "app/sandbox_command.h"
 #include "app/status_command.h"
+#include "app/streams.h"
 #include "base/diff.h"
 #include "base/encoding.h"
 #include "jobs/telling.h"
@@ -242,7 +243,7 @@ const char* name_of(const Command& command) {
 }
 
 void print(const Json& document) {
-  fmt::print("{}\n", document.dump(2, ' ', false, Json::error_handler_t::replace));
+  say(stdout, document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -255,18 +256,18 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     document["error"] = {{"kind", to_string(output.error().kind)},
                          {"message", output.error().message}};
     if (line.json) print(document);
-    fmt::print(stderr, "everseal: {}\n", output.error().message);
+    say(stderr, fmt::format("everseal: {}\n", output.error().message));
     return kFailed;
   }
-  for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
+  for (const std::string& complaint : output->complaints) say(stderr, complaint + "\n");
   const bool has_document = !output->document.empty();
   for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
-    fmt::print("{}", *output->bytes);
+    say(stdout, *output->bytes);
   else if (line.json)
     print(document);
   else if (!line.quiet)
-    fmt::print("{}", output->text);
+    say(stdout, output->text);
   return output->exit_status;
 }
 

@@ -7,7 +7,9 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/output.h"
 #include "app/progress_printer.h"
+#include "app/streams.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "jobs/telling.h"
@@ -37,12 +39,23 @@ void tell_of_settings(const Usage& usage) {
                        {ErrorKind::invalid, usage.text});
 }
 
+// A report that was lost is not one without complaints.
+int ended(int status) {
+  const auto said = check_standard_output();
+  if (said || status != kDone) return status;
+  say(stderr, fmt::format("everseal: {}; what was to be done is done, what was to be said of it is "
+                          "lost\n",
+                          said.error().message));
+  return kFailed;
+}
+
 int main(int argc, char** argv) {
   base::claim_stack();
+  hold_standard_streams();
   if (argc > 1 && std::string_view(argv[1]) == "role")
     return privsep::run_role({argv, static_cast<std::size_t>(argc)});
   if (const auto given_up = privsep::give_up_monitor_rights(); !given_up) {
-    fmt::print(stderr, "everseal: {}\n", given_up.error().message);
+    say(stderr, fmt::format("everseal: {}\n", given_up.error().message));
     return 1;
   }
   std::set_new_handler(end_without_memory);
@@ -50,12 +63,12 @@ int main(int argc, char** argv) {
   base::catch_signals();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
-    fmt::print(line.error().exit_status == 0 ? stdout : stderr, "{}", line.error().text);
+    say(line.error().exit_status == 0 ? stdout : stderr, line.error().text);
     if (line.error().readable) tell_of_settings(line.error());
-    return line.error().exit_status;
+    return ended(line.error().exit_status);
   }
   if (std::holds_alternative<DaemonCommand>(line->command))
-    return run_daemon(*line, [&] { return parse_command_line(argc, argv, files); });
+    return ended(run_daemon(*line, [&] { return parse_command_line(argc, argv, files); }));
   PrinterOptions printing;
   const bool prints_data = line->json || std::holds_alternative<DhparamCommand>(line->command);
   printing.output = prints_data ? stderr : stdout;
@@ -68,7 +81,7 @@ int main(int argc, char** argv) {
                                    .stop = &base::stop_requested});
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
-  return run(*line, environment);
+  return ended(run(*line, environment));
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <sstream>
 
 #include "base/domain_name.h"
+#include "base/encoding.h"
+#include "base/toml.h"
 #include "deploy/haproxy_runtime.h"
 #include "notify/mail.h"
 
@@ -383,8 +385,8 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
     }
     const auto setter = setters().find(name);
     if (setter == setters().end())
-      return base::invalid(
-          fmt::format("{}: unknown setting '{}'", position(path, key.source()), name));
+      return base::invalid(fmt::format("{}: unknown setting '{}'", position(path, key.source()),
+                                       base::printable(name, 80)));
     TRY(within(fmt::format("{}: {}", position(path, node.source()), name),
                setter->second(settings, node)));
   }
@@ -392,10 +394,12 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
 }
 
 Result<toml::table> parse(std::string_view content, const std::string& path) {
+  TRY(base::check_toml_before_parsing(content, path));
   toml::parse_result parsed = toml::parse(content, path);
   if (parsed) return std::move(parsed).table();
   const toml::parse_error& error = parsed.error();
-  return base::invalid(fmt::format("{}: {}", position(path, error.source()), error.description()));
+  return base::invalid(fmt::format("{}: {}", position(path, error.source()),
+                                   base::printable(error.description(), 200)));
 }
 
 // The text in pieces that each begin with a table's header.

@@ -58,7 +58,8 @@ std::optional<std::uint64_t> take_number(std::string_view& text, std::uint64_t b
 
 // Whether what follows "xn--" stands for a label that is not ASCII (RFC 3492 §6.2).
 bool is_punycode(std::string_view text) {
-  constexpr std::uint64_t kMostPoint = 0x10FFFF, kSurrogates = 0xD800, kBehindThem = 0xE000;
+  constexpr std::uint64_t kLeastPoint = 0xA0, kMostPoint = 0x10FFFF, kSurrogates = 0xD800,
+                          kBehindThem = 0xE000;
   const std::size_t dash = text.rfind('-');
   std::uint64_t points = dash == text.npos ? 0 : dash, point = 0x80, at = 0, bias = 72;
   text.remove_prefix(dash == text.npos ? 0 : dash + 1);
@@ -70,7 +71,8 @@ bool is_punycode(std::string_view text) {
     at += *delta;
     point += at / points;
     at = at % points + 1;
-    if (point > kMostPoint || (point >= kSurrogates && point < kBehindThem)) return false;
+    if (point < kLeastPoint || point > kMostPoint || (point >= kSurrogates && point < kBehindThem))
+      return false;
   }
   return has_some;
 }

@@ -455,6 +455,7 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
       environment_.reporter.failed(each.certificate.name, saved.error().message);
       report_.failed.push_back({std::move(each.certificate), saved.error(), {}});
     }
+    save_failures();
   }
 }
 
@@ -531,8 +532,9 @@ void Issuer::enter(Task& task, Error error, acme::Outcome outcome) {
 }
 
 void Issuer::save_failures() {
-  if (const auto saved = state_.catalog().save_certificates(unsaved_); !saved)
-    environment_.reporter.note(saved.error().message);
+  if (!unsaved_.empty())
+    if (const auto saved = state_.catalog().save_certificates(unsaved_); !saved)
+      environment_.reporter.note(saved.error().message);
   unsaved_.clear();
   chronicle_.enter();
 }

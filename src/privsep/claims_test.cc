@@ -1,8 +1,7 @@
 #include "privsep/claims.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
-
-#include <format>
 
 namespace everseal::privsep {
 namespace {
@@ -56,7 +55,7 @@ TEST_F(ClaimsTest, FaultS11_PassesNoMoreThanCanBeNeeded) {
     for (int i = 0; i < count && last.empty(); ++i) last = check(make(i));
     return last;
   };
-  const auto publish = [](int i) { return tell::Publish{{1, "a.com", std::format("{:030}", i)}}; };
+  const auto publish = [](int i) { return tell::Publish{{1, "a.com", fmt::format("{:030}", i)}}; };
   EXPECT_EQ(last_of(10, publish), "");
   EXPECT_EQ(check(publish(10)), "more challenges than a name can need");
   EXPECT_EQ(check(tell::Retract{publish(0).response}), "");

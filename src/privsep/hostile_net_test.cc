@@ -4,13 +4,13 @@
 // the way that the CA's host names, and as verify in the way of what it is given to read; every
 // other role is the real one.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <format>
 #include <thread>
 
 #include "privsep/messages.h"
@@ -87,7 +87,7 @@ class HostileNet {
     if (way_ == "endless")
       for (;;) tell(tell::Progress{1, acme::Step::ordering});
     if (way_ == "many-challenges")
-      for (int i = 0;; ++i) ask_monitor(tell::Publish{{1, "a.com", std::format("{:030}", i)}});
+      for (int i = 0;; ++i) ask_monitor(tell::Publish{{1, "a.com", fmt::format("{:030}", i)}});
     if (way_ == "many-orders")
       for (;;) ask_monitor(tell::SaveOrders{{{1, "https://many-orders.test/order/1"}}});
     if (way_ == "publish-and-exit") {

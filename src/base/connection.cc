@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -51,6 +52,19 @@ Result<> Connection::send(std::string_view bytes) {
       TRY(wait(POLLOUT));
     else
       bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<> Connection::send_file(const FileDescriptor& file, off_t offset, std::size_t size) {
+  while (size > 0) {
+    const ssize_t sent = ::sendfile(fd(), file.get(), &offset, size);
+    if (sent == 0) return invalid(fmt::format("{}: the file to send was cut", attempt_));
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+    if (sent < 0)
+      TRY(wait(POLLOUT));
+    else
+      size -= static_cast<std::size_t>(sent);
   }
   return {};
 }

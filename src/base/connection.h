@@ -1,6 +1,8 @@
 // A stream connection as a client makes it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstddef>
 #include <string>
@@ -27,6 +29,10 @@ class Connection {
   Result<> wait(short events);
 
   Result<> send(std::string_view bytes);
+
+  // `size` bytes of a file from `offset` on, moved by the kernel: they are never in this process's
+  // memory. Errors, besides: invalid (the file ends before).
+  Result<> send_file(const FileDescriptor& file, off_t offset, std::size_t size);
 
   // Until the other side closes, or `most` bytes.
   Result<std::string> receive(std::size_t most);

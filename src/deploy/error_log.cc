@@ -41,9 +41,19 @@ bool is_final(const std::string& complaint) {
   return !worker && !complaint.starts_with("bind() to ");
 }
 
+bool tells_death_of(std::span<const std::string> complaints, pid_t worker) {
+  const std::string begin = fmt::format("worker process {} exited ", worker);
+  return std::ranges::any_of(complaints,
+                             [&](const std::string& each) { return each.starts_with(begin); });
+}
+
 ErrorLog::ErrorLog(std::string path, pid_t master) : path_(std::move(path)), master_(master) {
   std::ifstream file(path_, std::ios::binary | std::ios::ate);
   if (file) begin_ = static_cast<std::uint64_t>(file.tellg());
+}
+
+bool ErrorLog::is_readable() const {
+  return !path_.empty() && std::ifstream(path_, std::ios::binary).good();
 }
 
 std::vector<std::string> ErrorLog::complaints() const {

@@ -13,12 +13,18 @@
 namespace everseal::jobs {
 namespace {
 
+constexpr std::size_t kMostNames = 400;  // of which all that is said of them fits into a message
 constexpr const char* kForeignKey = "external";  // as the kind of a key that is not ours
 
 Result<store::CertificateRecord> wanted(const Environment& environment, State& state,
                                         std::span<const IssueName> names,
                                         const std::string& request) {
   const Settings& settings = environment.settings;
+  if (names.size() > kMostNames)
+    return base::invalid(fmt::format(
+        "{} names are too many for one certificate (Let's Encrypt takes 100, nobody more than {}): "
+        "give fewer, or --separate for one certificate each",
+        names.size(), kMostNames));
   const auto known = TRY(state.catalog().certificate(names.front().name));
   store::CertificateRecord certificate = known.value_or(store::CertificateRecord{});
   certificate.request = request;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "jobs/chronicle.h"
 #include "jobs/state.h"
 #include "privsep/workers.h"
+#include "renew/limits.h"
 #include "store/account_keys.h"
 
 namespace everseal::jobs {
@@ -110,6 +112,7 @@ class Issuer : private acme::Host {
   Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task, std::vector<std::string> names);
   Result<> resume(Task& task);
+  acme::payload::NewOrder order_of(const Task& task) const;
   bool keeps_key(const store::CertificateRecord& certificate) const;
   Result<> make_key(std::uint64_t id);
   Result<> keep_key(std::uint64_t id);
@@ -118,6 +121,8 @@ class Issuer : private acme::Host {
   Result<> run(const std::vector<std::uint64_t>& ids);
   void run_all(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
+  Result<> save_ended(std::span<const acme::Outcome> outcomes, std::span<const Issued> ready);
+  void save_failures();
   void count(std::span<const acme::Outcome> outcomes);
   challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
@@ -138,7 +143,9 @@ class Issuer : private acme::Host {
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
   std::map<std::string, challenge::WebrootResponder> webroots_;
-  std::vector<Task> tasks_;  // by id
+  std::vector<Task> tasks_;                        // by id
+  std::vector<store::CertificateRecord> unsaved_;  // whose failure is not in the catalog yet
+  std::optional<renew::LimitLedger> limits_;       // as counted in this run
   IssueReport report_;
   Chronicle chronicle_;
 };

@@ -296,6 +296,7 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
   std::vector<deploy::Disproof> disproofs;
   if (live) disproofs = TRY(prove(environment_, model, expectations));
   if (live) live = deploy::check_alive(server.instance(), *reloaded);
+  if (live) note_leftover(environment_, *reloaded);
   if (!live) {
     const std::vector<Issued> all = activation.versions();
     for (const Issued& issued : all) drop(activation, issued.certificate.name, live.error());

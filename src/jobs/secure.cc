@@ -286,7 +286,7 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   const std::string& print = issuer.thumbprint();
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   TRY(put(plan));
-  std::vector<pid_t> workers;
+  deploy::NewWorkers workers;
   if (!plan.edits.empty()) workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
   const auto disproofs = TRY(prove(plan, nginx::SiteMode::challenge, print));
   if (!disproofs.empty()) TRY(deploy::check_alive(server_->instance(), workers));
@@ -393,6 +393,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbp
   const auto workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
   auto disproofs = TRY(prove(plan, nginx::SiteMode::tls, thumbprint));
   TRY(deploy::check_alive(server_->instance(), workers));
+  note_leftover(environment_, workers);
   return disproofs;
 }
 

@@ -91,6 +91,16 @@ Result<> Server::change(State& state, const std::string& summary,
   return change.commit();
 }
 
+void note_leftover(const Environment& environment, const deploy::NewWorkers& workers) {
+  if (workers.leftover == 0) return;
+  environment.reporter.note(fmt::format(
+      "{} of nginx from before an earlier reload still {} connections that were open then "
+      "(WebSocket, downloads), with the certificate of then; new visitors get the new one. "
+      "`worker_shutdown_timeout 1h;` at the top of nginx.conf would end them",
+      workers.leftover == 1 ? "One worker" : fmt::format("{} workers", workers.leftover),
+      workers.leftover == 1 ? "serves" : "serve"));
+}
+
 Result<> take_back_what_was_left(const Environment& environment, State& state) {
   if (!TRY(state.catalog().last_change(store::ChangeState::applying))) return {};
   const Server server = TRY(Server::find(environment));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "deploy/deployment.h"
+#include "deploy/proof.h"
 #include "jobs/state.h"
 #include "nginx/edit.h"
 #include "nginx/instance.h"
@@ -48,6 +49,10 @@ class Server {
   const Environment& environment_;
   nginx::Instance instance_;
 };
+
+// Says that workers of nginx from before an earlier reload are still there, what they show and what
+// would end them; nothing where there are none.
+void note_leftover(const Environment& environment, const deploy::NewWorkers& workers);
 
 // A change to nginx that a killed run left half done is taken back; the reporter hears of it.
 Result<> take_back_what_was_left(const Environment& environment, State& state);

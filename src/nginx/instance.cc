@@ -65,6 +65,14 @@ std::string process_title(const FileReader& reader, pid_t pid) {
   return reader.read(fmt::format("/proc/{}/cmdline", pid)).value_or("");
 }
 
+bool is_master(const FileReader& reader, pid_t pid) {
+  return process_title(reader, pid).starts_with("nginx: master process");
+}
+
+bool is_leaving(const std::string& title) {
+  return title.starts_with("nginx: worker process") && title.contains("shutting down");
+}
+
 // The parent from /proc/PID/stat: the second field behind the command in parentheses.
 pid_t parent_of(const FileReader& reader, const std::string& pid) {
   std::string stat = reader.read("/proc/" + pid + "/stat").value_or("");
@@ -160,7 +168,7 @@ Result<pid_t> Instance::master() const {
   }
   std::string title = process_title(*reader_, pid);
   if (title.empty()) return not_running(fmt::format("names process {}, which is gone", pid));
-  if (!title.starts_with("nginx: master process")) {
+  if (!is_master(*reader_, pid)) {
     return base::invalid(
         fmt::format("process {} of the pid file {} is not an nginx master but \"{}\"", pid, path,
                     title.c_str()));
@@ -195,9 +203,24 @@ Result<std::vector<pid_t>> Instance::workers(pid_t master) const {
   std::vector<pid_t> workers = TRY(children(master));
   std::erase_if(workers, [&](pid_t pid) {
     const std::string title = process_title(*reader_, pid);
-    return !title.starts_with("nginx: worker process") || title.contains("shutting down");
+    return !title.starts_with("nginx: worker process") || is_leaving(title);
   });
   return workers;
+}
+
+Result<std::vector<pid_t>> Instance::leaving_workers(pid_t master) const {
+  std::vector<pid_t> leaving = TRY(children(master));
+  std::erase_if(leaving, [&](pid_t pid) { return !is_leaving(process_title(*reader_, pid)); });
+  return leaving;
+}
+
+// The new master of an upgrade is a child of the old one.
+Result<std::vector<pid_t>> Instance::other_masters(pid_t master) const {
+  std::vector<pid_t> others = TRY(children(master));
+  others.push_back(parent_of(*reader_, fmt::format("{}", master)));
+  std::erase_if(others, [&](pid_t pid) { return !is_master(*reader_, pid); });
+  std::ranges::sort(others);
+  return others;
 }
 
 }  // namespace everseal::nginx

@@ -62,6 +62,15 @@ class Instance {
   // Of those the workers that are not shutting down. Errors: as above.
   Result<std::vector<pid_t>> workers(pid_t master) const;
 
+  // Of those the workers that are: they serve what was open when the configuration changed. Errors:
+  // as above.
+  Result<std::vector<pid_t>> leaving_workers(pid_t master) const;
+
+  // The masters that listen on the same sockets as this one: before it or after it in an upgrade of
+  // the binary that was begun (nginx.org, "Upgrading Executable on the Fly") and not ended. Errors:
+  // as above.
+  Result<std::vector<pid_t>> other_masters(pid_t master) const;
+
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
 

@@ -1,5 +1,6 @@
 #include "nginx/instance.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/fake_file_system.h"
@@ -50,6 +51,24 @@ TEST_F(InstanceTest, ReadsHowNginxWasBuilt) {
   EXPECT_EQ(instance().openssl(), (Version{3, 0, 22}));
   EXPECT_EQ(instance().config_path(), "/etc/nginx/nginx.conf");
   EXPECT_EQ(instance().pid_path(), "/run/nginx.pid");
+}
+
+// After USR2 the new master is a child of the old one (nginx.org, "Controlling nginx").
+TEST_F(InstanceTest, FaultL6_TellsTheOtherMasterOfAnUpgrade) {
+  const auto put = [this](int pid, int parent, const std::string& title) {
+    files_.put(fmt::format("/proc/{}/stat", pid), fmt::format("{} (nginx) S {} 0", pid, parent));
+    files_.put(fmt::format("/proc/{}/cmdline", pid), "nginx: " + title);
+  };
+  put(77, 1, "master process nginx");
+  put(78, 77, "worker process");
+  put(79, 77, "worker process is shutting down");
+  put(90, 1, "master process nginx -c /srv/other.conf");
+  EXPECT_THAT(*instance().other_masters(77), ElementsAre());
+  EXPECT_THAT(*instance().leaving_workers(77), ElementsAre(79));
+  put(80, 77, "master process nginx");
+  EXPECT_THAT(*instance().other_masters(77), ElementsAre(80));
+  EXPECT_THAT(*instance().other_masters(80), ElementsAre(77));
+  EXPECT_THAT(*instance().workers(77), ElementsAre(78));
 }
 
 TEST_F(InstanceTest, FindsTheMasterThatThePidDirectiveNames) {

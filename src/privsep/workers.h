@@ -33,15 +33,16 @@ class KeeperClient {
   virtual Result<> choose(acme::AccountKey key) = 0;
   virtual Result<> allow_key_change() = 0;
   virtual Result<> allow_registration(const acme::Registration& registration) = 0;
-  virtual Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<std::string> make_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                        crypto::KeyType type, const base::FileDescriptor& file) = 0;
-  virtual Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<std::string> open_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                        const base::FileDescriptor& file) = 0;
-  virtual Result<> use_request(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<> use_request(std::uint64_t id, const acme::payload::NewOrder& order,
                                const std::string& request) = 0;
 };
 
-// The client of that CA; see acme::Client and acme::run().
+// The client of that CA; see acme::Client and acme::run(). The account that is used, found or made
+// is the only one that the keeper signs for from then on.
 class NetClient {
  public:
   virtual ~NetClient() = default;

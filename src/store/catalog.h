@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -214,6 +215,9 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
+  // All calls that `writes` makes are one durable transaction, or nothing of them happened. Errors:
+  // those of `writes`.
+  Result<> together(const std::function<Result<>()>& writes);
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);
@@ -268,7 +272,8 @@ class Catalog {
   // Of the CAs: when each bucket is full again, in milliseconds since 1970 (renew::LimitLedger).
   using Limits = std::map<std::string, std::int64_t, std::less<>>;
   Result<Limits> limits();
-  Result<> save_limits(const Limits& limits);
+  // Sets these, and forgets all that are full at `now`.
+  Result<> save_limits(const Limits& changed, Time now);
 
   Result<std::int64_t> begin_change(Time at, const std::string& summary,
                                     const std::vector<std::string>& sites);

@@ -253,10 +253,11 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     document["error"] = {{"kind", to_string(output.error().kind)},
                          {"message", output.error().message}};
     if (line.json) print(document);
-    fmt::print(stderr, "everseal: {}\n", output.error().message);
+    fmt::print(stderr, "everseal: {}\n", base::printable_lines(output.error().message));
     return kFailed;
   }
-  for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
+  for (const std::string& complaint : output->complaints)
+    fmt::print(stderr, "{}\n", base::printable_lines(complaint));
   const bool has_document = !output->document.empty();
   for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
@@ -264,7 +265,7 @@ int run(const CommandLine& line, jobs::Environment& environment) {
   else if (line.json)
     print(document);
   else if (!line.quiet)
-    fmt::print("{}", output->text);
+    fmt::print("{}", base::printable_lines(output->text));
   return output->exit_status;
 }
 

@@ -13,6 +13,7 @@
 #include "app/progress_printer.h"
 #include "app/reckoning.h"
 #include "app/service_manager.h"
+#include "base/encoding.h"
 #include "jobs/issuer.h"
 #include "jobs/metrics.h"
 #include "jobs/renew.h"
@@ -159,7 +160,8 @@ class Daemon {
         listen();
       metrics_rest_ = {};
     } else {
-      fmt::print(stderr, "{}The settings stay as they were.\n", line.error().text);
+      fmt::print(stderr, "{}The settings stay as they were.\n",
+                 base::printable_lines(line.error().text));
     }
     manager_.tell("READY=1");
   }

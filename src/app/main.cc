@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/daemon.h"
 #include "app/progress_printer.h"
+#include "base/encoding.h"
 #include "base/memory.h"
 #include "jobs/issuer.h"
 #include "privsep/monitor.h"
@@ -49,7 +50,8 @@ int main(int argc, char** argv) {
   FileSystem& files = base::real_file_system();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
-    fmt::print(line.error().exit_status == 0 ? stdout : stderr, "{}", line.error().text);
+    fmt::print(line.error().exit_status == 0 ? stdout : stderr, "{}",
+               base::printable_lines(line.error().text));
     return line.error().exit_status;
   }
   catch_signals();

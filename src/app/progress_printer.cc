@@ -7,6 +7,7 @@
 #include <array>
 
 #include "app/terminal.h"
+#include "base/encoding.h"
 
 namespace everseal::app {
 namespace {
@@ -64,7 +65,7 @@ bool ProgressPrinter::confirm(std::string_view question) {
               question));
     return false;
   }
-  fmt::print(stderr, "{} [y/N] ", question);
+  fmt::print(stderr, "{} [y/N] ", base::printable(question));
   std::fflush(stderr);
   std::array<char, 64> answer{};
   if (!std::fgets(answer.data(), answer.size(), stdin)) return false;
@@ -73,7 +74,7 @@ bool ProgressPrinter::confirm(std::string_view question) {
 
 void ProgressPrinter::print(std::FILE* stream, const std::string& line) {
   erase_live();
-  std::fputs(line.c_str(), stream);
+  std::fputs(base::printable_lines(line).c_str(), stream);
   std::fflush(stream);
   draw_live();
 }
@@ -94,7 +95,8 @@ void ProgressPrinter::draw_live() {
   const std::size_t shown = std::min(live_.size(), kMostLines);
   const std::size_t width = terminal_width(options_.output) - 1;
   for (std::size_t i = 0; i < shown; ++i) {
-    const std::string line = fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step);
+    const std::string line =
+        base::printable(fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step));
     fmt::print(options_.output, "{}\n", std::string_view(line).substr(0, width));
   }
   drawn_ = static_cast<int>(shown);

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/file_descriptor.h"
+#include "base/trusted_file.h"
 
 namespace everseal::base {
 namespace {
@@ -92,11 +93,12 @@ class RealCommandRunner : public CommandRunner {
     const std::string program = find_program(command.arguments.at(0));
     if (program.empty())
       return not_found(fmt::format("no program '{}' in {}", command.arguments[0], kPath));
+    const TrustedFile trusted = TRY(within("not run", find_trusted(program)));
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe", errno);
     const FileDescriptor output(ends[0]);
     FileDescriptor input(ends[1]);
-    const pid_t pid = TRY(spawn(program, command, input.get()));
+    const pid_t pid = TRY(spawn(trusted.path, command, input.get()));
     input.reset();
     CommandOutput result;
     const bool closed =

@@ -243,7 +243,7 @@ const char* name_of(const Command& command) {
 }
 
 void print(const Json& document) {
-  say(stdout, document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  say_as_is(stdout, document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -263,7 +263,7 @@ int run(const CommandLine& line, jobs::Environment& environment) {
   const bool has_document = !output->document.empty();
   for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
-    say(stdout, *output->bytes);
+    say_as_is(stdout, *output->bytes);
   else if (line.json)
     print(document);
   else if (!line.quiet)

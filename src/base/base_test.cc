@@ -1,7 +1,10 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "base/clock.h"
@@ -9,6 +12,7 @@
 #include "base/encoding.h"
 #include "base/fake_file_system.h"
 #include "base/file_system.h"
+#include "base/path_walk.h"
 #include "base/stop.h"
 
 namespace everseal::base {
@@ -45,6 +49,20 @@ TEST(Printable, EscapesControlsAndCuts) {
   EXPECT_EQ(printable("a\x1b[31m\r\nb"), "a\\x1b[31m\\x0d\\x0ab");
   EXPECT_EQ(printable("grün \xe9"), "grün \\xe9");
   EXPECT_EQ(printable("abcdef", 3), "abc…");
+}
+
+TEST(Printable, FaultS6_NoCharacterIsACommand) {
+  EXPECT_EQ(printable("a\xC2\x9B"
+                      "2J\xE2\x80\xAE\xE2\x81\xA6"
+                      "b"),
+            "a\\xc2\\x9b2J\\xe2\\x80\\xae\\xe2\\x81\\xa6b");
+  EXPECT_EQ(printable("\xC2\xA0\xE2\x80\x9C"), "\xC2\xA0\xE2\x80\x9C");
+}
+
+TEST(Printable, FaultS6_LinesKeepTheirLayoutAndColours) {
+  EXPECT_EQ(printable_lines("a\tb\r\n\x1b[31;1mred\x1b[0m\n"), "a\tb\r\n\x1b[31;1mred\x1b[0m\n");
+  EXPECT_EQ(printable_lines("\x1b[2J\x1b]0;x\x07\rb\x1b"), "\\x1b[2J\\x1b]0;x\\x07\\x0db\\x1b");
+  EXPECT_EQ(printable_lines("\x1b[31"), "\\x1b[31");
 }
 
 TEST(Time, GoesThroughRfc3339) {
@@ -129,6 +147,50 @@ TEST(CommandRunner, NamesAMissingProgram) {
   const auto output = real_command_runner().run({{"no-such-program"}});
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().kind, ErrorKind::not_found);
+}
+
+// A directory of root's or ours, with a script in it.
+class FaultS5 : public testing::Test {
+ protected:
+  static std::filesystem::path make_root() {
+    std::string pattern = std::filesystem::temp_directory_path() / "runs.XXXXXX";
+    return std::filesystem::canonical(::mkdtemp(pattern.data()));
+  }
+  FaultS5() {
+    std::filesystem::create_directory(root_ / "hooks");
+    std::ofstream(root_ / "hooks/a") << "#!/bin/sh\necho \"$0\"\n";
+    std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0755));
+  }
+  ~FaultS5() override { std::filesystem::remove_all(root_); }
+
+  std::string run(const std::string& path) {
+    const auto output = real_command_runner().run({{root_ / path}});
+    return output ? output->output : output.error().message;
+  }
+  std::string refusal(const std::string& path) {
+    return fmt::format(
+        "not run: {0} can be changed by other users than {1}; mend it with: chmod "
+        "go-w {0}",
+        (root_ / path).string(), user_name(::geteuid()));
+  }
+
+  const std::filesystem::path root_ = make_root();
+};
+
+TEST_F(FaultS5, WhatOthersCanChangeIsNotRun) {
+  EXPECT_EQ(run("hooks/a"), (root_ / "hooks/a").string() + "\n");
+  std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0775));
+  EXPECT_EQ(run("hooks/a"), refusal("hooks/a"));
+  std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0755));
+  std::filesystem::permissions(root_ / "hooks", std::filesystem::perms(0777));
+  EXPECT_EQ(run("hooks/a"), refusal("hooks"));
+}
+
+TEST_F(FaultS5, WhatASymlinkLeadsToIsRunWithoutIt) {
+  std::filesystem::create_symlink("hooks/a", root_ / "link");
+  EXPECT_EQ(run("link"), (root_ / "hooks/a").string() + "\n");
+  std::filesystem::permissions(root_ / "hooks", std::filesystem::perms(0777));
+  EXPECT_EQ(run("link"), refusal("hooks"));
 }
 
 class RealFiles : public testing::Test {

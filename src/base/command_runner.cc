@@ -15,6 +15,7 @@
 #include "base/file_descriptor.h"
 #include "base/spawn.h"
 #include "base/stop.h"
+#include "base/trusted_file.h"
 
 namespace everseal::base {
 namespace {
@@ -157,11 +158,12 @@ class RealCommandRunner : public CommandRunner {
       return not_found(fmt::format("no program '{}' in {}", command.arguments[0], kPath));
     if (is_to_stop(command))
       return transient(fmt::format("{} was not started: a signal asked us to end", program));
+    const TrustedFile trusted = TRY(within("not run", find_trusted(program)));
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe", errno);
     FileDescriptor output(ends[0]);
     FileDescriptor input(ends[1]);
-    Running running(TRY(spawn(program, command, input.get())), std::move(output));
+    Running running(TRY(spawn(trusted.path, command, input.get())), std::move(output));
     input.reset();
     CommandOutput result;
     const auto why = running.collect(command, result.output);

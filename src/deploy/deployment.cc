@@ -22,18 +22,6 @@ Result<Text> read_if_there(const FileReader& files, const std::string& path) {
   return std::unexpected(std::move(text).error());
 }
 
-Result<> replace(FileSystem& files, const std::string& path, const std::string& text) {
-  const std::string temporary = base::temporary_path(path);
-  TRY(base::remove_tree(files, temporary));
-  Result<> done = files.create(temporary, text, 0600);
-  if (done) done = files.copy_attributes(path, temporary);
-  if (done) done = files.sync(temporary);
-  if (done) done = files.rename(temporary, path);
-  if (done) return files.sync(base::directory_of(path));
-  static_cast<void>(base::remove_tree(files, temporary));
-  return done;
-}
-
 Result<> make(const Context& context, const std::string& path, const std::string& text) {
   TRY(base::make_directories(context.files, base::directory_of(path), 0755));
   return base::write_durably(context.files, path, text, 0644);
@@ -41,7 +29,7 @@ Result<> make(const Context& context, const std::string& path, const std::string
 
 Result<> remove(const Context& context, const std::string& path) {
   const std::string directory = base::directory_of(path);
-  TRY(base::remove_tree(context.files, path));
+  TRY(base::remove_file(context.files, path));
   TRY(context.files.sync(directory));
   if (directory == context.own_directory && TRY(context.files.list(directory)).empty())
     return context.files.remove(directory);
@@ -50,7 +38,7 @@ Result<> remove(const Context& context, const std::string& path) {
 
 Result<> write(const Context& context, const std::string& path, const Text& text) {
   if (!text) return remove(context, path);
-  return base::exists(context.files, path) ? replace(context.files, path, *text)
+  return base::exists(context.files, path) ? context.files.replace(path, *text)
                                            : make(context, path, *text);
 }
 
@@ -215,7 +203,7 @@ Result<std::string> recover(const Context& context) {
   if (!change) return std::string();
   std::vector<ChangedFile> back;
   for (const ChangedFile& step : change->files) {
-    TRY(base::remove_tree(context.files, base::temporary_path(step.path)));
+    TRY(base::remove_file(context.files, base::temporary_path(step.path)));
     const Text current = TRY(read_if_there(context.files, step.path));
     const auto same = [&](const ChangedFile& other) { return other.path == step.path; };
     // A file with several steps is at one of them; only if it is at none has somebody else been at

@@ -28,7 +28,7 @@ class ErrorLog {
  private:
   std::string path_;
   pid_t master_ = 0;
-  std::uint64_t begin_ = 0;  // bytes
+  off_t begin_ = 0;  // bytes
 };
 
 // The complaints in a piece of an error log, as nginx writes it (ngx_log_error_core):

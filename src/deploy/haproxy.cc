@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
+#include "base/directory.h"
 #include "base/encoding.h"
 #include "base/stop.h"
 #include "deploy/haproxy_runtime.h"
@@ -21,7 +23,8 @@ constexpr std::size_t kShownOutput = 300;  // bytes of a command's output in an 
 // One bundle on its way, and what brings back what was there.
 struct Placed {
   const LiveBundle* bundle;
-  std::string path;
+  std::string name;    // of the file in HAProxy's directory
+  std::string path;    // as HAProxy knows it
   FileDescriptor old;  // the file that was there; none: there was none
   mode_t old_mode = kPrivateFile;
   enum class Way { runtime, reload } way = Way::runtime;
@@ -58,6 +61,7 @@ class Putting {
   CommandRunner& commands_;
   scan::Visitor& visitor_;
   const HaproxyRuntime runtime_;
+  std::optional<base::Directory> directory_;  // of the certificates, held since the first
   std::vector<Placed> placed_;
   PutReport report_;
 };
@@ -78,6 +82,7 @@ PutReport Putting::run(std::span<const LiveBundle> bundles) {
 
 void Putting::give(const LiveBundle& bundle) {
   Placed placed{.bundle = &bundle,
+                .name = bundle.name + ".pem",
                 .path = base::join_path(haproxy_.certificates, bundle.name + ".pem"),
                 .old = {},
                 .why_reload = {}};
@@ -99,16 +104,17 @@ void Putting::give(const LiveBundle& bundle) {
 bool Putting::has_no_way() const { return runtime_.silence() && haproxy_.reload.empty(); }
 
 Result<> Putting::place(Placed& placed) {
-  auto old = files_.open(placed.path);
+  if (!directory_) directory_ = TRY(base::Directory::open(haproxy_.certificates));
+  auto old = directory_->open_file(placed.name);
   if (!old && old.error().kind != ErrorKind::not_found) return std::unexpected(old.error());
   if (old) {
     placed.old = *std::move(old);
-    placed.old_mode = TRY(files_.status(TRY(files_.real_path(placed.path)))).mode;
+    placed.old_mode = TRY(directory_->status(placed.name)).mode;
   }
   const auto copy = [&](const FileDescriptor& file) -> Result<> {
     return base::copy_all(TRY(files_.open(placed.bundle->path)), file, "write " + placed.path);
   };
-  return base::write_durably_with(files_, placed.path, copy, kPrivateFile);
+  return directory_->write_durably(placed.name, copy, {.mode = kPrivateFile});
 }
 
 Result<> Putting::push(Placed& placed) {
@@ -173,15 +179,15 @@ void Putting::prove() {
 
 Result<> Putting::restore_file(const Placed& placed) {
   if (!placed.old) {
-    TRY(files_.remove(placed.path));
-    return files_.sync(base::directory_of(placed.path));
+    TRY(directory_->remove_file(placed.name));
+    return directory_->sync();
   }
   const auto copy = [&](const FileDescriptor& file) -> Result<> {
     if (::lseek(placed.old.get(), 0, SEEK_SET) < 0)
       return base::system_error("rewind the old file", errno);
     return base::copy_all(placed.old, file, "write " + placed.path);
   };
-  return base::write_durably_with(files_, placed.path, copy, placed.old_mode);
+  return directory_->write_durably(placed.name, copy, {.mode = placed.old_mode});
 }
 
 // The file, and where it was pushed HAProxy's memory.

@@ -97,7 +97,7 @@ Result<bool> Run::hand_over(const store::CertificateRecord& certificate) {
     done = TRY(attempt(kHook, hook, certificate,
                        [&] {
                          return deploy::run_hook(hook, told, settings.hook_timeout,
-                                                 environment_.files, environment_.commands);
+                                                 environment_.commands);
                        })) &&
            done;
   return done;

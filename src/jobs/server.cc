@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "base/path_walk.h"
 #include "deploy/proof.h"
 #include "jobs/rights.h"
 
@@ -19,7 +20,7 @@ Result<bool> belongs_to_another(const Environment& environment, const nginx::Ins
   if (!master)
     return base::rejected(
         fmt::format("{}; where that is for want of rights, run `everseal setup --user {}` as root",
-                    master.error().message, user_name(::geteuid())));
+                    master.error().message, base::user_name(::geteuid())));
   const auto process = TRY(environment.files.status(fmt::format("/proc/{}", *master)));
   return process.owner != ::geteuid();
 }

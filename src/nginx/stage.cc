@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/file_descriptor.h"
+#include "base/trusted_file.h"
 
 namespace everseal::nginx {
 namespace {
@@ -148,7 +149,8 @@ std::optional<std::string> read_all(int fd) {
 }
 
 Result<> run(const Instance& instance, const Mounts& mounts) {
-  std::vector<std::string> words = {instance.binary(), "-t", "-c", instance.config_path()};
+  const auto nginx = TRY(base::within("not run", base::find_trusted(instance.binary())));
+  std::vector<std::string> words = {nginx.path, "-t", "-c", instance.config_path()};
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);

@@ -113,8 +113,9 @@ Result<Statement> Database::prepare(std::string_view sql) {
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(database_.get()); }
 
 Result<Transaction> Transaction::begin(Database& database) {
+  if (sqlite3_get_autocommit(database.database_.get()) == 0) return Transaction(nullptr);
   TRY(database.execute("BEGIN IMMEDIATE"));
-  return Transaction(database);
+  return Transaction(&database);
 }
 
 Transaction::~Transaction() {
@@ -122,6 +123,7 @@ Transaction::~Transaction() {
 }
 
 Result<> Transaction::commit() {
+  if (!database_) return {};
   TRY(database_->execute("COMMIT"));
   database_ = nullptr;
   return {};

@@ -53,6 +53,7 @@ class Database {
   std::int64_t last_id() const;
 
  private:
+  friend class Transaction;
   struct Close {
     void operator()(sqlite3* database) const;
   };
@@ -60,7 +61,9 @@ class Database {
   std::unique_ptr<sqlite3, Close> database_;
 };
 
-// Begins on construction; rolls back when it goes unless it was committed.
+// Begins on construction; rolls back when it goes unless it was committed. One that begins within
+// another is part of it: what it commits is durable with the outer one, and if it fails the outer
+// one must be given up.
 class Transaction {
  public:
   static Result<Transaction> begin(Database& database);
@@ -70,8 +73,8 @@ class Transaction {
   Result<> commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
-  Database* database_;
+  explicit Transaction(Database* database) : database_(database) {}
+  Database* database_;  // null: committed, or part of another one
 };
 
 }  // namespace everseal::base

@@ -21,6 +21,11 @@ class Server {
 
   const nginx::Instance& instance() const { return instance_; }
 
+  // `nginx -t` on the configuration as it stands, before anything is begun. Errors: those of
+  // nginx::Instance::test(); a key and a certificate that do not belong together are named with the
+  // place that names them.
+  Result<> test_as_it_stands() const;
+
   // What the configuration means now, or with these texts in place of files (by real path).
   Result<nginx::Model> model() const;
   Result<nginx::Model> model_with(std::map<std::string, std::string> texts) const;
@@ -50,6 +55,7 @@ class Server {
 };
 
 // A change to nginx that a killed run left half done is taken back; the reporter hears of it.
+// Errors: those of deploy::recover().
 Result<> take_back_what_was_left(const Environment& environment, State& state);
 
 // Brings the catalog's in_nginx up to what `model` refers to.

@@ -40,6 +40,9 @@ class State {
   // The same, but nullopt while another job is at work.
   static Result<std::optional<State>> open_if_idle(const Environment& environment);
 
+  // Of what is open already, without a lock: for tests.
+  static State of(store::Catalog catalog, FileSystem& files, const std::string& directory);
+
   // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
   // look into it.
   static Result<bool> is_there(const Environment& environment);

@@ -157,6 +157,7 @@ enum class EventKind {
   differs,     // something else is served than what is live
   agrees,      // no longer so
   unused,      // nginx does not refer to it any more
+  damaged,     // its files on disk; what was done about it
 };
 std::string_view to_string(EventKind kind);
 
@@ -201,6 +202,7 @@ enum class Moment {
   renewal_run,   // `everseal renew` of all that is due
   served_check,  // of what is served
   names_check,   // of the names in nginx's configuration
+  files_check,   // of the files of live certificates
 };
 
 // The database. Every call is one durable transaction unless said otherwise. One thread.
@@ -209,6 +211,9 @@ class Catalog {
   // Makes the database if there is none. Errors: transient, internal; invalid if it was written by
   // a newer Everseal.
   static Result<Catalog> open(const std::string& path);
+
+  // Makes one transaction of all calls until it is committed: where two of them tell one truth.
+  Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);

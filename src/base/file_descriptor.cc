@@ -37,16 +37,13 @@ Result<std::string> read_all(const FileDescriptor& file, std::string_view attemp
   return bytes;
 }
 
-Result<> copy_all(const FileDescriptor& from, const FileDescriptor& to, std::string_view attempt,
-                  std::uint64_t most) {
-  while (most > 0) {
-    const ssize_t copied = ::sendfile(to.get(), from.get(), nullptr, most);
+Result<> copy_all(const FileDescriptor& from, const FileDescriptor& to, std::string_view attempt) {
+  while (true) {
+    const ssize_t copied = ::sendfile(to.get(), from.get(), nullptr, kMaxFileBytes);
     if (copied < 0 && errno == EINTR) continue;
     if (copied < 0) return system_error(attempt, errno);
     if (copied == 0) return {};
-    most -= static_cast<std::uint64_t>(copied);
   }
-  return {};
 }
 
 }  // namespace everseal::base

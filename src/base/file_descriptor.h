@@ -47,9 +47,8 @@ inline constexpr std::uint64_t kMaxFileBytes = 64 << 20;
 Result<std::string> read_all(const FileDescriptor& file, std::string_view attempt,
                              std::uint64_t most = kMaxFileBytes);
 
-// Appends a regular file, or its next `most` bytes, to another within the kernel: the bytes are
-// never in this process.
-Result<> copy_all(const FileDescriptor& from, const FileDescriptor& to, std::string_view attempt,
-                  std::uint64_t most = kMaxFileBytes);
+// Appends the whole of one regular file to another within the kernel: the bytes are never in this
+// process.
+Result<> copy_all(const FileDescriptor& from, const FileDescriptor& to, std::string_view attempt);
 
 }  // namespace everseal::base

@@ -1,13 +1,23 @@
 #include "crypto/key_examiner.h"
 
+#include <fmt/format.h>
+
+#include "crypto/key_file.h"
 #include "crypto/private_key.h"
 
 namespace everseal::crypto {
 
 Result<KeyInFile> DirectKeyExaminer::examine(const base::FileDescriptor& file) {
-  std::uint64_t bytes = 0;
-  const PrivateKey key = TRY(PrivateKey::read_first(file, "a key on disk", bytes));
-  return KeyInFile{key.public_key_der(), bytes};
+  constexpr const char* kAttempt = "a key on disk";
+  constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "PRIVATE KEY-----\n";
+  KeyFile bytes(kMostPemBytes);
+  const std::string_view text = TRY(bytes.read(file, kAttempt));
+  const std::size_t end = text.find(kEnd, text.find("-----END "));
+  if (!text.starts_with(kBegin) || end == text.npos)
+    return base::invalid(fmt::format("{}: no key at its beginning", kAttempt));
+  const std::size_t size = end + kEnd.size();
+  const PrivateKey key = TRY(within(kAttempt, PrivateKey::from_pem(text.substr(0, size))));
+  return KeyInFile{key.public_key_der(), size};
 }
 
 }  // namespace everseal::crypto

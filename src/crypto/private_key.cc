@@ -14,13 +14,12 @@
 
 #include "base/encoding.h"
 #include "base/memory.h"
+#include "crypto/key_file.h"
 #include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
 namespace {
-
-constexpr std::size_t kMostPemBytes = 16 << 10;
 
 // No terminal prompt for the password of an encrypted key.
 int no_password(char*, int, int, void*) { return -1; }
@@ -95,32 +94,6 @@ Result<PrivateKey> PrivateKey::generate(KeyType type) {
   return PrivateKey(std::unique_ptr<evp_pkey_st, Free>(key), type);
 }
 
-namespace {
-
-// The first bytes of a file that holds a key, wiped when they go.
-class FileBytes {
- public:
-  explicit FileBytes(std::size_t most) : most_(most) {}
-  FileBytes(const FileBytes&) = delete;
-  FileBytes& operator=(const FileBytes&) = delete;
-  ~FileBytes() { OPENSSL_cleanse(buffer_.data(), buffer_.size()); }
-
-  Result<std::string_view> read(const base::FileDescriptor& file, std::string_view attempt) {
-    std::size_t size = 0;
-    ssize_t got = 0;
-    while (size < most_ && (got = ::read(file.get(), buffer_.data() + size, most_ - size)) > 0)
-      size += static_cast<std::size_t>(got);
-    if (got < 0) return base::system_error(attempt, errno);
-    return std::string_view(buffer_.data(), size);
-  }
-
- private:
-  const std::size_t most_;
-  std::array<char, kMostPemBytes + 1> buffer_;
-};
-
-}  // namespace
-
 Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   if (pem.size() > kMostPemBytes) return base::invalid("the key file is larger than 16 KiB");
   BioPointer bio = reader(pem);
@@ -140,20 +113,8 @@ std::string PrivateKey::to_pem() const {
 }
 
 Result<PrivateKey> PrivateKey::read(const base::FileDescriptor& file, std::string_view attempt) {
-  FileBytes bytes(kMostPemBytes + 1);
+  KeyFile bytes(kMostPemBytes + 1);
   return base::within(attempt, from_pem(TRY(bytes.read(file, attempt))));
-}
-
-Result<PrivateKey> PrivateKey::read_first(const base::FileDescriptor& file,
-                                          std::string_view attempt, std::uint64_t& size) {
-  constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "PRIVATE KEY-----\n";
-  FileBytes bytes(kMostPemBytes);
-  const std::string_view text = TRY(bytes.read(file, attempt));
-  const std::size_t end = text.find(kEnd, text.find("-----END "));
-  if (!text.starts_with(kBegin) || end == text.npos)
-    return base::invalid(fmt::format("{}: no key at its beginning", attempt));
-  size = end + kEnd.size();
-  return base::within(attempt, from_pem(text.substr(0, size)));
 }
 
 Result<> PrivateKey::write(const base::FileDescriptor& file, std::string_view attempt) const {

@@ -50,10 +50,6 @@ class PrivateKey {
   static Result<PrivateKey> read(const base::FileDescriptor& file, std::string_view attempt);
   Result<> write(const base::FileDescriptor& file, std::string_view attempt) const;
 
-  // The key that a file begins with, whatever is behind it, and how many bytes it has there.
-  static Result<PrivateKey> read_first(const base::FileDescriptor& file, std::string_view attempt,
-                                       std::uint64_t& bytes);
-
   KeyType type() const { return type_; }
 
   // The signature as JWS wants it (RFC 7518 §3): r||s for ES256 and ES384, PKCS #1 v1.5 for RS256.

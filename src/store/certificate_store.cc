@@ -5,6 +5,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/copy_bytes.h"
+
 namespace everseal::store {
 namespace {
 
@@ -195,8 +197,8 @@ Result<> CertificateStore::restore_key(const std::string& name, int version,
   const std::string path = file_path(name, version, kKey);
   TRY(make_way(path));
   const auto copy = [&](const base::FileDescriptor& key) -> Result<> {
-    return base::copy_all(TRY(open_file(name, version, kBundle)), key, "write " + path,
-                          bytes_of_bundle);
+    return base::copy_bytes(TRY(open_file(name, version, kBundle)), key, bytes_of_bundle,
+                            "write " + path);
   };
   return base::write_durably_with(files_, path, copy, kPrivateFile);
 }

@@ -60,7 +60,7 @@ class Scenario:
 
 
 _ALL = ("secure", "--all", "--yes")
-_ISSUE = ("issue", "-d", "static.example:/var/www/static")
+_ISSUE = ("issue", "-d", "static.example:/var/www/static", "--yes")
 _MODERN = ("secure", "--all", "--yes", "--profile", "modern", "--hsts=300")
 _SETUP = ("setup", "--user", USER, "--yes")
 
@@ -71,8 +71,8 @@ SCENARIOS = [
     Scenario("undo", ("undo", "--yes"), ("undo", "--yes"), "secured", "check_plain"),
     Scenario("issue", _ISSUE, _ISSUE, "plain", "check_issued"),
     Scenario("rotate-keys", ("rotate", "keys"), ("renew",), "secured"),
-    Scenario("rotate-account", ("rotate", "account"), ("renew", "--force", "static.example"),
-             "secured", orders=True),
+    Scenario("rotate-account", ("rotate", "account"), ("renew", "--force", "static.example"), "one",
+             "check_one", orders=True),
     Scenario("setup", _SETUP, _SETUP, "secured", "check_set_up"),
 ]
 
@@ -107,11 +107,14 @@ class Machine:
 
     # What is run to get to a beginning, from the plain one.
     BEGINNINGS = {"plain": [], "secured": [_ALL],
-                  "partly": [("secure", "pair.example", "static.example", "--yes")]}
+                  "partly": [("secure", "pair.example", "static.example", "--yes")],
+                  "one": [("secure", "static.example", "--yes")]}
+    ONCE_ONLY = {"one"}  # where the CA does not go back: it remembers an account's new key
 
     def make(self, beginning):
-        if (SCRATCH / beginning).exists():
+        if (SCRATCH / beginning).exists() and beginning not in self.ONCE_ONLY:
             return
+        shutil.rmtree(SCRATCH / beginning, ignore_errors=True)
         self.back_to("plain")
         for arguments in self.BEGINNINGS[beginning]:
             result = self.run(*arguments)
@@ -174,6 +177,10 @@ class Machine:
         check(fingerprint(CONFIGURATION) == self.plain, "the configuration is not as it was")
         check_live()
 
+    def check_one(self):
+        visitor.certificate("static.example", self.root, "127.0.0.1")
+        check_live()
+
     def check_issued(self):
         check(live() == ["static.example"], f"live are {live()}")
         self.check_plain()
@@ -224,8 +231,12 @@ class Sequence:
         self.fault = fault
         self.points, self.end = self.record()
 
-    def record(self):
+    def begin(self):
+        self.machine.make(self.scenario.begin)
         self.machine.back_to(self.scenario.begin)
+
+    def record(self):
+        self.begin()
         result = self.machine.run(
             *self.scenario.arguments,
             wrapper=["strace", "-o", str(TRACE), "-e", "trace=" + ",".join(CALLS)])
@@ -252,7 +263,7 @@ class Sequence:
     def try_point(self, point):
         """Raises AssertionError with what does not hold; returns a remark or ""."""
         machine = self.machine
-        machine.back_to(self.scenario.begin)
+        self.begin()
         orders, issued = machine.authority.orders(), machine.authority.issued()
         result = self.cut_short(point)
         machine.check_upright()
@@ -309,7 +320,6 @@ def main():
     for scenario in SCENARIOS:
         if options.only and scenario.title not in options.only:
             continue
-        machine.make(scenario.begin)
         for fault in options.fault or ["KILL"]:
             failures += try_all(machine, scenario, fault, options)
     print(f"{failures} failed")

@@ -186,7 +186,7 @@ class Unfinished(RecoveryCase):
 class Interrupted(RecoveryCase):
     """FaultX1: what is there is never ordered again."""
 
-    command = ("issue", "-d", "static.example:/var/www/static")
+    command = ("issue", "-d", "static.example:/var/www/static", "--yes")
 
     def assert_issued_once(self):
         self.run_everseal(*self.command)
@@ -222,8 +222,8 @@ class Interrupted(RecoveryCase):
 
     def test_FaultX1_names_in_another_order_are_the_same(self):
         names = ("-d", "www.pair.example:/var/www/pair", "-d", "pair.example:/var/www/pair", "-d",
-                 "static.example:/var/www/static")
-        self.kill("symlink", 1, "issue", *names)
+                 "static.example:/var/www/static", "--yes")
+        self.kill("symlink", 1, "issue", *names, "--yes")
         self.run_everseal("issue", *names[:2], *names[4:], *names[2:4])
         self.assertEqual(self.issued(), 1)
 

@@ -20,7 +20,8 @@ class KeyExaminer {
  public:
   virtual ~KeyExaminer() = default;
 
-  // Errors: invalid (the file does not begin with a key that PrivateKey takes).
+  // Errors: invalid (the file does not begin with a key that PrivateKey takes, has another one
+  // behind it, or more than 64 KiB).
   virtual Result<KeyInFile> examine(const base::FileDescriptor& file) = 0;
 };
 

@@ -21,12 +21,22 @@ TEST(KeyExaminer, ShowsThePublicKeyAndWhereThePrivateOneEnds) {
     const auto key = PrivateKey::generate(type).value();
     const std::string pem = key.to_pem();
     for (const std::string& behind : {std::string(), std::string("-----BEGIN CERTIFICATE-----\n"),
-                                      std::string(64 << 10, 'x')}) {
+                                      std::string(32 << 10, 'x')}) {
       const auto found = DirectKeyExaminer().examine(file_of(pem + behind));
       ASSERT_TRUE(found) << found.error().message;
       EXPECT_EQ(found->public_key_der, key.public_key_der());
       EXPECT_EQ(found->bytes, pem.size());
     }
+  }
+}
+
+// Whoever is told where the key ends may read what is behind it.
+TEST(KeyExaminer, RefusesASecondKeyBehindTheFirst) {
+  const std::string pem = PrivateKey::generate(KeyType::ecdsa_p256).value().to_pem();
+  for (const std::string& bytes : {pem + pem, pem + std::string(64 << 10, 'x')}) {
+    const auto found = DirectKeyExaminer().examine(file_of(bytes));
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().message, "a key on disk: more than a key and a chain");
   }
 }
 

@@ -13,9 +13,10 @@
 
 namespace everseal::crypto {
 
-inline constexpr std::size_t kMostPemBytes = 16 << 10;  // of a key
+inline constexpr std::size_t kMostPemBytes = 16 << 10;   // of a key
+inline constexpr std::size_t kMostFileBytes = 64 << 10;  // of a key with its chain
 
-// The first bytes of a file, at most kMostPemBytes + 1, wiped when they go.
+// The first bytes of a file, at most kMostFileBytes + 1, wiped when they go.
 class KeyFile {
  public:
   explicit KeyFile(std::size_t most) : most_(most) {}
@@ -35,7 +36,7 @@ class KeyFile {
 
  private:
   const std::size_t most_;
-  std::array<char, kMostPemBytes + 1> buffer_;
+  std::array<char, kMostFileBytes + 1> buffer_;
 };
 
 }  // namespace everseal::crypto

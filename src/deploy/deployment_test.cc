@@ -25,7 +25,8 @@ class ReturnTest : public testing::Test {
     files_.put("/n/nginx.conf", "include /n/site;\n");
     files_.put("/n/site", "");
     instance_.emplace(*nginx::Instance::find(runner_, files_, {}));
-    context_.emplace(files_, catalog_, *instance_, base::real_clock(), "/n/everseal", "/stage");
+    context_.emplace(
+        Context{files_, catalog_, *instance_, base::real_clock(), "/n/everseal", "/stage"});
   }
 
   Result<Return> plan(std::vector<ChangedFile> files) {
@@ -110,14 +111,14 @@ TEST_F(ReturnTest, FaultD1_RemovesNothingWhereTheConfigurationCannotBeRead) {
 }
 
 TEST_F(ReturnTest, FaultD2_AllThatWasLeftUnfinishedIsTakenBackTheLastFirst) {
-  files_.put("/n/site", "two\n");
+  files_.put("/n/site", "two;\n");
   const auto leave = [&](const std::string& before, const std::string& after) {
     const auto id = catalog_.begin_change(Time(), "secure", {});
     ASSERT_TRUE(
         catalog_.add_changed_files(*id, std::vector<ChangedFile>{{"/n/site", before, after}}));
   };
-  leave("", "one\n");
-  leave("one\n", "two\n");
+  leave("", "one;\n");
+  leave("one;\n", "two;\n");
   const auto text = recover(*context_);
   ASSERT_TRUE(text) << text.error().message;
   EXPECT_EQ(*text,

@@ -37,6 +37,9 @@ class Files {
   Result<std::optional<std::string>> text_of(std::string_view file, std::uint64_t begin = 0) const;
   Result<std::optional<crypto::KeyInFile>> key_in(std::string_view file) const;
   Result<bool> is_the_chain(const std::optional<std::string>& pem);
+  bool has_key(const std::optional<crypto::KeyInFile>& file) const {
+    return file && file->public_key_der == public_key_;
+  }
   bool keeps(std::string_view file, const std::optional<std::string>& found,
              const std::string& wanted);
   Result<> mend_certificates();
@@ -146,24 +149,28 @@ Result<> Files::mend_certificates() {
   return {};
 }
 
+// The file holds the key and nothing else. What is behind it may be read: it is no key.
 Result<> Files::mend_key() {
-  const bool is_right = key_ && key_->public_key_der == public_key_;
-  if (is_right && store_.is_well_kept(name(), version(), CertificateStore::kKey)) return {};
-  wrong_.emplace_back(CertificateStore::kKey);
-  if (bundle_ && bundle_->public_key_der == public_key_)
-    return store_.restore_key(name(), version(), bundle_->bytes);
-  // Only its mode or owner is wrong: the bundle is made of it, and it of the bundle.
-  TRY(store_.restore_bundle(name(), version(), chain_.to_pem()));
-  bundle_ = key_;
-  return store_.restore_key(name(), version(), key_->bytes);
+  const bool is_right = has_key(key_);
+  if (is_right &&
+      keeps(CertificateStore::kKey, TRY(text_of(CertificateStore::kKey, key_->bytes)), ""))
+    return {};
+  if (!is_right) wrong_.emplace_back(CertificateStore::kKey);
+  if (!has_key(bundle_)) {
+    wrong_.emplace_back(CertificateStore::kBundle);
+    TRY(store_.restore_bundle(name(), version(), key_->bytes, chain_.to_pem()));
+    bundle_ = key_;
+  }
+  TRY(store_.restore_key(name(), version(), bundle_->bytes));
+  key_ = bundle_;
+  return {};
 }
 
 Result<> Files::mend_bundle() {
-  const bool has_key = bundle_ && bundle_->public_key_der == public_key_;
   const auto behind =
-      has_key ? TRY(text_of(CertificateStore::kBundle, bundle_->bytes)) : std::nullopt;
+      has_key(bundle_) ? TRY(text_of(CertificateStore::kBundle, bundle_->bytes)) : std::nullopt;
   if (keeps(CertificateStore::kBundle, behind, chain_.to_pem())) return {};
-  return store_.restore_bundle(name(), version(), chain_.to_pem());
+  return store_.restore_bundle(name(), version(), key_->bytes, chain_.to_pem());
 }
 
 // One that leads to a later version is the work of a run that is not finished.

@@ -37,10 +37,11 @@ class DamageTest : public testing::Test {
   DamageTest() : root_("Root"), intermediate_("Intermediate", &root_) {
     state_.emplace(State::of(store::Catalog::open(":memory:").value(), files_, "/state"));
     const auto key = crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value();
-    const crypto::FakeLeaf leaf{.public_key_der = key.public_key_der(),
-                                .names = {"a.example"},
-                                .not_before = *base::parse_rfc3339("2026-01-01T00:00:00Z"),
-                                .not_after = *base::parse_rfc3339("2026-04-01T00:00:00Z")};
+    crypto::FakeLeaf leaf;
+    leaf.public_key_der = key.public_key_der();
+    leaf.names = {"a.example"};
+    leaf.not_before = *base::parse_rfc3339("2026-01-01T00:00:00Z");
+    leaf.not_after = *base::parse_rfc3339("2026-04-01T00:00:00Z");
     const std::string pem = intermediate_.issue(leaf).pem() + intermediate_.certificate().pem();
     const auto chain =
         crypto::DirectVerifier().verify(pem, {leaf.public_key_der, leaf.names, kNow}).value();
@@ -51,7 +52,10 @@ class DamageTest : public testing::Test {
     EXPECT_TRUE(store.begin("a.example", 1, write_key));
     EXPECT_TRUE(store.complete("a.example", 1, chain));
     EXPECT_TRUE(store.switch_live("a.example", 1));
-    store::CertificateRecord record{.name = "a.example", .names = {"a.example"}, .version = 1};
+    store::CertificateRecord record;
+    record.name = "a.example";
+    record.names = {"a.example"};
+    record.version = 1;
     record.not_before = chain.not_before;
     record.not_after = chain.not_after;
     record.renew_at = record.next_look = chain.not_after;

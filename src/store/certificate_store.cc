@@ -67,10 +67,12 @@ Result<base::FileDescriptor> CertificateStore::open_key(const std::string& name,
 }
 
 base::ContentWriter CertificateStore::bundle_writer(const std::string& directory,
+                                                    std::uint64_t key_bytes,
                                                     const std::string& chain) const {
-  return [&, attempt = fmt::format("write {}/bundle.pem", directory)](
-             const base::FileDescriptor& bundle) -> Result<> {
-    TRY(base::copy_all(TRY(files_.open(directory + "/privkey.pem")), bundle, attempt));
+  return [&, key_bytes, attempt = fmt::format("write {}/bundle.pem", directory),
+          directory](const base::FileDescriptor& bundle) -> Result<> {
+    const auto key = TRY(files_.open(directory + "/privkey.pem"));
+    TRY(base::copy_bytes(key, bundle, key_bytes, attempt));
     return base::write_all(bundle, chain, attempt);
   };
 }
@@ -88,7 +90,8 @@ Result<> CertificateStore::complete(const std::string& name, int version,
   if (has_key) {
     const std::string bundle = directory + "/bundle.pem";
     TRY(base::remove_tree(files_, bundle));
-    TRY(files_.create_with(bundle, bundle_writer(directory, contents[0].second), kPrivateFile));
+    TRY(files_.create_with(
+        bundle, bundle_writer(directory, base::kMaxFileBytes, contents[0].second), kPrivateFile));
   }
   for (const auto& [file, bytes] : contents) {
     const std::string path = fmt::format("{}/{}", directory, file);
@@ -185,19 +188,19 @@ Result<> CertificateStore::restore(const std::string& name, int version, std::st
 }
 
 Result<> CertificateStore::restore_bundle(const std::string& name, int version,
-                                          const std::string& chain) {
+                                          std::uint64_t key_bytes, const std::string& chain) {
   const std::string path = file_path(name, version, kBundle);
   TRY(make_way(path));
-  return base::write_durably_with(files_, path, bundle_writer(version_path(name, version), chain),
-                                  kPrivateFile);
+  return base::write_durably_with(
+      files_, path, bundle_writer(version_path(name, version), key_bytes, chain), kPrivateFile);
 }
 
 Result<> CertificateStore::restore_key(const std::string& name, int version,
-                                       std::uint64_t bytes_of_bundle) {
+                                       std::uint64_t key_bytes) {
   const std::string path = file_path(name, version, kKey);
   TRY(make_way(path));
   const auto copy = [&](const base::FileDescriptor& key) -> Result<> {
-    return base::copy_bytes(TRY(open_file(name, version, kBundle)), key, bytes_of_bundle,
+    return base::copy_bytes(TRY(open_file(name, version, kBundle)), key, key_bytes,
                             "write " + path);
   };
   return base::write_durably_with(files_, path, copy, kPrivateFile);

@@ -78,9 +78,11 @@ class CertificateStore {
   Result<> restore(const std::string& name, int version, std::string_view file,
                    std::string_view pem);
 
-  // The bundle from the key and a chain in PEM; the key from the first bytes of the bundle.
-  Result<> restore_bundle(const std::string& name, int version, const std::string& chain);
-  Result<> restore_key(const std::string& name, int version, std::uint64_t bytes_of_bundle);
+  // The bundle from the first bytes of privkey.pem and a chain in PEM; privkey.pem from the first
+  // bytes of the bundle.
+  Result<> restore_bundle(const std::string& name, int version, std::uint64_t key_bytes,
+                          const std::string& chain);
+  Result<> restore_key(const std::string& name, int version, std::uint64_t key_bytes);
 
  private:
   std::string versions_path(const std::string& name) const;
@@ -89,7 +91,8 @@ class CertificateStore {
   Result<> begin_with(const std::string& name, int version, std::string_view file,
                       const base::ContentWriter& write);
   std::string file_path(const std::string& name, int version, std::string_view file) const;
-  base::ContentWriter bundle_writer(const std::string& directory, const std::string& chain) const;
+  base::ContentWriter bundle_writer(const std::string& directory, std::uint64_t key_bytes,
+                                    const std::string& chain) const;
   Result<> make_way(const std::string& path);
 
   FileSystem& files_;

@@ -10,10 +10,12 @@ certificate. Acceptance rows C1, C2 and C4.
 
 import argparse
 import collections
+import contextlib
 import dataclasses
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import traceback
@@ -49,7 +51,8 @@ class Scenario:
     """A command, what is run after it was cut short, and what must be true in the end.
 
     `begin` is one of Machine.BEGINNINGS, `after` a method of Machine. With `orders` the second run
-    orders, whatever the first one did.
+    orders, whatever the first one did. With `blocked` another program has that address and port
+    443 meanwhile: the command ends with `status`, all being as it was before.
     """
     title: str
     arguments: tuple
@@ -57,6 +60,18 @@ class Scenario:
     begin: str
     after: str = "check_secured"
     orders: bool = False
+    blocked: str = ""
+    status: int = 0
+
+    @contextlib.contextmanager
+    def circumstances(self):
+        with contextlib.ExitStack() as stack:
+            if self.blocked:
+                other = stack.enter_context(socket.socket())
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                other.bind((self.blocked, 443))
+                other.listen()
+            yield
 
 
 _ALL = ("secure", "--all", "--yes")
@@ -73,6 +88,8 @@ SCENARIOS = [
     Scenario("rotate-keys", ("rotate", "keys"), ("renew",), "secured"),
     Scenario("rotate-account", ("rotate", "account"), ("renew", "--force", "static.example"), "one",
              "check_one", orders=True),
+    Scenario("rollback", ("secure", "four.example", "--yes"), ("secure", "four.example", "--yes"),
+             "plain", "check_four", blocked="127.0.0.4", status=1),
     Scenario("setup", _SETUP, _SETUP, "secured", "check_set_up"),
 ]
 
@@ -177,6 +194,10 @@ class Machine:
         check(fingerprint(CONFIGURATION) == self.plain, "the configuration is not as it was")
         check_live()
 
+    def check_four(self):
+        visitor.certificate("four.example", self.root, "127.0.0.4")
+        check_live()
+
     def check_one(self):
         visitor.certificate("static.example", self.root, "127.0.0.1")
         check_live()
@@ -237,10 +258,14 @@ class Sequence:
 
     def record(self):
         self.begin()
-        result = self.machine.run(
-            *self.scenario.arguments,
-            wrapper=["strace", "-o", str(TRACE), "-e", "trace=" + ",".join(CALLS)])
-        check(result.status == 0, f"without a fault\n{result}")
+        with self.scenario.circumstances():
+            result = self.machine.run(
+                *self.scenario.arguments,
+                wrapper=["strace", "-o", str(TRACE), "-e", "trace=" + ",".join(CALLS)])
+        check(result.status == self.scenario.status, f"without a fault\n{result}")
+        if self.scenario.status != 0:
+            self.machine.check_plain()
+            self.machine.run(*self.scenario.again)
         self.check_end()
         points = list(main_thread_calls(TRACE.read_text()))
         if self.fault != "KILL":
@@ -252,11 +277,12 @@ class Sequence:
 
     def cut_short(self, point):
         what = "signal=SIGKILL" if self.fault == "KILL" else f"error={self.fault}"
-        result = self.machine.run(
-            *self.scenario.arguments,
-            wrapper=["strace", "-o", "/dev/null", "-e", f"trace={point.call}", "-e",
-                     f"inject={point.call}:{what}:when={point.count}"])
-        allowed = (0, -9) if self.fault == "KILL" else (0, 1, 3)
+        with self.scenario.circumstances():
+            result = self.machine.run(
+                *self.scenario.arguments,
+                wrapper=["strace", "-o", "/dev/null", "-e", f"trace={point.call}", "-e",
+                         f"inject={point.call}:{what}:when={point.count}"])
+        allowed = (self.scenario.status, -9) if self.fault == "KILL" else (0, 1, 3)
         check(result.status in allowed, f"with the fault\n{result}")
         return result
 
@@ -286,7 +312,7 @@ class Sequence:
         # Where the cold start meets a validation, the CA ends the order and another is due.
         orders = len(machine.authority.standing_orders() - orders)
         check(orders == sum(newly.values()), f"{orders} orders for {sum(newly.values())} certificates")
-        return "" if result.status not in (0,) else "(ended by itself)"
+        return "" if result.status != self.scenario.status else "(ended by itself)"
 
 
 def left_behind():

@@ -116,7 +116,8 @@ Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environme
 }
 
 Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
-  const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  std::ranges::move(summary.failed_steps, std::back_inserter(summary.left_undone));
   Output output;
   output.document = {
       {"dry_run", options.dry_run},
@@ -137,7 +138,9 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
       summary.in_haproxy.empty() && summary.failed.empty() && summary.rotated.empty() &&
       summary.left_undone.empty())
     output.text = fmt::format(
-        "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
+        "Nothing to do{}: {} of {} certificates {}.{}\n", summary.waiting > 0 ? " yet" : "",
+        summary.waiting > 0 ? std::to_string(summary.waiting) : "none", summary.certificates,
+        summary.waiting > 0 ? "waits to be tried again" : "is due",
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
                              : "");
   return output;
@@ -146,12 +149,21 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
 Result<Output> execute(const UndoCommand& command, const jobs::Environment& environment) {
   const jobs::UndoSummary summary = TRY(jobs::undo(environment, command.change));
   Output output;
+  Json kept = Json::array();
+  for (const deploy::StillNamed& each : summary.kept)
+    kept.push_back({{"file", each.path}, {"by", each.by}});
   output.document = {{"change", summary.change ? Json(*summary.change) : Json(nullptr)},
-                     {"files", summary.files}};
+                     {"files", summary.files},
+                     {"kept", std::move(kept)},
+                     {"left", summary.left}};
   output.text = summary.change
                     ? fmt::format("Change {} was taken back: {} files are as they were.\n",
                                   *summary.change, summary.files.size())
                     : "Nothing to undo.\n";
+  for (const deploy::StillNamed& each : summary.kept)
+    output.text += fmt::format("{} stays: {} includes it.\n", each.path, each.by);
+  for (const std::string& each : summary.left)
+    output.text += fmt::format("Left as it is: {}\n", each);
   return output;
 }
 

@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "jobs/chores.h"
 #include "jobs/kept.h"
+#include "jobs/notices.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
 
@@ -86,8 +87,15 @@ Result<> Issuer::open_key() {
   if (!key && key.error().kind != ErrorKind::not_found) return std::unexpected(key.error());
   key_was_used_ = key.has_value();
   if (key) {
-    thumbprint_ = TRY(within("account key", ca_.keeper->open_account_key(*key)));
-    return {};
+    auto thumbprint = within("account key", ca_.keeper->open_account_key(*key));
+    if (thumbprint) {
+      thumbprint_ = *std::move(thumbprint);
+      return {};
+    }
+    if (thumbprint.error().kind != ErrorKind::invalid) return std::unexpected(thumbprint.error());
+    const std::string aside = TRY(account_keys_.set_aside(server_, environment_.clock.now()));
+    environment_.reporter.note(fmt::format("{}; kept as {}", thumbprint.error().message, aside));
+    key_was_used_ = false;
   }
   return account_keys_.create(server_, [this](const base::FileDescriptor& file) -> Result<> {
     thumbprint_ = TRY(ca_.keeper->make_account_key(file));
@@ -100,11 +108,41 @@ Result<> Issuer::open_account() {
   TRY(settle_key());
   auto known = TRY(state_.catalog().account(server_));
   if (!known || known->url.empty()) return register_account();
-  if (std::exchange(known->thumbprint, thumbprint_) != thumbprint_) {
+  if (!key_was_used_ || (!known->thumbprint.empty() && known->thumbprint != thumbprint_))
+    return replace_account(known->url);
+  if (known->thumbprint.empty()) {  // an earlier version wrote this
+    known->thumbprint = thumbprint_;
     TRY(state_.catalog().save_account(*known));
     TRY(note_new_key());
   }
   return ca_.net->use_account(known->url);
+}
+
+// The key is another one than that which the account was made with: a change of it was cut short
+// when the CA knew the new one already, or the key was lost and made anew.
+Result<> Issuer::replace_account(const std::string& lost_url) {
+  TRY(register_account());
+  const auto account = TRY(state_.catalog().account(server_));
+  if (!account || account->url == lost_url) return note_new_key();
+  TRY(forget_orders());
+  enter_notice(environment_, state_, "account " + server_,
+               fmt::format("the account key at {} was lost or damaged: a new key has a new account "
+                           "there, {}",
+                           server_, account->url));
+  return note_new_key();
+}
+
+// What was ordered by an account that is lost nobody can ask for any more.
+Result<> Issuer::forget_orders() {
+  std::vector<store::VersionRecord> versions = TRY(state_.catalog().unfinished_versions());
+  std::vector<store::VersionRecord> forgotten;
+  for (store::VersionRecord& each : versions) {
+    const auto certificate = TRY(state_.catalog().certificate(each.certificate_id));
+    if (!certificate || certificate->server != server_ || each.order_url.empty()) continue;
+    each.order_url.clear();
+    forgotten.push_back(std::move(each));
+  }
+  return state_.catalog().save_versions(forgotten);
 }
 
 // An earlier run may have been killed, or have heard no answer, while it changed the key.
@@ -139,8 +177,10 @@ Result<> Issuer::adopt_next_key(const std::string& account_url, const std::strin
   account.server = server_;
   account.url = account_url;
   account.thumbprint = thumbprint;
+  auto transaction = TRY(state_.catalog().begin());
   TRY(state_.catalog().save_account(account));
-  return note_new_key();
+  TRY(note_new_key());
+  return transaction.commit();
 }
 
 Result<> Issuer::note_new_key() {
@@ -197,9 +237,11 @@ Result<> Issuer::make_account() {
   TRY(ca_.keeper->allow_registration(registration));
   const std::string url = TRY(ca_.net->register_account());
   environment_.reporter.done("account", url);
+  auto transaction = TRY(state_.catalog().begin());
   TRY(state_.catalog().save_account(
       {server_, url, settings.contacts, environment_.clock.now(), thumbprint_}));
-  return key_was_used_ ? Result<>() : note_new_key();
+  if (!key_was_used_) TRY(note_new_key());
+  return transaction.commit();
 }
 
 Result<bool> Issuer::agree_to_terms(const std::string& url) {
@@ -225,8 +267,14 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     versions.push_back(task.version);
   }
   TRY(state_.catalog().save_versions(versions));
-  for (const std::uint64_t id : ids)
-    if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
+  // A certificate whose key cannot be made, or kept, stops no other.
+  std::erase_if(ids, [&](std::uint64_t id) {
+    const Result<> made = tasks_[id].was_begun ? Result<>() : make_key(id);
+    if (!made) keep_failure(tasks_[id], made.error(), {});
+    return !made;
+  });
+  chronicle_.enter();
+  if (ids.empty()) return std::move(report_);
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
@@ -262,7 +310,7 @@ Result<> Issuer::agree_anew() {
 Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto pending = TRY(state_.catalog().version(certificate.id, store::VersionState::pending));
-  if (pending && pending->names == names) {
+  if (pending && std::ranges::is_permutation(pending->names, names)) {
     task.version = *pending;
     return resume(task);
   }

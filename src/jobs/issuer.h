@@ -106,6 +106,8 @@ class Issuer : private acme::Host {
   Result<std::string> make_next_key();
   Result<> note_new_key();
   Result<> register_account();
+  Result<> replace_account(const std::string& lost_url);
+  Result<> forget_orders();
   Result<> make_account();
   Result<> mend_account(std::string_view problem);
   Result<> agree_anew();

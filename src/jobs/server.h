@@ -22,6 +22,11 @@ class Server {
 
   const nginx::Instance& instance() const { return instance_; }
 
+  // `nginx -t` on the configuration as it stands, before anything is begun. Errors: those of
+  // nginx::Instance::test(); a key and a certificate that do not belong together are named with the
+  // place that names them.
+  Result<> test_as_it_stands() const;
+
   // What the configuration means now, or with these texts in place of files (by real path).
   Result<nginx::Model> model() const;
   Result<nginx::Model> model_with(std::map<std::string, std::string> texts) const;
@@ -55,6 +60,7 @@ class Server {
 void note_leftover(const Environment& environment, const deploy::NewWorkers& workers);
 
 // A change to nginx that a killed run left half done is taken back; the reporter hears of it.
+// Errors: those of deploy::recover().
 Result<> take_back_what_was_left(const Environment& environment, State& state);
 
 // Brings the catalog's in_nginx up to what `model` refers to.

@@ -80,6 +80,13 @@ Result<State> State::open_files(const Environment& environment, OpenCatalog open
   return state;
 }
 
+State State::of(store::Catalog catalog, FileSystem& files, const std::string& directory) {
+  State state;
+  state.catalog_ = std::make_unique<store::Catalog>(std::move(catalog));
+  state.certificates_ = std::make_unique<store::CertificateStore>(files, directory);
+  return state;
+}
+
 Result<std::optional<State>> State::open_if_idle(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", check_owner(environment.files, directory)));

@@ -52,6 +52,8 @@ class State {
   // Lets other jobs work. What is written into the catalog afterwards must not depend on what was
   // read before.
   void let_others_work() { lock_.reset(); }
+  // Of what is open already, without a lock: for tests.
+  static State of(store::Catalog catalog, FileSystem& files, const std::string& directory);
 
   // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
   // look into it.

@@ -180,6 +180,9 @@ void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
   if (!status.is_used && !shows_copy) return;
   const store::CertificateRecord& certificate = status.certificate;
   if (certificate.version > 0) judge_life(status, thresholds, now);
+  if (!status.is_at_hand)
+    enter(status, Level::critical,
+          "its files are missing or damaged: everseal renew puts them right");
   if (status.served && status.served->sight == store::Sight::wrong)
     enter(status, Level::warning, "something else is served");
   if (status.served && status.served->sight == store::Sight::unreachable)
@@ -223,6 +226,10 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   decide(report.certificates, limits, report.now);
   for (CertificateStatus& each : report.certificates) {
     each.expires = expiry(each);
+    each.is_at_hand =
+        each.certificate.version == 0 || each.progress == renew::Progress::ready ||
+        state->certificates().is_at_hand(each.certificate.name, each.certificate.version,
+                                         each.certificate.request.empty());
     judge(each, options.thresholds, report.now);
     if (!options.name.empty()) TRY(add_details(each, catalog, limits, report.now));
   }

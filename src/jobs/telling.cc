@@ -17,6 +17,7 @@
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
 #include "jobs/memory.h"
+#include "jobs/notices.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
 
@@ -172,7 +173,9 @@ struct ChoreWords {
   const char* meanwhile;
   const char* again;  // what tries it at once
 };
-constexpr std::array<ChoreWords, 4> kChoreWords = {{
+constexpr std::array<ChoreWords, 5> kChoreWords = {{
+    {kNginxTest, "nginx would not start again with {}",
+     "It goes on with what it has read; a restart would end it, a reload is refused.", "nginx -t"},
     {kAccountKey, "the account key at {} could not be changed",
      "The old key stays in use; certificates are renewed as before.", "everseal rotate account"},
     {kDhparam, "the parameters in {} could not be replaced", "The old ones stay in use.",
@@ -203,6 +206,14 @@ notify::Trouble chore_trouble(const ChoreWords& words, const store::ChoreRecord&
                 {"failures", std::to_string(chore.failures)},
                 {"error", chore.last_error},
                 {"next_attempt", base::to_rfc3339(chore.next_attempt)}}};
+}
+
+notify::Trouble step_trouble(const RenewalFailure& step) {
+  return {.key = "step " + step.name,
+          .headline = step.name,
+          .text = fmt::format("Certificates are renewed all the same. What went wrong:\n{}",
+                              step.error.message),
+          .facts = {{"error", step.error.message}}};
 }
 
 notify::Trouble rotation_trouble(const Error& error) {
@@ -266,6 +277,16 @@ notify::Trouble silence_trouble(std::string headline) {
       .once = true};
 }
 
+notify::Trouble notice_trouble(const store::IncidentRecord& notice) {
+  return {.key = notice.key,
+          .headline = notice.headline,
+          .text = fmt::format("This was put right by everseal itself on {}. If you do not know why "
+                              "it was needed, look for what removes or changes files there.",
+                              notify::in_words(notice.since)),
+          .facts = {{"subject", notice.key.substr(kNotice.size())}},
+          .once = true};
+}
+
 notify::Trouble unsecured_trouble(const std::string& name, const std::string& where) {
   return {
       .key = std::string(kUnsecured) + name,
@@ -298,6 +319,7 @@ class Search {
       if (renewed->unrecorded) add(unrecorded_trouble(*renewed->unrecorded));
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
       TRY(add_failures(renewed->failed));
+      for (const RenewalFailure& each : renewed->failed_steps) add(step_trouble(each));
     } else {
       add(run_trouble(renewed.error()));
       findings_.coverage = notify::Coverage::part;
@@ -420,6 +442,7 @@ class Search {
     for (const store::IncidentRecord& known : TRY(state_.catalog().incidents())) {
       if (has(known.key)) continue;
       if (known.key == kSilence && known.told_at == Time()) add(silence_trouble(known.headline));
+      if (known.key.starts_with(kNotice) && known.told_at == Time()) add(notice_trouble(known));
       if (known.key.starts_with(kUnsecured) && !has_looked)
         add(unsecured_trouble(known.key.substr(kUnsecured.size()), ""));
     }

@@ -48,9 +48,12 @@ class Instance {
   Result<> test() const;
 
   // The pid of the running master, from the `pid` directive or the compiled-in path, checked to be
-  // an nginx master that lives. Errors: not_found "nginx is not running (pid file …)", invalid if
-  // the process is not nginx.
+  // an nginx master that lives. Errors: not_found, if the pid file is missing or stale, and only
+  // then; invalid if the configuration cannot be read, rejected if the process is hidden from us.
   Result<pid_t> master() const;
+
+  // Whether there is a master. Errors: whatever keeps this from being known, as above.
+  Result<bool> is_running() const;
 
   // Sends SIGHUP to the master. Errors: those of master() and of the gate.
   Result<> reload() const;
@@ -73,6 +76,7 @@ class Instance {
 
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
+  Result<std::string> pid_file() const;
 
   CommandRunner* runner_;
   const FileReader* reader_;

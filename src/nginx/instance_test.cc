@@ -94,6 +94,27 @@ TEST_F(InstanceTest, LeavesOtherProgramsAlone) {
             "process 77 of the pid file /run/other.pid is not an nginx master but \"sleep\"");
 }
 
+TEST_F(InstanceTest, RunsUnlessItsPidFileIsMissingOrStale) {
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/run/other.pid", "77\n");
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/proc/77/cmdline", "sleep");
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/proc/77/cmdline", "nginx: master process /usr/sbin/nginx");
+  EXPECT_EQ(instance().is_running(), true);
+}
+
+TEST_F(InstanceTest, IsNotTakenForEndedWhereItsConfigurationCannotBeRead) {
+  files_.put("/etc/nginx/nginx.conf", "include everseal/tls.conf;\n");
+  const auto running = instance().is_running();
+  ASSERT_FALSE(running);
+  EXPECT_EQ(running.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(running.error().message,
+            "whether nginx runs is not known, as its configuration cannot be read: "
+            "/etc/nginx/nginx.conf:1: resolve /etc/nginx/everseal/tls.conf: No such file or "
+            "directory");
+}
+
 TEST_F(InstanceTest, ListsWorkersThatStay) {
   files_.put("/run/other.pid", "77\n");
   files_.put("/proc/77/cmdline", "nginx: master process nginx");

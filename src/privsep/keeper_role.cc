@@ -38,6 +38,8 @@ class MonitorService {
   bool allows(const ask_keeper::OpenKey&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::UseRequest&) const { return state_ == State::has_key; }
 
+  bool allows(const ask_keeper::ExamineKey&) const { return state_ == State::fresh; }
+
   Result<> handle(ask_keeper::UseCa& request, Files) {
     TRY(keeper_.use_ca(request.directory_url));
     state_ = State::has_ca;
@@ -73,6 +75,10 @@ class MonitorService {
   Result<> handle(ask_keeper::UseRequest& request, Files) {
     keeper_.use_request(request.id, request.order, std::move(request.request));
     return {};
+  }
+
+  Result<crypto::KeyInFile> handle(ask_keeper::ExamineKey&, Files files) {
+    return crypto::DirectKeyExaminer().examine(*TRY(only_descriptor(files)));
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "acme/client.h"
 #include "acme/issuance.h"
 #include "acme/renewal_info.h"
+#include "crypto/key_examiner.h"
 #include "crypto/verifier.h"
 #include "notify/delivery.h"
 #include "privsep/sandbox.h"
@@ -84,12 +85,16 @@ struct UseRequest {  // whose key is not ours
   acme::payload::NewOrder order{};
   std::string request{};  // PKCS #10 in DER
 };
+struct ExamineKey {  // with a descriptor to read; of a keeper that knows no CA
+  using Answer = crypto::KeyInFile;
+};
 }  // namespace ask_keeper
 using KeeperRequest =
     std::variant<ask_keeper::UseCa, ask_keeper::OpenAccountKey, ask_keeper::MakeAccountKey,
                  ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::UseAccount,
                  ask_keeper::Choose, ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration,
-                 ask_keeper::MakeKey, ask_keeper::OpenKey, ask_keeper::UseRequest>;
+                 ask_keeper::MakeKey, ask_keeper::OpenKey, ask_keeper::UseRequest,
+                 ask_keeper::ExamineKey>;
 
 // ---- The keeper, asked by net: this and nothing else.
 
@@ -266,6 +271,7 @@ void fields(auto& archive, crypto::LeafFacts& it) {
 void fields(auto& archive, crypto::RequestFacts& it) {
   archive(it.der, it.public_key_der, it.names);
 }
+void fields(auto& archive, crypto::KeyInFile& it) { archive(it.public_key_der, it.bytes); }
 void fields(auto& archive, scan::Target& it) {
   archive(it.address, it.port, it.proxy_protocol, it.key);
 }

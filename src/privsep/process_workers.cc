@@ -331,6 +331,18 @@ class ProcessWorkers::VerifyProcess : public crypto::Verifier {
   Worker worker_;
 };
 
+class ProcessWorkers::ExamineProcess : public crypto::KeyExaminer {
+ public:
+  explicit ExamineProcess(Worker worker) : worker_(std::move(worker)) {}
+
+  Result<crypto::KeyInFile> examine(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::ExamineKey{}, kAnswerTime, &file);
+  }
+
+ private:
+  Worker worker_;
+};
+
 class ProcessWorkers::VisitProcess : public scan::Visitor {
  public:
   VisitProcess(Worker worker, std::set<std::uint16_t> ports)
@@ -405,6 +417,15 @@ Result<CaWorkers> ProcessWorkers::open_ca(const std::string& directory_url,
 Result<crypto::Verifier*> ProcessWorkers::verifier() {
   if (!verifier_) verifier_ = std::make_unique<VerifyProcess>(TRY(start(Role::verify)));
   return verifier_.get();
+}
+
+// Nobody is at the other end of its second channel.
+Result<crypto::KeyExaminer*> ProcessWorkers::key_examiner() {
+  if (!examiner_) {
+    const auto [nobody, for_keeper] = TRY(Channel::make_pair());
+    examiner_ = std::make_unique<ExamineProcess>(TRY(start(Role::keeper, &for_keeper)));
+  }
+  return examiner_.get();
 }
 
 Result<scan::Visitor*> ProcessWorkers::visitor(std::span<const std::uint16_t> ports) {

@@ -15,6 +15,7 @@
 #include "base/command_runner.h"
 #include "base/file_descriptor.h"
 #include "challenge/http01.h"
+#include "crypto/key_examiner.h"
 #include "crypto/verifier.h"
 #include "notify/delivery.h"
 #include "scan/probe.h"
@@ -88,6 +89,9 @@ class Workers {
                                     const base::FileDescriptor& trusted) = 0;
 
   virtual Result<crypto::Verifier*> verifier() = 0;
+
+  // A keeper that knows no CA and signs nothing.
+  virtual Result<crypto::KeyExaminer*> key_examiner() = 0;
 
   // For servers of this machine that listen on these TCP ports; no others can be reached.
   virtual Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) = 0;

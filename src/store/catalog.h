@@ -158,6 +158,7 @@ enum class EventKind {
   differs,     // something else is served than what is live
   agrees,      // no longer so
   unused,      // nginx does not refer to it any more
+  damaged,     // its files on disk; what was done about it
 };
 std::string_view to_string(EventKind kind);
 
@@ -202,6 +203,7 @@ enum class Moment {
   renewal_run,   // `everseal renew` of all that is due
   served_check,  // of what is served
   names_check,   // of the names in nginx's configuration
+  files_check,   // of the files of live certificates
 };
 
 // The database. Every call is one durable transaction unless said otherwise. One thread.
@@ -218,6 +220,8 @@ class Catalog {
   // All calls that `writes` makes are one durable transaction, or nothing of them happened. Errors:
   // those of `writes`.
   Result<> together(const std::function<Result<>()>& writes);
+  // Makes one transaction of all calls until it is committed: where two of them tell one truth.
+  Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);

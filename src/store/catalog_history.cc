@@ -12,10 +12,10 @@ namespace {
 using base::Statement;
 using base::Transaction;
 
-constexpr Words<8> kEventKinds = {"issued",   "installed", "failed", "taken back",
-                                  "left out", "differs",   "agrees", "unused"};
+constexpr Words<9> kEventKinds = {"issued",  "installed", "failed", "taken back", "left out",
+                                  "differs", "agrees",    "unused", "damaged"};
 constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
-constexpr Words<3> kMoments = {"renewal run", "served check", "names check"};
+constexpr Words<4> kMoments = {"renewal run", "served check", "names check", "files check"};
 constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
 
 constexpr std::string_view kChoreColumns =

@@ -288,5 +288,26 @@ TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
   EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
 }
 
+TEST_F(CatalogTest, FaultD6_CallsWithinATransactionAreOne) {
+  const auto change = catalog_.begin_change(kNow, "secure", {}),
+             undoing = catalog_.begin_change(kNow, "undo", {});
+  const auto both = [&]() -> Result<> {
+    TRY(catalog_.set_change_state(*change, ChangeState::undone));
+    return catalog_.end_change(*undoing, ChangeState::undone, {});
+  };
+  const auto states = [&] {
+    return std::pair((*catalog_.change(*change))->state, (*catalog_.change(*undoing))->state);
+  };
+  const std::pair before(ChangeState::applying, ChangeState::applying);
+  {
+    const auto transaction = catalog_.begin();
+    ASSERT_TRUE(transaction && both());
+  }
+  EXPECT_EQ(states(), before) << "nobody has committed it";
+  auto transaction = catalog_.begin();
+  ASSERT_TRUE(transaction && both() && transaction->commit());
+  EXPECT_EQ(states(), std::pair(ChangeState::undone, ChangeState::undone));
+}
+
 }  // namespace
 }  // namespace everseal::store

@@ -31,7 +31,7 @@ def end_to_end_tests():
     """{"x/Y": the ids that it carries} of every test and script."""
     found = {}
     for path in (ROOT / "tests/e2e").glob("test_*.py"):
-        for name in re.findall(r"(?:def |\")test_(\w+)", path.read_text()):
+        for name in re.findall(r"(?:def |\")test_(?:Fault)?(\w+)", path.read_text()):
             found[f"{path.stem.removeprefix('test_')}/{name}"] = re.findall(r"(?:^|(?<=_))[ANCLST]\d+(?=_|$)",
                                                                            name)
     for path in (ROOT / "tests/crash").glob("*.py"):

@@ -54,9 +54,7 @@ ErrorLog::ErrorLog(std::string path, pid_t master) : path_(std::move(path)), mas
   if (file) begin_ = ::lseek(file->get(), 0, SEEK_END);
 }
 
-bool ErrorLog::is_readable() const {
-  return base::real_file_system().open(path_).has_value();
-}
+bool ErrorLog::is_readable() const { return base::real_file_system().open(path_).has_value(); }
 
 std::vector<std::string> ErrorLog::complaints() const {
   const auto file = base::real_file_system().open(path_);

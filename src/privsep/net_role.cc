@@ -203,14 +203,15 @@ std::vector<std::string> first_of(const std::vector<std::string>& addresses) {
 
 // A resolver that is silent is not waited for as long as resolv.conf(5) says: it is asked about
 // many names. What it answers late is not known.
-std::vector<scan::Whereabouts> look_up_all(const std::vector<std::string>& names,
+std::vector<scan::Whereabouts> look_up_all(const Channel& monitor,
+                                           const std::vector<std::string>& names,
                                            base::Milliseconds patience) {
   ::setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
   const Instant deadline = std::chrono::steady_clock::now() + patience;
   std::vector<scan::Whereabouts> found;
   for (const std::string& name : names) {
     if (std::chrono::steady_clock::now() >= deadline) break;
-    auto addresses = look_up(name);
+    auto addresses = look_up(monitor, name);
     scan::Whereabouts& each = found.emplace_back();
     if (addresses)
       each.addresses = first_of(*addresses);
@@ -314,7 +315,7 @@ class NetService {
 
   Result<std::vector<scan::Whereabouts>> handle(ask_net::LookUp& request, Files) {
     state_ = State::scout;
-    auto found = look_up_all(request.names, request.patience);
+    auto found = look_up_all(monitor_, request.names, request.patience);
     TRY(leave_only({challenge::kHttp01Port}));
     return found;
   }

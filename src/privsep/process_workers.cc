@@ -283,6 +283,7 @@ Result<> check_request(const crypto::RequestFacts& facts) {
   if (good && !facts.names.empty()) return {};
   return base::rejected("names that are none");
 }
+
 class ScoutProcess : public scan::Scout {
  public:
   explicit ScoutProcess(Worker worker) : worker_(std::move(worker)) {}

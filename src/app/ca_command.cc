@@ -56,7 +56,7 @@ Result<> announce(const CaCommand& command, const ca::Service& service) {
                            {"directory", service.directory_url()},
                            {"root", service.root_file()},
                            {"listen", service.addresses()}};
-    say(stdout, document.dump(2) + "\n");
+    say_as_is(stdout, document.dump(2) + "\n");
   } else if (!command.quiet) {
     say(stdout, fmt::format("directory  {}\nroot       {}\nuse it     {}\n",
                             service.directory_url(), service.root_file(), use));

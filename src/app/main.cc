@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,15 +11,14 @@
 #include "app/progress_printer.h"
 #include "app/streams.h"
 #include "base/memory.h"
-#include "jobs/issuer.h"
+#include "base/stop.h"
+#include "jobs/telling.h"
 #include "privsep/monitor.h"
 #include "privsep/process_workers.h"
 #include "privsep/roles.h"
 
 namespace everseal::app {
 namespace {
-
-void request_stop(int) { jobs::stop_requested = true; }
 
 // The next run takes back, or goes on with, what this one began.
 void end_without_memory() {
@@ -30,13 +28,15 @@ void end_without_memory() {
   ::_exit(1);
 }
 
-// The first signal ends the job tidily; the second ends the process.
-void catch_signals() {
-  struct sigaction stop{};
-  stop.sa_handler = request_stop;
-  stop.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &stop, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+// Somebody is told that the settings keep everseal from working: whoever reads what a timer prints?
+void tell_of_settings(const Usage& usage) {
+  ProgressPrinter printer({.output = stderr});
+  privsep::ProcessWorkers workers(usage.readable->sandbox,
+                                  {.tell = [&](const std::string& text) { printer.note(text); },
+                                   .stop = &base::stop_requested});
+  jobs::tell_of_no_run({base::real_file_system(), base::real_command_runner(), base::real_clock(),
+                        printer, *usage.readable, workers},
+                       {ErrorKind::invalid, usage.text});
 }
 
 // A report that was lost is not one without complaints.
@@ -60,12 +60,13 @@ int main(int argc, char** argv) {
   }
   std::set_new_handler(end_without_memory);
   FileSystem& files = base::real_file_system();
+  base::catch_signals();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
     say(line.error().exit_status == 0 ? stdout : stderr, line.error().text);
+    if (line.error().readable) tell_of_settings(line.error());
     return ended(line.error().exit_status);
   }
-  catch_signals();
   if (std::holds_alternative<DaemonCommand>(line->command))
     return ended(run_daemon(*line, [&] { return parse_command_line(argc, argv, files); }));
   PrinterOptions printing;
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
   ProgressPrinter printer(printing);
   privsep::ProcessWorkers workers(line->settings.sandbox,
                                   {.tell = [&](const std::string& text) { printer.note(text); },
-                                   .stop = &jobs::stop_requested});
+                                   .stop = &base::stop_requested});
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
   return ended(run(*line, environment));

@@ -8,6 +8,7 @@
 
 #include "app/streams.h"
 #include "app/terminal.h"
+#include "base/encoding.h"
 
 namespace everseal::app {
 namespace {
@@ -87,7 +88,7 @@ void ProgressPrinter::forget(std::string_view subject) {
 
 void ProgressPrinter::erase_live() {
   if (drawn_ == 0) return;
-  say(options_.output, fmt::format("\x1b[{}A\x1b[J", drawn_));
+  say_as_is(options_.output, fmt::format("\x1b[{}A\x1b[J", drawn_));
   drawn_ = 0;
 }
 
@@ -97,7 +98,8 @@ void ProgressPrinter::draw_live() {
   const std::size_t width = terminal_width(options_.output) - 1;
   std::string lines;
   for (std::size_t i = 0; i < shown; ++i) {
-    const std::string line = fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step);
+    const std::string line =
+        base::printable(fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step));
     lines.append(line, 0, width).append("\n");
   }
   drawn_ = static_cast<int>(shown);

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "base/encoding.h"
+
 namespace everseal::app {
 namespace {
 
@@ -20,8 +22,12 @@ void hold_standard_streams() {
 }
 
 void say(std::FILE* stream, std::string_view text) {
+  say_as_is(stream, base::printable_lines(text));
+}
+
+void say_as_is(std::FILE* stream, std::string_view bytes) {
   errno = 0;
-  const bool written = std::fwrite(text.data(), 1, text.size(), stream) == text.size();
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stream) == bytes.size();
   if ((!written || std::fflush(stream) != 0) && stream == stdout && failure == 0)
     failure = errno != 0 ? errno : EIO;
 }

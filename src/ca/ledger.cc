@@ -76,6 +76,7 @@ ALTER TABLE authorizations ADD COLUMN caa_at INTEGER NOT NULL DEFAULT 0;
   "SELECT serial, account, order_id, issuer, der, key, not_before, not_after, revoked_at, " \
   "reason, "                                                                                \
   "replaced_by FROM certificates "
+#define RENEWAL_WINDOW_COLUMNS "(serial, until, start, end, explanation_url)"
 
 constexpr std::array<std::string_view, 3> kAccountWords = {"valid", "deactivated", "revoked"};
 
@@ -457,17 +458,15 @@ Result<bool> Ledger::is_compromised(std::string_view key) {
 }
 
 Result<> Ledger::set_renewal_window(std::string_view serial, const RenewalWindow& window) {
-  return run(
-      "INSERT OR REPLACE INTO renewal_windows (serial, until, start, end, explanation_url) "
-      "VALUES (?1, ?2, ?3, ?4, ?5)",
-      serial, Time::max(), window.start, window.end, window.explanation_url);
+  return run("INSERT OR REPLACE INTO renewal_windows " RENEWAL_WINDOW_COLUMNS
+             " VALUES (?1, ?2, ?3, ?4, ?5)",
+             serial, Time::max(), window.start, window.end, window.explanation_url);
 }
 
 Result<> Ledger::set_renewal_window_of_all(Time until, const RenewalWindow& window) {
-  return run(
-      "INSERT OR REPLACE INTO renewal_windows (serial, until, start, end, explanation_url) "
-      "VALUES ('', ?1, ?2, ?3, ?4)",
-      until, window.start, window.end, window.explanation_url);
+  return run("INSERT OR REPLACE INTO renewal_windows " RENEWAL_WINDOW_COLUMNS
+             " VALUES ('', ?1, ?2, ?3, ?4)",
+             until, window.start, window.end, window.explanation_url);
 }
 
 Result<std::optional<RenewalWindow>> Ledger::renewal_window(const CertificateRecord& certificate) {

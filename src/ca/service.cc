@@ -23,13 +23,13 @@ constexpr base::Milliseconds kStopLatency{200};
 constexpr base::Seconds kUpkeep = std::chrono::hours(1);
 constexpr base::Seconds kMemory = std::chrono::days(30);  // of what came to nothing
 
-Result<base::FileDescriptor> lock_state(const FileReader& files, const std::string& directory) {
+Result<base::FileLock> lock_state(const std::string& directory) {
   const std::string path = base::join_path(directory, "lock");
-  auto lock = TRY(base::lock_file(path));
+  auto lock = TRY(base::FileLock::take(path));
   if (lock) return *std::move(lock);
-  const auto holder = files.read(path);
+  const auto holder = base::lock_holder(path);
   return base::transient(fmt::format("another everseal ca (process {}) is at work in {}",
-                                     holder ? std::atoi(holder->c_str()) : 0, directory));
+                                     holder ? holder->process : 0, directory));
 }
 
 bool is_loopback(const std::string& listen) {
@@ -164,7 +164,7 @@ class Service::State {
     options.validation.reach = reach_of(options);
     TRY(base::make_directories(files, options.state, 0700));
     options.state = TRY(files.real_path(options.state));  // systemd makes a symlink (DynamicUser)
-    auto lock = TRY(lock_state(files, options.state));
+    auto lock = TRY(lock_state(options.state));
     TRY(check_unchanged(files, options.state));
     TRY(check_authority(files, options));
     TRY(check_ledger(files, options, clock.now()));
@@ -195,7 +195,7 @@ class Service::State {
   std::vector<std::string> addresses;
 
  private:
-  State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileDescriptor lock,
+  State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileLock lock,
         KeyProcess keys, Issuer issuer, Ledger ledger, std::unique_ptr<dns::Resolver> resolver)
       : files_(files),
         clock_(clock),
@@ -293,7 +293,7 @@ class Service::State {
   FileSystem& files_;
   const Clock& clock_;
   const ServiceOptions options_;
-  base::FileDescriptor lock_;
+  base::FileLock lock_;
   KeyProcess keys_;
   Issuer issuer_;
   Ledger ledger_;

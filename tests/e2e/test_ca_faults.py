@@ -173,9 +173,11 @@ class Limits(CaFaults):
                          "headers": {"Retry-After": form}}
                         for name, (form, _) in zip(self.names, forms)))
         asked = self.ca.requests()["new-order"]
-        self.assertEqual(sorted(self.failures()), sorted(self.names[:-1]))
+        failures = self.failures()
+        self.assertEqual(sorted(failures), sorted(self.names[:-1]))
         for name, (form, expected) in zip(self.names, forms):
             with self.subTest(form):
+                self.assertEqual("and is asked again in a day" in failures[name][1], expected == DAY)
                 wait = self.seconds_to_next_attempt(name)
                 self.assertTrue(expected - 60 <= wait <= expected + 60, wait)
                 self.assertEqual(self.certificate_files()[name], before[name])

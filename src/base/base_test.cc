@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/command_runner.h"
@@ -11,6 +13,7 @@
 #include "base/fake_file_system.h"
 #include "base/file_system.h"
 #include "base/path_walk.h"
+#include "base/stop.h"
 
 namespace everseal::base {
 namespace {
@@ -88,6 +91,56 @@ TEST(CommandRunner, KillsAtTheDeadline) {
   const auto output = real_command_runner().run({{"sleep", "60"}, Seconds(1)});
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().message, "/usr/bin/sleep did not end within 1 s and was killed");
+}
+
+TEST(CommandRunner, KillsWhatGoesOnWithItsOutputClosed) {
+  const auto output =
+      real_command_runner().run({{"sh", "-c", "exec >&- 2>&-; sleep 60"}, Seconds(1)});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/sh did not end within 1 s and was killed");
+}
+
+TEST(CommandRunner, WaitsForNoChildOfTheProgram) {
+  const auto output = real_command_runner().run({{"sh", "-c", "sleep 20 & echo begun"}});
+  ASSERT_TRUE(output) << output.error().message;
+  EXPECT_EQ(output->output, "begun\n");
+}
+
+TEST(CommandRunner, StartsProgramsWithSignalsAsTheyAreUsually) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const auto output = real_command_runner().run({{"grep", "SigIgn", "/proc/self/status"}});
+  ::signal(SIGXFSZ, SIG_DFL);
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->output, "SigIgn:\t0000000000000000\n");
+}
+
+class StopAsked : public testing::Test {
+ protected:
+  StopAsked() { stop_requested = true; }
+  ~StopAsked() override { stop_requested = false; }
+};
+
+TEST_F(StopAsked, FaultX7_ProgramsThatMayBeEndedAreNotStarted) {
+  const auto output = real_command_runner().run({.arguments = {"true"}, .on_stop = OnStop::end});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/true was not started: a signal asked us to end");
+}
+
+TEST_F(StopAsked, ProgramsThatMustFinishAreStarted) {
+  EXPECT_TRUE(real_command_runner().run({{"true"}}));
+}
+
+TEST(CommandRunner, FaultX7_EndsAProgramAndItsChildrenWhenItIsToStop) {
+  std::thread asks([] {
+    std::this_thread::sleep_for(Milliseconds(300));
+    stop_requested = true;
+  });
+  const auto output = real_command_runner().run(
+      {.arguments = {"sh", "-c", "trap 'echo ended' TERM; sleep 60"}, .on_stop = OnStop::end});
+  asks.join();
+  stop_requested = false;
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/sh was ended: a signal asked us to end");
 }
 
 TEST(CommandRunner, NamesAMissingProgram) {

@@ -38,40 +38,62 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  Statement(sqlite3_stmt* statement, const char* remedy) : statement_(statement), remedy_(remedy) {}
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  const char* remedy_;
 };
 
 // An open database.
 class Database {
  public:
-  // Errors: transient (locked, full disk), internal (not a database, read-only …).
-  static Result<Database> open(const std::string& path);
+  // Makes the file if there is none. `remedy`, which must outlive the database, says what helps
+  // where it is damaged. Errors, here and of each statement: transient (locked, full disk); invalid
+  // with the remedy (damaged, no database at all, or tables other than the statement knows);
+  // internal (read-only …, and damage without a remedy).
+  static Result<Database> open(const std::string& path, const char* remedy = nullptr);
+
+  // Changes nothing in the file; takes no lock that a writer would wait for. Beside a database with
+  // a write-ahead log its shared index (-shm) may be made, which belongs to the database's owner.
+  static Result<Database> open_to_read(const std::string& path, const char* remedy = nullptr);
+
+  // A copy of all that is committed, in memory.
+  Result<Database> copy_to_memory();
 
   Result<> execute(const char* sql);
   Result<Statement> prepare(std::string_view sql);
   std::int64_t last_id() const;
+  bool is_in_transaction() const;
+
+  // Brings what is in the write-ahead log into the database's own file, durably, as far as no
+  // reader is in the way: that file alone is then a whole copy.
+  Result<> checkpoint();
 
  private:
   struct Close {
     void operator()(sqlite3* database) const;
   };
-  explicit Database(sqlite3* database) : database_(database) {}
+  static Result<Database> open_unchanged(const std::string& path, const std::string& name,
+                                         int flags, const char* remedy);
+  Database(sqlite3* database, const char* remedy) : database_(database), remedy_(remedy) {}
   std::unique_ptr<sqlite3, Close> database_;
+  const char* remedy_;
 };
 
-// Begins on construction; rolls back when it goes unless it was committed.
+// Begins on construction; rolls back when it goes unless it was committed. One that begins within
+// another is a part of it: it is durable when that one is.
 class Transaction {
  public:
   static Result<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept
+      : database_(std::exchange(other.database_, nullptr)), is_part_(other.is_part_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   Result<> commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  Transaction(Database& database, bool is_part) : database_(&database), is_part_(is_part) {}
   Database* database_;
+  bool is_part_;
 };
 
 }  // namespace everseal::base

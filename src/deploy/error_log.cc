@@ -42,11 +42,19 @@ bool is_final(const std::string& complaint) {
   return !worker && !complaint.starts_with("bind() to ");
 }
 
+bool tells_death_of(std::span<const std::string> complaints, pid_t worker) {
+  const std::string begin = fmt::format("worker process {} exited ", worker);
+  return std::ranges::any_of(complaints,
+                             [&](const std::string& each) { return each.starts_with(begin); });
+}
+
 // It may be a pipe that somebody who writes in its directory has put there: never waited on.
 ErrorLog::ErrorLog(std::string path, pid_t master) : path_(std::move(path)), master_(master) {
   const auto file = base::real_file_system().open(path_);
   if (file) begin_ = ::lseek(file->get(), 0, SEEK_END);
 }
+
+bool ErrorLog::is_readable() const { return base::real_file_system().open(path_).has_value(); }
 
 std::vector<std::string> ErrorLog::complaints() const {
   const auto file = base::real_file_system().open(path_);

@@ -9,6 +9,7 @@
 
 #include "base/directory.h"
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "deploy/haproxy_runtime.h"
 
 namespace everseal::deploy {
@@ -41,9 +42,11 @@ class Putting {
         visitor_(visitor),
         runtime_(haproxy.socket) {}
 
-  std::vector<Disproof> run(std::span<const LiveBundle> bundles);
+  PutReport run(std::span<const LiveBundle> bundles);
 
  private:
+  void give(const LiveBundle& bundle);
+  bool has_no_way() const;
   Result<> place(Placed& placed);
   Result<> push(Placed& placed);
   Result<> reload();
@@ -60,30 +63,45 @@ class Putting {
   const HaproxyRuntime runtime_;
   std::optional<base::Directory> directory_;  // of the certificates, held since the first
   std::vector<Placed> placed_;
-  std::vector<Disproof> failures_;
+  PutReport report_;
 };
 
 bool is_by_reload(const Placed& placed) { return placed.way == Placed::Way::reload; }
 
-std::vector<Disproof> Putting::run(std::span<const LiveBundle> bundles) {
+PutReport Putting::run(std::span<const LiveBundle> bundles) {
   for (const LiveBundle& bundle : bundles) {
-    Placed placed{.bundle = &bundle,
-                  .name = bundle.name + ".pem",
-                  .path = base::join_path(haproxy_.certificates, bundle.name + ".pem"),
-                  .old = {},
-                  .why_reload = {}};
-    if (auto in_place = place(placed); !in_place) {
-      failures_.push_back({bundle.name, std::move(in_place).error()});
-    } else if (auto pushed = push(placed); !pushed) {
-      fail(placed, std::move(pushed).error(), restore_file(placed));
-    } else {
-      placed_.push_back(std::move(placed));
-    }
+    if (base::stop_requested)
+      report_.untried.push_back(bundle.name);
+    else
+      give(bundle);
   }
   reload_where_needed();
   prove();
-  return std::move(failures_);
+  return std::move(report_);
 }
+
+void Putting::give(const LiveBundle& bundle) {
+  Placed placed{.bundle = &bundle,
+                .name = bundle.name + ".pem",
+                .path = base::join_path(haproxy_.certificates, bundle.name + ".pem"),
+                .old = {},
+                .why_reload = {}};
+  if (has_no_way()) return fail(placed, *runtime_.silence(), {});
+  if (auto in_place = place(placed); !in_place) {
+    report_.failures.push_back({bundle.name, std::move(in_place).error()});
+  } else if (auto pushed = push(placed); pushed) {
+    placed_.push_back(std::move(placed));
+  } else {
+    const Result<> restored = restore_file(placed);
+    if (restored && base::stop_requested)
+      report_.untried.push_back(bundle.name);
+    else
+      fail(placed, std::move(pushed).error(), restored);
+  }
+}
+
+// The only one there is is a socket that gives no answer.
+bool Putting::has_no_way() const { return runtime_.silence() && haproxy_.reload.empty(); }
 
 Result<> Putting::place(Placed& placed) {
   if (!directory_) directory_ = TRY(base::Directory::open(haproxy_.certificates));
@@ -116,7 +134,8 @@ Result<> Putting::push(Placed& placed) {
 Result<> Putting::reload() {
   const std::string attempt =
       fmt::format("reload HAProxy by `{}`", fmt::join(haproxy_.reload, " "));
-  const auto done = TRY(within(attempt, commands_.run({haproxy_.reload})));
+  const base::Command reloading{.arguments = haproxy_.reload, .on_stop = base::OnStop::end};
+  const auto done = TRY(within(attempt, commands_.run(reloading)));
   if (done.exit_status != 0)
     return base::rejected(fmt::format("{}: exit status {} '{}'", attempt, done.exit_status,
                                       base::printable(done.output, kShownOutput)));
@@ -145,12 +164,17 @@ void Putting::prove() {
       return std::ranges::find(placed.bundle->names, each.name) != placed.bundle->names.end();
     });
     if (disproof == disproofs.end()) continue;
+    if (base::stop_requested) {  // it was not looked at: another run does
+      report_.untried.push_back(placed.bundle->name);
+      continue;
+    }
     reload_again = reload_again || is_by_reload(placed);
     fail(placed, disproof->error, take_back(placed));
   }
   if (!reload_again) return;
   if (const auto reloaded = reload(); !reloaded)
-    failures_.back().error.message += "; the old file is back, but " + reloaded.error().message;
+    report_.failures.back().error.message +=
+        "; the old file is back, but " + reloaded.error().message;
 }
 
 Result<> Putting::restore_file(const Placed& placed) {
@@ -180,7 +204,8 @@ void Putting::fail(const Placed& placed, Error error, const Result<>& taken_back
   error.message += taken_back ? "; HAProxy keeps what it had"
                               : "; what was there could not be put back, reload HAProxy: " +
                                     taken_back.error().message;
-  failures_.push_back({placed.bundle->name, std::move(error)});
+  if (has_no_way()) report_.unheard.push_back(placed.bundle->name);
+  report_.failures.push_back({placed.bundle->name, std::move(error)});
 }
 
 }  // namespace
@@ -199,8 +224,8 @@ std::vector<ServesLeaf> places_of(const Haproxy& haproxy, const LiveBundle& bund
   return places;
 }
 
-std::vector<Disproof> put(const Haproxy& haproxy, std::span<const LiveBundle> bundles,
-                          FileSystem& files, CommandRunner& commands, scan::Visitor& visitor) {
+PutReport put(const Haproxy& haproxy, std::span<const LiveBundle> bundles, FileSystem& files,
+              CommandRunner& commands, scan::Visitor& visitor) {
   return Putting(haproxy, files, commands, visitor).run(bundles);
 }
 

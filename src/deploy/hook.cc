@@ -57,9 +57,11 @@ std::vector<std::string> hook_environment(const HandedOver& certificate) {
 
 Result<> run_hook(const std::string& path, const HandedOver& certificate, base::Seconds timeout,
                   CommandRunner& commands) {
-  return run_to_success(
-      {.arguments = {path}, .timeout = timeout, .environment = hook_environment(certificate)},
-      commands);
+  return run_to_success({.arguments = {path},
+                         .timeout = timeout,
+                         .environment = hook_environment(certificate),
+                         .on_stop = base::OnStop::end},
+                        commands);
 }
 
 Result<> run_to_success(const base::Command& command, CommandRunner& commands) {

@@ -4,11 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
-#include "base/file_lock.h"
 #include "base/path_walk.h"
 #include "jobs/rights.h"
+#include "renew/words.h"
 
 namespace everseal::jobs {
 namespace {
@@ -73,13 +71,19 @@ Result<> check_files(const FileReader& files, const std::string& directory) {
 
 }  // namespace
 
-Result<State> State::open_files(const Environment& environment) {
+Result<State> State::open_files(const Environment& environment, OpenCatalog open_catalog) {
   const std::string& directory = environment.settings.state;
   const std::string real = TRY(environment.files.real_path(directory));  // it may be a symlink
   State state;
-  state.catalog_ =
-      std::make_unique<store::Catalog>(TRY(store::Catalog::open(real + "/catalog.db")));
+  state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(real + "/catalog.db")));
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
+  return state;
+}
+
+State State::of(store::Catalog catalog, FileSystem& files, const std::string& directory) {
+  State state;
+  state.catalog_ = std::make_unique<store::Catalog>(std::move(catalog));
+  state.certificates_ = std::make_unique<store::CertificateStore>(files, directory);
   return state;
 }
 
@@ -90,20 +94,36 @@ Result<std::optional<State>> State::open_if_idle(const Environment& environment)
   TRY(within("state directory", check_way(directory)));
   TRY(within("state directory",
              check_reachable(environment.files, TRY(environment.files.real_path(directory)))));
-  auto held = TRY(within("state directory", base::lock_file(lock_path(directory))));
+  auto held = TRY(within("state directory", base::FileLock::take(lock_path(directory))));
   if (!held) return std::nullopt;
-  State state = TRY(within("state directory", open_files(environment)));
-  state.lock_ = *std::move(held);
+  State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
+  state.lock_.emplace(*std::move(held));
   return state;
 }
 
 Result<State> State::open(const Environment& environment) {
   auto state = TRY(open_if_idle(environment));
   if (state) return *std::move(state);
-  const auto holder = environment.files.read(lock_path(environment.settings.state));
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
+  const auto holder = State::holder(environment.settings);
   return base::transient(
       fmt::format("another everseal (process {}) is at work in {}; run again when it is done",
-                  holder ? std::atoi(holder->c_str()) : 0, environment.settings.state));
+                  holder ? holder->process : 0, environment.settings.state));
+}
+
+std::optional<base::LockHolder> State::holder(const Settings& settings) {
+  return base::lock_holder(lock_path(settings.state));
+}
+
+std::string stuck_holder(const Settings& settings) {
+  const auto holder = State::holder(settings);
+  if (!holder || holder->held < kLongestWork) return {};
+  return fmt::format(
+      "another everseal (process {0}) has been at work in {1} for {2}: see what it waits for (ps "
+      "-fp "
+      "{0}); if it does not go on, end it (kill -9 {0}): the next run goes on with what it began",
+      holder->process, settings.state, renew::in_words(holder->held));
 }
 
 Result<bool> State::is_there(const Environment& environment) {
@@ -115,7 +135,7 @@ Result<bool> State::is_there(const Environment& environment) {
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!TRY(is_there(environment))) return std::nullopt;
   TRY(within("state directory", check_files(environment.files, environment.settings.state)));
-  return TRY(within("state directory", open_files(environment)));
+  return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
 }
 
 Result<renew::LimitLedger> State::limits(const Settings& settings) {

@@ -12,7 +12,11 @@ class FakeWorkers : public Workers {
     return base::internal("there is no CA in this test");
   }
   Result<crypto::Verifier*> verifier() override { return &verifier_; }
+  Result<crypto::KeyExaminer*> key_examiner() override { return &examiner_; }
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
+  Result<std::unique_ptr<scan::Scout>> scout() override {
+    return base::internal("there is no outside in this test");
+  }
   std::vector<std::string> users_to_make() const override { return {}; }
   Result<> make_users(CommandRunner&) override { return {}; }
   Result<> deliver(const notify::Delivery&, const base::FileDescriptor&) override {
@@ -27,6 +31,7 @@ class FakeWorkers : public Workers {
 
  private:
   crypto::DirectVerifier verifier_;
+  crypto::DirectKeyExaminer examiner_;
   scan::DirectVisitor visitor_;
 };
 

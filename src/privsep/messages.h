@@ -11,6 +11,7 @@
 #include "acme/client.h"
 #include "acme/issuance.h"
 #include "acme/renewal_info.h"
+#include "crypto/key_examiner.h"
 #include "crypto/verifier.h"
 #include "notify/delivery.h"
 #include "privsep/sandbox.h"
@@ -51,6 +52,10 @@ struct OpenNextKey {  // the account's; with a descriptor to read; answers its t
 struct MakeNextKey {  // with a descriptor to write
   using Answer = std::string;
 };
+struct UseAccount {
+  using Answer = void;
+  std::string url{};
+};
 struct Choose {
   using Answer = void;
   acme::AccountKey key{};
@@ -62,29 +67,34 @@ struct AllowRegistration {
   using Answer = void;
   acme::Registration registration{};
 };
+// The order says what may be ordered in that issuance's name.
 struct MakeKey {  // with a descriptor to write; answers the public key in DER
   using Answer = std::string;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
   crypto::KeyType type{};
 };
 struct OpenKey {  // with a descriptor to read; answers the public key in DER
   using Answer = std::string;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
 };
 struct UseRequest {  // whose key is not ours
   using Answer = void;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
   std::string request{};  // PKCS #10 in DER
+};
+struct ExamineKey {  // with a descriptor to read; of a keeper that knows no CA
+  using Answer = crypto::KeyInFile;
 };
 }  // namespace ask_keeper
 using KeeperRequest =
     std::variant<ask_keeper::UseCa, ask_keeper::OpenAccountKey, ask_keeper::MakeAccountKey,
-                 ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::Choose,
-                 ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration, ask_keeper::MakeKey,
-                 ask_keeper::OpenKey, ask_keeper::UseRequest>;
+                 ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::UseAccount,
+                 ask_keeper::Choose, ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration,
+                 ask_keeper::MakeKey, ask_keeper::OpenKey, ask_keeper::UseRequest,
+                 ask_keeper::ExamineKey>;
 
 // ---- The keeper, asked by net: this and nothing else.
 
@@ -135,6 +145,11 @@ struct UseServers {  // of this machine: look at them, by these ports
   using Answer = void;
   std::vector<std::uint16_t> ports{};
 };
+struct LookUp {  // names, as a CA would; then what answers there on port 80
+  using Answer = std::vector<scan::Whereabouts>;
+  std::vector<std::string> names{};
+  base::Milliseconds patience{};
+};
 struct Handshake {
   using Answer = scan::Leaf;
   scan::Target target{};
@@ -156,7 +171,7 @@ using NetRequest =
     std::variant<ask_net::UseCa, ask_net::Terms, ask_net::UseAccount, ask_net::FindAccount,
                  ask_net::RegisterAccount, ask_net::ChangeKey, ask_net::RenewalInfo,
                  ask_net::AddIssuance, ask_net::Run, ask_net::UseServers, ask_net::Handshake,
-                 ask_net::Get, ask_net::Deliver>;
+                 ask_net::Get, ask_net::Deliver, ask_net::LookUp>;
 
 // ---- The monitor, told by net while it runs issuances: claims, each to be checked.
 
@@ -261,10 +276,12 @@ void fields(auto& archive, crypto::LeafFacts& it) {
 void fields(auto& archive, crypto::RequestFacts& it) {
   archive(it.der, it.public_key_der, it.names);
 }
+void fields(auto& archive, crypto::KeyInFile& it) { archive(it.public_key_der, it.bytes); }
 void fields(auto& archive, scan::Target& it) {
   archive(it.address, it.port, it.proxy_protocol, it.key);
 }
 void fields(auto& archive, scan::Leaf& it) { archive(it.fingerprint, it.issuer, it.not_after); }
+void fields(auto& archive, scan::Whereabouts& it) { archive(it.addresses, it.problem); }
 void fields(auto& archive, scan::Answer& it) { archive(it.status, it.location, it.body); }
 
 void fields(auto& archive, acme::payload::NewOrder& it) {
@@ -292,11 +309,12 @@ void fields(auto& archive, acme::Outcome& it) {
 }
 
 void fields(auto& archive, ask_keeper::UseCa& it) { archive(it.directory_url); }
+void fields(auto& archive, ask_keeper::UseAccount& it) { archive(it.url); }
 void fields(auto& archive, ask_keeper::Choose& it) { archive(it.key); }
 void fields(auto& archive, ask_keeper::AllowRegistration& it) { archive(it.registration); }
-void fields(auto& archive, ask_keeper::MakeKey& it) { archive(it.id, it.names, it.type); }
-void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.names); }
-void fields(auto& archive, ask_keeper::UseRequest& it) { archive(it.id, it.names, it.request); }
+void fields(auto& archive, ask_keeper::MakeKey& it) { archive(it.id, it.order, it.type); }
+void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.order); }
+void fields(auto& archive, ask_keeper::UseRequest& it) { archive(it.id, it.order, it.request); }
 void fields(auto& archive, Sign& it) { archive(it.header, it.payload); }
 void fields(auto& archive, ask_net::UseCa& it) { archive(it.directory_url); }
 void fields(auto& archive, ask_net::UseAccount& it) { archive(it.url); }
@@ -304,6 +322,7 @@ void fields(auto& archive, ask_net::RenewalInfo& it) { archive(it.ids); }
 void fields(auto& archive, ask_net::AddIssuance& it) { archive(it.request); }
 void fields(auto& archive, ask_net::Run& it) { archive(it.most_at_once, it.deadline); }
 void fields(auto& archive, ask_net::UseServers& it) { archive(it.ports); }
+void fields(auto& archive, ask_net::LookUp& it) { archive(it.names, it.patience); }
 void fields(auto& archive, ask_net::Handshake& it) {
   archive(it.target, it.server_name, it.timeout);
 }

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -9,6 +12,7 @@
 #include <set>
 
 #include "acme/runner.h"
+#include "challenge/http01.h"
 #include "crypto/ssl.h"
 #include "http/curl.h"
 #include "http/curl_transport.h"
@@ -21,6 +25,8 @@ namespace everseal::privsep {
 namespace {
 
 using Files = std::span<const base::FileDescriptor>;
+
+constexpr base::Seconds kLookUpTime{10};
 
 // What looking up a host reads: the resolver's settings, its modules and OpenSSL's and libcurl's
 // libraries with their settings (nsswitch.conf(5), resolv.conf(5)). All of it is given up before
@@ -48,15 +54,49 @@ struct FreeAddresses {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
 
+// Ends this process when its time is over, with an answer to whoever waits for one: nothing else
+// bounds getaddrinfo(3), which asks each of some servers several times, and a thread is forbidden.
+class TimeToLookUp {
+ public:
+  TimeToLookUp(const Channel& monitor, const std::string& host) {
+    const Result<> late = base::transient(fmt::format(
+        "look up {}: the resolver gives no answer within {} s", host, kLookUpTime.count()));
+    socket_ = monitor.socket().get();
+    answer_ = encode(late);
+    struct sigaction act{};
+    act.sa_handler = [](int) {
+      static_cast<void>(::send(socket_, answer_.data(), answer_.size(), MSG_NOSIGNAL) < 0);
+      ::_exit(1);
+    };
+    ::sigaction(SIGALRM, &act, nullptr);
+    set(kLookUpTime);
+  }
+  ~TimeToLookUp() { set({}); }
+  TimeToLookUp(const TimeToLookUp&) = delete;
+  TimeToLookUp& operator=(const TimeToLookUp&) = delete;
+
+ private:
+  static void set(base::Seconds time) {
+    const itimerval timer{.it_interval = {}, .it_value = {.tv_sec = time.count(), .tv_usec = 0}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+  }
+  static inline int socket_ = -1;
+  static inline std::string answer_;
+};
+
 // The host's addresses as text, in the resolver's order; empty for a host that is one.
-Result<std::vector<std::string>> look_up(const std::string& host) {
+Result<std::vector<std::string>> look_up(const Channel& monitor, const std::string& host) {
   in6_addr number;
   if (host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &number) == 1)
     return std::vector<std::string>();
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  int code = 0;
+  {
+    const TimeToLookUp time(monitor, host);
+    code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  }
   const std::unique_ptr<addrinfo, FreeAddresses> owner(list);
   if (code != 0) return base::transient(fmt::format("look up {}: {}", host, ::gai_strerror(code)));
   std::vector<std::string> addresses;
@@ -154,8 +194,36 @@ class RemoteHost : public acme::Host {
   const Channel& monitor_;
 };
 
-// Either the client of one CA, or the visitor of servers of this machine, or the courier of one
-// message; never two of them, so that what a CA sent cannot vouch for what is served.
+// What fits into a message for 200 names: a CA asks at one of them, or two.
+constexpr std::ptrdiff_t kMostAddresses = 8;
+
+std::vector<std::string> first_of(const std::vector<std::string>& addresses) {
+  return {addresses.begin(), addresses.begin() + std::min(std::ssize(addresses), kMostAddresses)};
+}
+
+// A resolver that is silent is not waited for as long as resolv.conf(5) says: it is asked about
+// many names. What it answers late is not known.
+std::vector<scan::Whereabouts> look_up_all(const Channel& monitor,
+                                           const std::vector<std::string>& names,
+                                           base::Milliseconds patience) {
+  ::setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
+  const Instant deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<scan::Whereabouts> found;
+  for (const std::string& name : names) {
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    auto addresses = look_up(monitor, name);
+    scan::Whereabouts& each = found.emplace_back();
+    if (addresses)
+      each.addresses = first_of(*addresses);
+    else
+      each.problem = addresses.error().message;
+  }
+  return found;
+}
+
+// Either the client of one CA, or the visitor of servers of this machine, or the scout of what a CA
+// will meet, or the courier of one message; never two of them, so that what a CA sent cannot vouch
+// for what is served.
 class NetService {
  public:
   NetService(const Channel& monitor, const Channel& keeper, Strictness strictness)
@@ -173,7 +241,10 @@ class NetService {
   bool allows(const ask_net::UseServers&) const { return state_ == State::fresh; }
   bool allows(const ask_net::Deliver&) const { return state_ == State::fresh; }
   bool allows(const ask_net::Handshake&) const { return state_ == State::visitor; }
-  bool allows(const ask_net::Get&) const { return state_ == State::visitor; }
+  bool allows(const ask_net::Get&) const {
+    return state_ == State::visitor || state_ == State::scout;
+  }
+  bool allows(const ask_net::LookUp&) const { return state_ == State::fresh; }
 
   Result<> handle(ask_net::UseCa& request, Files files) {
     state_ = State::client;
@@ -242,6 +313,13 @@ class NetService {
     return notify::deliver(request.delivery, {std::move(way.trusted_pem), addresses});
   }
 
+  Result<std::vector<scan::Whereabouts>> handle(ask_net::LookUp& request, Files) {
+    state_ = State::scout;
+    auto found = look_up_all(monitor_, request.names, request.patience);
+    TRY(leave_only({challenge::kHttp01Port}));
+    return found;
+  }
+
   Result<scan::Leaf> handle(ask_net::Handshake& request, Files) {
     return visitor_.handshake(request.target, request.server_name, request.timeout);
   }
@@ -251,7 +329,7 @@ class NetService {
   }
 
  private:
-  enum class State { fresh, client, visitor, courier };
+  enum class State { fresh, client, visitor, scout, courier };
 
   // All that is needed to speak to one server of the outside.
   struct Way {
@@ -259,12 +337,12 @@ class NetService {
     std::vector<std::string> addresses{};  // none: the host is one
     std::uint16_t port = 0;
   };
-  static Result<Way> find_way(const std::string& origin, Files files) {
+  Result<Way> find_way(const std::string& origin, Files files) const {
     Way way;
     way.trusted_pem = TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
     const HostAndPort target = host_of(origin);
     static_cast<void>(TRY(http::open_curl()));
-    way.addresses = TRY(look_up(target.host));
+    way.addresses = TRY(look_up(monitor_, target.host));
     way.port = target.port;
     return way;
   }

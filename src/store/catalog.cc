@@ -17,13 +17,18 @@ using base::Transaction;
 
 constexpr base::Seconds kTooFar = std::chrono::days(2);  // for a next look
 
+constexpr std::string_view kAccountColumns = "server, url, contacts, terms_agreed_at, thumbprint";
+
 constexpr std::string_view kCertificateColumns =
-    "SELECT id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, "
-    "version, "
+    "id, name, names, server, key_type, method, webroots, preferred_chain, in_nginx, version, "
     "not_before, not_after, renew_at, fingerprint, failures, last_error, last_attempt, "
     "next_attempt, in_haproxy, beside, renewal_id, draw, window_start, window_end, "
     "window_explanation, ask_at, first_failure, covered, failing, next_look, request, handed_over, "
-    "key_since FROM certificates ";
+    "key_since";
+
+constexpr std::string_view kVersionColumns =
+    "certificate_id, number, state, order_url, not_before, not_after, fingerprint, renewal_id, "
+    "names, key_since";
 
 std::string to_json(const std::vector<FailingName>& failing) {
   auto array = nlohmann::json::array();
@@ -65,9 +70,14 @@ std::string_view to_string(VersionState state) {
   return kVersionStates[static_cast<std::size_t>(state)];
 }
 
-constexpr std::string_view kVersionColumns =
-    "SELECT certificate_id, number, state, order_url, not_before, not_after, fingerprint, "
-    "renewal_id, names, key_since FROM versions ";
+// All columns of those that `rest` ("WHERE … ORDER BY …") leaves.
+Result<Statement> select_certificates(Database& database, std::string_view rest) {
+  return database.prepare(fmt::format("SELECT {} FROM certificates {}", kCertificateColumns, rest));
+}
+
+Result<Statement> select_versions(Database& database, std::string_view rest) {
+  return database.prepare(fmt::format("SELECT {} FROM versions {}", kVersionColumns, rest));
+}
 
 }  // namespace
 
@@ -80,29 +90,38 @@ bool same_request(const CertificateRecord& one, const CertificateRecord& other) 
 }
 
 Result<Catalog> Catalog::open(const std::string& path) {
-  Catalog catalog(TRY(Database::open(path)));
+  const std::string attempt = fmt::format("open {}", path);
+  Catalog catalog(TRY(Database::open(path, kRemedy)));
   // A commit is durable when it returns: the commit protocol rests on it.
   TRY(
       catalog.database_.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                                 "PRAGMA wal_autocheckpoint=100;"));
-  TRY(within(fmt::format("open {}", path), migrate(catalog.database_)));
+  TRY(within(attempt, migrate(catalog.database_)));
+  return catalog;
+}
+
+Result<Catalog> Catalog::open_to_read(const std::string& path) {
+  const std::string attempt = fmt::format("open {}", path);
+  Catalog catalog(TRY(Database::open_to_read(path, kRemedy)));
+  if (TRY(within(attempt, find_schema(catalog.database_))) == schema_version()) return catalog;
+  catalog.database_ = TRY(catalog.database_.copy_to_memory());
+  TRY(within(attempt, migrate(catalog.database_)));
   return catalog;
 }
 
 Result<std::optional<AccountRecord>> Catalog::account(const std::string& server) {
-  Statement rows =
-      TRY(database_.prepare("SELECT url, contacts, terms_agreed_at, thumbprint FROM accounts "
-                            "WHERE server = ?"));
+  Statement rows = TRY(
+      database_.prepare(fmt::format("SELECT {} FROM accounts WHERE server = ?", kAccountColumns)));
   rows.bind(1, server);
   if (!TRY(rows.step())) return std::nullopt;
-  AccountRecord account{server, rows.text(0), from_json(rows.text(1)), std::nullopt, rows.text(3)};
-  if (rows.integer(2) > 0) account.terms_agreed_at = to_time(rows.integer(2));
+  AccountRecord account{rows.text(0), rows.text(1), from_json(rows.text(2)), std::nullopt,
+                        rows.text(4)};
+  if (rows.integer(3) > 0) account.terms_agreed_at = to_time(rows.integer(3));
   return account;
 }
 
 Result<> Catalog::save_account(const AccountRecord& account) {
-  Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("accounts", kAccountColumns)));
   insert.bind(1, account.server).bind(2, account.url).bind(3, to_json(account.contacts));
   insert.bind(4, account.terms_agreed_at ? to_integer(*account.terms_agreed_at) : 0);
   insert.bind(5, account.thumbprint);
@@ -110,52 +129,50 @@ Result<> Catalog::save_account(const AccountRecord& account) {
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates() {
-  return read_certificates(
-      TRY(database_.prepare(fmt::format("{} ORDER BY name", kCertificateColumns))));
+  return read_certificates(TRY(select_certificates(database_, "ORDER BY name")));
 }
 
 Result<std::optional<CertificateRecord>> Catalog::certificate(const std::string& name) {
-  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE name = ?", kCertificateColumns)));
+  Statement rows = TRY(select_certificates(database_, "WHERE name = ?"));
   rows.bind(1, name);
   return first(TRY(read_certificates(std::move(rows))));
 }
 
 Result<std::optional<CertificateRecord>> Catalog::certificate(std::int64_t id) {
-  Statement rows = TRY(database_.prepare(fmt::format("{} WHERE id = ?", kCertificateColumns)));
+  Statement rows = TRY(select_certificates(database_, "WHERE id = ?"));
   rows.bind(1, id);
   return first(TRY(read_certificates(std::move(rows))));
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_look_at(Time now) {
   Statement rows =
-      TRY(database_.prepare(fmt::format("{} WHERE next_look <= ?1 OR next_look > ?2 OR id IN "
-                                        "(SELECT certificate_id FROM versions "
-                                        "WHERE state IN ('pending', 'ready')) ORDER BY not_after",
-                                        kCertificateColumns)));
+      TRY(select_certificates(database_,
+                              "WHERE next_look <= ?1 OR next_look > ?2 OR id IN "
+                              "(SELECT certificate_id FROM versions "
+                              "WHERE state IN ('pending', 'ready')) ORDER BY not_after"));
   rows.bind(1, to_integer(now)).bind(2, to_integer(now + kTooFar));
   return read_certificates(std::move(rows));
 }
 
 // The plus keeps SQLite from the index of next looks, most of which are to come.
 Result<std::vector<CertificateRecord>> Catalog::waiting_certificates(Time now) {
-  Statement rows = TRY(database_.prepare(fmt::format(
-      "{} WHERE renew_at <= ?1 AND +next_look > ?1 AND id NOT IN (SELECT certificate_id "
-      "FROM versions WHERE state IN ('pending', 'ready')) ORDER BY not_after",
-      kCertificateColumns)));
+  Statement rows = TRY(select_certificates(
+      database_,
+      "WHERE renew_at <= ?1 AND +next_look > ?1 AND id NOT IN (SELECT certificate_id "
+      "FROM versions WHERE state IN ('pending', 'ready')) ORDER BY not_after"));
   rows.bind(1, to_integer(now));
   return read_certificates(std::move(rows));
 }
 
 Result<std::vector<CertificateRecord>> Catalog::failing_certificates() {
-  return read_certificates(TRY(database_.prepare(fmt::format(
-      "{} WHERE failures > 0 OR failing <> '[]' ORDER BY not_after", kCertificateColumns))));
+  return read_certificates(TRY(
+      select_certificates(database_, "WHERE failures > 0 OR failing <> '[]' ORDER BY not_after")));
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_for_haproxy(
     const std::string& directory) {
-  Statement rows = TRY(database_.prepare(
-      fmt::format("{} WHERE version > 0 AND in_haproxy <> fingerprint || ' in ' || ? ORDER BY id",
-                  kCertificateColumns)));
+  Statement rows = TRY(select_certificates(
+      database_, "WHERE version > 0 AND in_haproxy <> fingerprint || ' in ' || ? ORDER BY id"));
   rows.bind(1, directory);
   return read_certificates(std::move(rows));
 }
@@ -169,9 +186,8 @@ Result<> Catalog::save_in_haproxy(const CertificateRecord& certificate,
 }
 
 Result<std::vector<CertificateRecord>> Catalog::certificates_to_hand_over(const std::string& how) {
-  Statement rows = TRY(database_.prepare(
-      fmt::format("{} WHERE version > 0 AND handed_over <> fingerprint || ' by ' || ? ORDER BY id",
-                  kCertificateColumns)));
+  Statement rows = TRY(select_certificates(
+      database_, "WHERE version > 0 AND handed_over <> fingerprint || ' by ' || ? ORDER BY id"));
   rows.bind(1, how);
   return read_certificates(std::move(rows));
 }
@@ -265,9 +281,7 @@ Result<> Catalog::save_certificates(std::span<CertificateRecord> certificates) {
 }
 
 Result<> Catalog::save_certificate(CertificateRecord& record) {
-  Statement insert = TRY(database_.prepare(
-      "INSERT OR REPLACE INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("certificates", kCertificateColumns)));
   if (record.id != 0) insert.bind(1, record.id);
   insert.bind(2, record.name).bind(3, to_json(record.names)).bind(4, record.server);
   insert.bind(5, record.key_type)
@@ -296,21 +310,19 @@ Result<> Catalog::save_certificate(CertificateRecord& record) {
 
 Result<std::optional<VersionRecord>> Catalog::version(std::int64_t certificate_id,
                                                       VersionState state) {
-  Statement rows = TRY(database_.prepare(fmt::format(
-      "{} WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1", kVersionColumns)));
+  Statement rows = TRY(select_versions(
+      database_, "WHERE certificate_id = ? AND state = ? ORDER BY number DESC LIMIT 1"));
   rows.bind(1, certificate_id).bind(2, to_string(state));
   return first(TRY(read_versions(std::move(rows))));
 }
 
 Result<std::vector<VersionRecord>> Catalog::unfinished_versions() {
-  return read_versions(TRY(
-      database_.prepare(fmt::format("{} WHERE state IN ('pending', 'ready')", kVersionColumns))));
+  return read_versions(TRY(select_versions(database_, "WHERE state IN ('pending', 'ready')")));
 }
 
 Result<std::optional<VersionRecord>> Catalog::version_with(std::int64_t certificate_id,
                                                            const std::string& fingerprint) {
-  Statement rows = TRY(database_.prepare(
-      fmt::format("{} WHERE certificate_id = ? AND fingerprint = ?", kVersionColumns)));
+  Statement rows = TRY(select_versions(database_, "WHERE certificate_id = ? AND fingerprint = ?"));
   rows.bind(1, certificate_id).bind(2, fingerprint);
   return first(TRY(read_versions(std::move(rows))));
 }
@@ -343,6 +355,12 @@ Result<int> Catalog::last_version(std::int64_t certificate_id) {
   return static_cast<int>(rows.integer(0));
 }
 
+Result<> Catalog::together(const std::function<Result<>()>& writes) {
+  Transaction transaction = TRY(Transaction::begin(database_));
+  TRY(writes());
+  return transaction.commit();
+}
+
 Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
   Transaction transaction = TRY(Transaction::begin(database_));
   for (const VersionRecord& version : versions) TRY(save_version(version));
@@ -350,8 +368,7 @@ Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
 }
 
 Result<> Catalog::save_version(const VersionRecord& version) {
-  Statement insert = TRY(
-      database_.prepare("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("versions", kVersionColumns)));
   insert.bind(1, version.certificate_id).bind(2, std::int64_t{version.number});
   insert.bind(3, to_string(version.state)).bind(4, version.order_url);
   insert.bind(5, to_integer(version.not_before)).bind(6, to_integer(version.not_after));

@@ -12,21 +12,32 @@ namespace {
 using base::Statement;
 using base::Transaction;
 
-constexpr Words<8> kEventKinds = {"issued",   "installed", "failed", "taken back",
-                                  "left out", "differs",   "agrees", "unused"};
+constexpr Words<9> kEventKinds = {"issued",  "installed", "failed", "taken back", "left out",
+                                  "differs", "agrees",    "unused", "damaged"};
 constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
-constexpr Words<3> kMoments = {"renewal run", "served check", "names check"};
+constexpr Words<4> kMoments = {"renewal run", "served check", "names check", "files check"};
 constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
 
 constexpr std::string_view kChoreColumns =
-    "SELECT kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "
-    "next_attempt FROM chores WHERE kind = ?1";
+    "kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "
+    "next_attempt";
 
 constexpr std::string_view kChangeColumns = "SELECT id, at, state, summary, sites FROM changes";
 
 constexpr std::string_view kServedColumns =
-    "SELECT certificate_id, sight, checked_at, fingerprint, not_after, places, problem FROM "
-    "served ";
+    "certificate_id, sight, checked_at, fingerprint, not_after, places, problem";
+
+constexpr std::string_view kIncidentColumns = "key, headline, since, told_at, once";
+
+// All columns of those of one kind (?1) that `rest` leaves.
+Result<Statement> select_chores(base::Database& database, std::string_view rest) {
+  return database.prepare(
+      fmt::format("SELECT {} FROM chores WHERE kind = ?1 {}", kChoreColumns, rest));
+}
+
+Result<Statement> select_served(base::Database& database, std::string_view rest) {
+  return database.prepare(fmt::format("SELECT {} FROM served {}", kServedColumns, rest));
+}
 
 }  // namespace
 
@@ -38,7 +49,7 @@ std::string_view to_string(ChangeState state) {
 
 Result<std::vector<IncidentRecord>> Catalog::incidents() {
   Statement rows = TRY(
-      database_.prepare("SELECT key, headline, since, told_at, once FROM incidents ORDER BY key"));
+      database_.prepare(fmt::format("SELECT {} FROM incidents ORDER BY key", kIncidentColumns)));
   std::vector<IncidentRecord> found;
   while (TRY(rows.step()))
     found.push_back({rows.text(0), rows.text(1), to_time(rows.integer(2)), to_time(rows.integer(3)),
@@ -49,7 +60,7 @@ Result<std::vector<IncidentRecord>> Catalog::incidents() {
 Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
   Transaction transaction = TRY(Transaction::begin(database_));
   TRY(database_.execute("DELETE FROM incidents"));
-  Statement insert = TRY(database_.prepare("INSERT INTO incidents VALUES (?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("incidents", kIncidentColumns)));
   for (const IncidentRecord& each : incidents) {
     insert.bind(1, each.key).bind(2, each.headline);
     insert.bind(3, to_integer(each.since)).bind(4, to_integer(each.told_at));
@@ -61,7 +72,7 @@ Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
 }
 
 Result<ChoreRecord> Catalog::chore(const std::string& kind, const std::string& subject) {
-  Statement rows = TRY(database_.prepare(fmt::format("{} AND subject = ?2", kChoreColumns)));
+  Statement rows = TRY(select_chores(database_, "AND subject = ?2"));
   rows.bind(1, kind).bind(2, subject);
   auto found = TRY(read_chores(std::move(rows)));
   if (found.empty()) return ChoreRecord{.kind = kind, .subject = subject};
@@ -69,14 +80,13 @@ Result<ChoreRecord> Catalog::chore(const std::string& kind, const std::string& s
 }
 
 Result<std::vector<ChoreRecord>> Catalog::chores(const std::string& kind) {
-  Statement rows = TRY(database_.prepare(fmt::format("{} ORDER BY subject", kChoreColumns)));
+  Statement rows = TRY(select_chores(database_, "ORDER BY subject"));
   rows.bind(1, kind);
   return read_chores(std::move(rows));
 }
 
 Result<std::vector<ChoreRecord>> Catalog::failing_chores(const std::string& kind) {
-  Statement rows =
-      TRY(database_.prepare(fmt::format("{} AND failures > 0 ORDER BY subject", kChoreColumns)));
+  Statement rows = TRY(select_chores(database_, "AND failures > 0 ORDER BY subject"));
   rows.bind(1, kind);
   return read_chores(std::move(rows));
 }
@@ -97,8 +107,7 @@ Result<std::vector<ChoreRecord>> Catalog::read_chores(Statement rows) {
 }
 
 Result<> Catalog::save_chore(const ChoreRecord& chore) {
-  Statement insert =
-      TRY(database_.prepare("INSERT OR REPLACE INTO chores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("chores", kChoreColumns)));
   insert.bind(1, chore.kind).bind(2, chore.subject).bind(3, to_integer(chore.done_at));
   insert.bind(4, chore.done_for).bind(5, std::int64_t{chore.failures});
   insert.bind(6, to_integer(chore.first_failure)).bind(7, to_integer(chore.last_failure));
@@ -125,11 +134,12 @@ Result<Catalog::Limits> Catalog::limits() {
   return limits;
 }
 
-Result<> Catalog::save_limits(const Limits& limits) {
+Result<> Catalog::save_limits(const Limits& changed, Time now) {
   Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(database_.execute("DELETE FROM limits"));
-  Statement insert = TRY(database_.prepare("INSERT INTO limits VALUES (?, ?)"));
-  for (const auto& [bucket, full_at] : limits) TRY(insert.bind(1, bucket).bind(2, full_at).run());
+  Statement set = TRY(database_.prepare(replace_into("limits", "bucket, full_at")));
+  for (const auto& [bucket, full_at] : changed) TRY(set.bind(1, bucket).bind(2, full_at).run());
+  Statement forget = TRY(database_.prepare("DELETE FROM limits WHERE full_at <= ?"));
+  TRY(forget.bind(1, to_integer(now) * 1000).run());
   return transaction.commit();
 }
 
@@ -228,7 +238,9 @@ Result<> Catalog::add_events(std::span<const EventRecord> events) {
 
 Result<std::vector<EventRecord>> Catalog::events(const std::string& subject, int most) {
   Statement rows = TRY(database_.prepare(
-      "SELECT at, kind, text FROM events WHERE subject = ? ORDER BY id DESC LIMIT ?"));
+      // Those of an older version may have no kind.
+      "SELECT at, kind, text FROM events WHERE subject = ? AND kind <> '' "
+      "ORDER BY id DESC LIMIT ?"));
   rows.bind(1, subject).bind(2, std::int64_t{most});
   std::vector<EventRecord> found;
   while (TRY(rows.step()))
@@ -239,13 +251,12 @@ Result<std::vector<EventRecord>> Catalog::events(const std::string& subject, int
 }
 
 Result<std::vector<ServedRecord>> Catalog::served() {
-  return read_served(
-      TRY(database_.prepare(fmt::format("{} ORDER BY certificate_id", kServedColumns))));
+  return read_served(TRY(select_served(database_, "ORDER BY certificate_id")));
 }
 
 Result<std::vector<ServedRecord>> Catalog::served_troubles() {
-  return read_served(TRY(database_.prepare(
-      fmt::format("{} WHERE sight <> 'right' ORDER BY certificate_id", kServedColumns))));
+  return read_served(
+      TRY(select_served(database_, "WHERE sight <> 'right' ORDER BY certificate_id")));
 }
 
 Result<std::vector<ServedRecord>> Catalog::read_served(Statement rows) {
@@ -260,7 +271,7 @@ Result<std::vector<ServedRecord>> Catalog::read_served(Statement rows) {
 Result<> Catalog::save_served(std::span<const ServedRecord> served) {
   Transaction transaction = TRY(Transaction::begin(database_));
   TRY(database_.execute("DELETE FROM served"));
-  Statement insert = TRY(database_.prepare("INSERT INTO served VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("served", kServedColumns)));
   for (const ServedRecord& each : served) {
     insert.bind(1, each.certificate_id).bind(2, to_string(each.sight));
     insert.bind(3, to_integer(each.checked_at)).bind(4, each.fingerprint);
@@ -277,7 +288,7 @@ Result<Time> Catalog::last(Moment moment) {
 }
 
 Result<> Catalog::save_last(Moment moment, Time at) {
-  Statement insert = TRY(database_.prepare("INSERT OR REPLACE INTO moments VALUES (?, ?)"));
+  Statement insert = TRY(database_.prepare(replace_into("moments", "name, at")));
   return insert.bind(1, kMoments[static_cast<std::size_t>(moment)]).bind(2, to_integer(at)).run();
 }
 

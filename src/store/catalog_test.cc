@@ -1,10 +1,8 @@
 #include "store/catalog.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace everseal::store {
 namespace {
@@ -114,9 +112,35 @@ TEST_F(CatalogTest, KeepsWhenToRenew) {
 }
 
 TEST_F(CatalogTest, KeepsLimits) {
-  ASSERT_TRUE(catalog_.save_limits({{"x", 5}, {"y", 6}}));
-  ASSERT_TRUE(catalog_.save_limits({{"y", 7}}));
-  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"y", 7}}));
+  ASSERT_TRUE(catalog_.save_limits({{"x", 5000}, {"y", 6001}, {"z", 9000}}, Time()));
+  ASSERT_TRUE(catalog_.save_limits({{"y", 7000}}, Time(base::Seconds(5))));
+  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"y", 7000}, {"z", 9000}}));
+}
+
+TEST_F(CatalogTest, SavesTogetherAllOrNothing) {
+  const auto save = [this](Result<> end) {
+    return catalog_.together([&, end]() -> Result<> {
+      TRY(catalog_.save_limits({{"x", 5000}}, Time()));
+      TRY(catalog_.save_limits({{"y", 6000}}, Time()));
+      return end;
+    });
+  };
+  EXPECT_EQ(save(base::transient("no")).error().message, "no");
+  EXPECT_TRUE(catalog_.limits()->empty());
+  ASSERT_TRUE(save({}));
+  EXPECT_EQ(catalog_.limits()->size(), 2u);
+}
+
+TEST_F(CatalogTest, KeepsWhatAFailedPartDidNotTouch) {
+  ASSERT_TRUE(catalog_.together([this]() -> Result<> {
+    TRY(catalog_.save_limits({{"x", 5000}}, Time()));
+    EXPECT_FALSE(catalog_.together([this]() -> Result<> {
+      TRY(catalog_.save_limits({{"y", 6000}}, Time()));
+      return base::transient("no");
+    }));
+    return {};
+  }));
+  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"x", 5000}}));
 }
 
 TEST_F(CatalogTest, LetsOneVersionBeLive) {
@@ -264,73 +288,25 @@ TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
   EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
 }
 
-TEST(Catalog, BringsAnOlderSchemaUpToDate) {
-  const std::string path =
-      std::filesystem::temp_directory_path() / ("everseal-older-" + std::to_string(getpid()));
+TEST_F(CatalogTest, FaultD6_CallsWithinATransactionAreOne) {
+  const auto change = catalog_.begin_change(kNow, "secure", {}),
+             undoing = catalog_.begin_change(kNow, "undo", {});
+  const auto both = [&]() -> Result<> {
+    TRY(catalog_.set_change_state(*change, ChangeState::undone));
+    return catalog_.end_change(*undoing, ChangeState::undone, {});
+  };
+  const auto states = [&] {
+    return std::pair((*catalog_.change(*change))->state, (*catalog_.change(*undoing))->state);
+  };
+  const std::pair before(ChangeState::applying, ChangeState::applying);
   {
-    auto catalog = *Catalog::open(path);
-    ASSERT_TRUE(catalog.begin_change(kNow, "secure a.example", {"a.example"}));
-    auto database = *base::Database::open(path);
-    ASSERT_TRUE(
-        database.execute("ALTER TABLE changes DROP COLUMN sites;"
-                         "ALTER TABLE accounts DROP COLUMN thumbprint;"
-                         "ALTER TABLE certificates DROP COLUMN in_haproxy;"
-                         "ALTER TABLE certificates DROP COLUMN beside;"
-                         "DROP TABLE limits; DROP INDEX certificates_by_look;"
-                         "ALTER TABLE certificates DROP COLUMN next_look;"
-                         "ALTER TABLE certificates DROP COLUMN covered;"
-                         "ALTER TABLE versions DROP COLUMN names;"
-                         "DROP INDEX certificates_failing; DROP TABLE incidents;"
-                         "DROP INDEX events_by_subject; DROP TABLE served; DROP TABLE moments;"
-                         "ALTER TABLE events DROP COLUMN kind;"
-                         "ALTER TABLE certificates DROP COLUMN failing;"
-                         "ALTER TABLE certificates DROP COLUMN renewal_id;"
-                         "ALTER TABLE certificates DROP COLUMN draw;"
-                         "ALTER TABLE certificates DROP COLUMN window_start;"
-                         "ALTER TABLE certificates DROP COLUMN window_end;"
-                         "ALTER TABLE certificates DROP COLUMN window_explanation;"
-                         "ALTER TABLE certificates DROP COLUMN ask_at;"
-                         "ALTER TABLE certificates DROP COLUMN first_failure;"
-                         "ALTER TABLE versions DROP COLUMN renewal_id;"
-                         "ALTER TABLE certificates DROP COLUMN request;"
-                         "ALTER TABLE certificates DROP COLUMN handed_over;"
-                         "ALTER TABLE certificates DROP COLUMN key_since;"
-                         "ALTER TABLE versions DROP COLUMN key_since;"
-                         "DROP TABLE chores;"
-                         "INSERT INTO accounts VALUES ('https://a/', 'u', '[]', 1800000000);"
-                         "PRAGMA user_version=1"));
+    const auto transaction = catalog_.begin();
+    ASSERT_TRUE(transaction && both());
   }
-  auto opened = Catalog::open(path);
-  ASSERT_TRUE(opened) << opened.error().message;
-  const auto changes = opened->changes();
-  ASSERT_TRUE(changes) << changes.error().message;
-  ASSERT_EQ(changes->size(), 1u);
-  EXPECT_EQ(changes->front().summary, "secure a.example");
-  EXPECT_TRUE(changes->front().sites.empty());
-  EXPECT_TRUE(opened->account("https://a/"));
-  const EventRecord event{kNow, "a.example", EventKind::issued, "version 1"};
-  EXPECT_TRUE(opened->add_events({&event, 1}));
-  EXPECT_TRUE(opened->incidents());
-  EXPECT_TRUE(opened->served());
-  EXPECT_EQ(opened->last(Moment::renewal_run), Time());
-  EXPECT_EQ(opened->chore("account key", "https://a/")->done_at,
-            Time(base::Seconds(1'800'000'000)));
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
-}
-
-TEST(Catalog, RefusesWhatANewerEversealWrote) {
-  const std::string path =
-      std::filesystem::temp_directory_path() / ("everseal-catalog-" + std::to_string(getpid()));
-  {
-    ASSERT_TRUE(Catalog::open(path));
-    auto database = *base::Database::open(path);
-    ASSERT_TRUE(database.execute("PRAGMA user_version=99"));
-  }
-  const auto opened = Catalog::open(path);
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().message,
-            "open " + path + ": written by a newer everseal (schema 99, this one knows 11)");
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
+  EXPECT_EQ(states(), before) << "nobody has committed it";
+  auto transaction = catalog_.begin();
+  ASSERT_TRUE(transaction && both() && transaction->commit());
+  EXPECT_EQ(states(), std::pair(ChangeState::undone, ChangeState::undone));
 }
 
 }  // namespace

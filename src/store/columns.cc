@@ -1,5 +1,6 @@
 #include "store/columns.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace everseal::store {
@@ -15,6 +16,12 @@ std::vector<std::string> from_json(const std::string& text) {
   for (const auto& element : array)
     if (const auto* value = element.get_ptr<const std::string*>()) texts.push_back(*value);
   return texts;
+}
+
+std::string replace_into(std::string_view table, std::string_view columns) {
+  std::string values = "?";
+  for (auto more = std::ranges::count(columns, ','); more > 0; --more) values += ", ?";
+  return fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table, columns, values);
 }
 
 }  // namespace everseal::store

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/schema.h"
 
 namespace everseal::store {
 
@@ -23,6 +24,10 @@ inline Time to_time(std::int64_t seconds) { return Time(base::Seconds(seconds));
 std::string to_json(const std::vector<std::string>& texts);
 std::vector<std::string> from_json(const std::string& text);
 
+// "INSERT OR REPLACE INTO TABLE (COLUMNS) VALUES (?, …)": a value for each of the columns, which
+// are named so that it means the same for every order in which a table may have them.
+std::string replace_into(std::string_view table, std::string_view columns);
+
 // An enum and its words, in the order of the enum.
 template <std::size_t N>
 using Words = std::array<std::string_view, N>;
@@ -32,7 +37,7 @@ template <class Enum, std::size_t N>
 Result<Enum> from_word(const Words<N>& words, std::string_view text) {
   for (std::size_t i = 0; i < N; ++i)
     if (words[i] == text) return static_cast<Enum>(i);
-  return base::invalid(fmt::format("catalog: unknown word '{}'", text));
+  return base::invalid(fmt::format("catalog: unknown word '{}'; {}", text, kRemedy));
 }
 
 // Of a query that finds one or none.

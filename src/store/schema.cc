@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 namespace everseal::store {
@@ -12,8 +11,47 @@ using base::Database;
 using base::Statement;
 using base::Transaction;
 
-// What makes of each schema the next, the first one being 1.
-constexpr std::array<const char*, 10> kMigrations = {
+Result<std::int64_t> read_number(Database& database, std::string_view query) {
+  Statement rows = TRY(database.prepare(query));
+  static_cast<void>(TRY(rows.step()));
+  return rows.integer(0);
+}
+
+// What makes of each schema the next: of an empty database the first, and so on. A new catalog goes
+// through all of them, too, so that there is one truth. What stands here is never changed, only
+// added to; docs/formats.md shows what comes of it.
+constexpr std::array<const char*, 11> kSteps = {
+    R"sql(
+CREATE TABLE accounts (
+  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE certificates (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, server TEXT NOT NULL,
+  key_type TEXT NOT NULL, method TEXT NOT NULL, webroots TEXT NOT NULL, preferred_chain TEXT NOT NULL,
+  in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
+  next_attempt INTEGER NOT NULL
+);
+CREATE INDEX certificates_by_renewal ON certificates (renew_at);
+CREATE TABLE versions (
+  certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
+  order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, PRIMARY KEY (certificate_id, number)
+) WITHOUT ROWID;
+CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
+CREATE TABLE changes (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL
+);
+CREATE TABLE change_files (
+  id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, path TEXT NOT NULL, before BLOB,
+  after BLOB
+);
+CREATE INDEX change_files_by_change ON change_files (change_id);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL
+);
+)sql",
     "ALTER TABLE accounts ADD COLUMN thumbprint TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE changes ADD COLUMN sites TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE certificates ADD COLUMN in_haproxy TEXT NOT NULL DEFAULT ''",
@@ -50,7 +88,8 @@ constexpr std::array<const char*, 10> kMigrations = {
     "last_failure INTEGER NOT NULL, last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL,"
     "PRIMARY KEY (kind, subject)) WITHOUT ROWID;"
     "CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;"
-    "INSERT INTO chores SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
+    "INSERT INTO chores (kind, subject, done_at, done_for, failures, first_failure, last_failure,"
+    "last_error, next_attempt) SELECT 'account key', server, terms_agreed_at, '', 0, 0, 0, '', 0 "
     "FROM accounts WHERE url <> '' AND terms_agreed_at > 0",
     "ALTER TABLE incidents ADD COLUMN once INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE events ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
@@ -65,90 +104,32 @@ constexpr std::array<const char*, 10> kMigrations = {
     "UPDATE versions SET key_since = not_before;"
     "UPDATE certificates SET key_since = not_before WHERE request = ''",
 };
-constexpr std::int64_t kSchemaVersion = kMigrations.size() + 1;
-
-constexpr const char* kSchema = R"sql(
-CREATE TABLE accounts (
-  server TEXT PRIMARY KEY, url TEXT NOT NULL, contacts TEXT NOT NULL, terms_agreed_at INTEGER NOT NULL,
-  thumbprint TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE certificates (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, names TEXT NOT NULL, server TEXT NOT NULL,
-  key_type TEXT NOT NULL, method TEXT NOT NULL, webroots TEXT NOT NULL, preferred_chain TEXT NOT NULL,
-  in_nginx INTEGER NOT NULL, version INTEGER NOT NULL, not_before INTEGER NOT NULL,
-  not_after INTEGER NOT NULL, renew_at INTEGER NOT NULL, fingerprint TEXT NOT NULL,
-  failures INTEGER NOT NULL, last_error TEXT NOT NULL, last_attempt INTEGER NOT NULL,
-  next_attempt INTEGER NOT NULL, in_haproxy TEXT NOT NULL DEFAULT '',
-  beside TEXT NOT NULL DEFAULT '', renewal_id TEXT NOT NULL DEFAULT '',
-  draw INTEGER NOT NULL DEFAULT 0, window_start INTEGER NOT NULL DEFAULT 0,
-  window_end INTEGER NOT NULL DEFAULT 0, window_explanation TEXT NOT NULL DEFAULT '',
-  ask_at INTEGER NOT NULL DEFAULT 0, first_failure INTEGER NOT NULL DEFAULT 0,
-  covered TEXT NOT NULL DEFAULT '[]', failing TEXT NOT NULL DEFAULT '[]',
-  next_look INTEGER NOT NULL DEFAULT 0,
-  request TEXT NOT NULL DEFAULT '', handed_over TEXT NOT NULL DEFAULT '',
-  key_since INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX certificates_by_renewal ON certificates (renew_at);
-CREATE INDEX certificates_by_look ON certificates (next_look);
-CREATE INDEX certificates_failing ON certificates (not_after)
-  WHERE failures > 0 OR failing <> '[]';
-CREATE TABLE limits (bucket TEXT PRIMARY KEY, full_at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE incidents (
-  key TEXT PRIMARY KEY, headline TEXT NOT NULL, since INTEGER NOT NULL, told_at INTEGER NOT NULL,
-  once INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE chores (
-  kind TEXT NOT NULL, subject TEXT NOT NULL, done_at INTEGER NOT NULL, done_for TEXT NOT NULL,
-  failures INTEGER NOT NULL, first_failure INTEGER NOT NULL, last_failure INTEGER NOT NULL,
-  last_error TEXT NOT NULL, next_attempt INTEGER NOT NULL, PRIMARY KEY (kind, subject)
-) WITHOUT ROWID;
-CREATE INDEX chores_failing ON chores (kind) WHERE failures > 0;
-CREATE TABLE versions (
-  certificate_id INTEGER NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
-  order_url TEXT NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
-  fingerprint TEXT NOT NULL, renewal_id TEXT NOT NULL DEFAULT '',
-  names TEXT NOT NULL DEFAULT '[]', key_since INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (certificate_id, number)
-) WITHOUT ROWID;
-CREATE INDEX versions_unfinished ON versions (certificate_id) WHERE state IN ('pending', 'ready');
-CREATE TABLE changes (
-  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, summary TEXT NOT NULL,
-  sites TEXT NOT NULL DEFAULT '[]'
-);
-CREATE TABLE change_files (
-  id INTEGER PRIMARY KEY, change_id INTEGER NOT NULL, path TEXT NOT NULL, before BLOB,
-  after BLOB
-);
-CREATE INDEX change_files_by_change ON change_files (change_id);
-CREATE TABLE events (
-  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
-  kind TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX events_by_subject ON events (subject);
-CREATE TABLE served (
-  certificate_id INTEGER PRIMARY KEY, sight TEXT NOT NULL, checked_at INTEGER NOT NULL,
-  fingerprint TEXT NOT NULL, not_after INTEGER NOT NULL, places TEXT NOT NULL, problem TEXT NOT NULL
-);
-CREATE INDEX served_troubles ON served (certificate_id) WHERE sight <> 'right';
-CREATE TABLE moments (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-)sql";
+constexpr std::int64_t kSchemaVersion = kSteps.size();
 
 }  // namespace
 
-Result<> migrate(Database& database) {
-  Statement version = TRY(database.prepare("PRAGMA user_version"));
-  static_cast<void>(TRY(version.step()));
-  const std::int64_t found = version.integer(0);
-  version.reset();  // what is being read locks indexes
-  if (found == kSchemaVersion) return {};
-  if (found > kSchemaVersion)
+std::int64_t schema_version() { return kSchemaVersion; }
+
+Result<std::int64_t> find_schema(Database& database) {
+  const std::int64_t version = TRY(read_number(database, "PRAGMA user_version"));
+  const std::int64_t tables = TRY(read_number(database, "SELECT count(*) FROM sqlite_schema"));
+  if (version > kSchemaVersion)
     return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
-                                     found, kSchemaVersion));
+                                     version, kSchemaVersion));
+  if (version < 0 || (version == 0) != (tables == 0))
+    return base::invalid(
+        fmt::format("no everseal has written schema {} with {} tables and indexes; {}", version,
+                    tables, kRemedy));
+  return version;
+}
+
+Result<> migrate(Database& database) {
+  if (TRY(find_schema(database)) == kSchemaVersion) return {};
   Transaction transaction = TRY(Transaction::begin(database));
-  if (found == 0) TRY(database.execute(kSchema));
-  for (std::int64_t schema = std::max<std::int64_t>(found, 1); found > 0 && schema < kSchemaVersion;
-       ++schema)
-    TRY(database.execute(kMigrations[static_cast<std::size_t>(schema - 1)]));
+  const std::int64_t found = TRY(find_schema(database));  // by now alone with it
+  for (std::int64_t schema = found; schema < kSchemaVersion; ++schema)
+    TRY(within(fmt::format("bring schema {} up to {}", schema, schema + 1),
+               database.execute(kSteps[static_cast<std::size_t>(schema)])));
   TRY(database.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   return transaction.commit();
 }

@@ -1,12 +1,25 @@
 // The catalog's tables.
 #pragma once
 
+#include <cstdint>
+
 #include "base/sqlite.h"
 
 namespace everseal::store {
 
-// Makes them, or brings those of an older version up to this one's. Errors: invalid (a newer one
-// wrote them); those of the database.
+// What helps where the catalog is damaged.
+inline constexpr const char* kRemedy =
+    "`everseal repair` builds the catalog anew from the certificates that are there";
+
+// The schema of this version's tables.
+std::int64_t schema_version();
+
+// The schema of the tables that are there; 0 if there are none. Errors: invalid (a newer Everseal
+// wrote them, or none has); those of the database.
+Result<std::int64_t> find_schema(base::Database& database);
+
+// Makes the tables, or brings those of an older version up to this one's, in one transaction; once,
+// even if two do it at the same time. Errors: those of find_schema().
 Result<> migrate(base::Database& database);
 
 }  // namespace everseal::store

@@ -203,7 +203,7 @@ class Copies(AttackCase):
     def test_FaultS2_the_directory_is_swapped_for_a_symlink(self):
         self.under_attack([(self.to, "d", _BOB / "other", f"s:{_TREASURE}")], self.hand_over)
 
-    def test_FaultS6_a_pipe_in_the_way_of_a_copy_holds_nobody(self):
+    def test_FaultS2_a_pipe_in_the_way_of_a_copy_holds_nobody(self):
         for name in (".fullchain.pem.everseal", "fullchain.pem", "privkey.pem"):
             os.mkfifo(self.to / name)
             self.give(self.to / name)

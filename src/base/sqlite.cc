@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <system_error>
+
 namespace everseal::base {
 namespace {
 
@@ -19,10 +21,20 @@ bool is_damage(int code) {
   }
 }
 
+// What the system said to a file that could not be read, written or opened; empty: nothing.
+std::string system_words(sqlite3* database, int code) {
+  const int kind = code & 0xFF;
+  if (!database || (kind != SQLITE_IOERR && kind != SQLITE_CANTOPEN)) return {};
+  const int system_code = sqlite3_system_errno(database);
+  return system_code == 0 ? "" : std::generic_category().message(system_code);
+}
+
 std::unexpected<Error> failure(std::string_view attempt, sqlite3* database, int code,
                                const char* remedy) {
   std::string message =
       fmt::format("{}: {}", attempt, database ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+  if (const std::string why = system_words(database, code); !why.empty())
+    message += fmt::format(" ({})", why);
   if (remedy && is_damage(database ? sqlite3_extended_errcode(database) : code))
     return invalid(fmt::format("{}; {}", message, remedy));
   switch (code & 0xFF) {

@@ -8,6 +8,7 @@ from harness.everseal import Everseal, check_live, live
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT
 from harness.packets import drop, drop_nothing
+from harness.sandbox import wait_until
 from harness.sites import fingerprint
 
 
@@ -36,11 +37,27 @@ class Ways(OwnCaCase):
         self.assertIn("the CA was not asked", result.err)
         self.assertEqual(self.ca.requests()["new-order"], 0)
         self.assert_tidy()
+        [certificate] = self.everseal.run("status", "--json").json()["certificates"]
+        self.assertIn("nothing listens on port 80", certificate["last_error"])
         self.serve_webroot()
         self.issue("plain.example")
         self.assertEqual(self.ca.requests()["new-order"], 1)
         check_live()
         self.assert_tidy()
+
+    def test_N1_an_order_that_was_begun_needs_nobody_to_listen(self):
+        nginx = self.serve_webroot()
+        self.ca.resolve("plain.example")
+        self.ca.fault({"resource": "finalize", "delay": "3s"})
+        begun = self.everseal.start("issue", "--yes", "-d", f"plain.example:{WEBROOT}")
+        wait_until("the CA is asked for it", lambda: self.ca.requests()["finalize"])
+        begun.kill()
+        begun.communicate(timeout=20)
+        self.ca.clear()
+        nginx.stop()
+        self.issue("plain.example")
+        self.assertEqual(self.ca.requests()["new-order"], 1)
+        self.assertEqual(live(), ["plain.example"])
 
     def test_N1_packets_to_port_80_are_dropped(self):
         self.serve_webroot()

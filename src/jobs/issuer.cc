@@ -280,7 +280,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     if (!made) keep_failure(tasks_[id], made.error(), {});
     return !made;
   });
-  chronicle_.enter();
+  save_failures();
   if (ids.empty()) return std::move(report_);
   look_ahead(ids);
   run_all(ids);
@@ -423,12 +423,13 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
 }
 
 // What stands in the CA's way is said before an attempt is spent on it. Where nobody answers at
-// all, and nobody listens here, none is. What has been renewed before is trusted to lead here.
+// all, and nobody listens here, none is. What has been renewed before is trusted to lead here; an
+// order that was begun may need no answer any more.
 void Issuer::look_ahead(std::vector<std::uint64_t>& ids) {
   std::vector<std::uint64_t> doubtful;
   std::ranges::copy_if(ids, std::back_inserter(doubtful), [&](std::uint64_t id) {
     const store::CertificateRecord& certificate = tasks_[id].certificate;
-    return certificate.version == 0 || certificate.failures > 0;
+    return !tasks_[id].was_begun && (certificate.version == 0 || certificate.failures > 0);
   });
   if (doubtful.empty() || stop_requested) return;
   const auto seen = try_answers(doubtful);
@@ -441,7 +442,7 @@ void Issuer::look_ahead(std::vector<std::uint64_t>& ids) {
     give_up_unanswered(id, *name);
     return true;
   });
-  chronicle_.enter();
+  save_failures();
 }
 
 // By a token that no CA knows. What cannot be put in place is said when the CA asks for it.

@@ -297,6 +297,8 @@ class Catalog {
   Result<std::vector<IncidentRecord>> incidents();
   // Replaces all of them.
   Result<> save_incidents(std::span<const IncidentRecord> incidents);
+  // Adds these, or puts them in the place of those with their keys.
+  Result<> add_incidents(std::span<const IncidentRecord> incidents);
 
   // One that was never done is in the catalog like one that is not.
   Result<ChoreRecord> chore(const std::string& kind, const std::string& subject);

@@ -13,8 +13,6 @@
 namespace everseal::jobs {
 namespace {
 
-constexpr const char* kForeignKey = "external";  // as the kind of a key that is not ours
-
 Result<store::CertificateRecord> wanted(const Environment& environment, State& state,
                                         std::span<const IssueName> names,
                                         const std::string& request) {

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/domain_name.h"
+#include "base/encoding.h"
 #include "jobs/activation.h"
 #include "jobs/challenge_answer.h"
 #include "jobs/chronicle.h"
@@ -13,10 +15,12 @@
 #include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
+#include "jobs/repair.h"
 #include "jobs/rotate.h"
 #include "jobs/server.h"
 #include "jobs/status.h"
 #include "jobs/telling.h"
+#include "store/schema.h"
 
 namespace everseal::jobs {
 namespace {
@@ -35,6 +39,7 @@ class RenewJob {
 
  private:
   Result<Certificates> candidates();
+  Result<> catch_up_all(Certificates& certificates);
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
@@ -60,6 +65,7 @@ class RenewJob {
 
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
+  if (!options_.dry_run) TRY(catch_up_all(certificates));
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   std::vector<Wanted> to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
@@ -125,6 +131,19 @@ Result<Certificates> RenewJob::candidates() {
       chosen.push_back(*found);
   }
   return chosen;
+}
+
+// What somebody has put an older catalog back for is not ordered again.
+Result<> RenewJob::catch_up_all(Certificates& certificates) {
+  for (store::CertificateRecord& each : certificates)
+    if (const auto caught_up = catch_up(environment_, state_, each); !caught_up)
+      environment_.reporter.note(fmt::format("{}: {}", each.name, caught_up.error().message));
+    else if (*caught_up)
+      environment_.reporter.note(fmt::format(
+          "{}: version {} is live, which the catalog did not know: an older catalog was put back; "
+          "`everseal repair` looks for all that it lacks",
+          each.name, each.version));
+  return {};
 }
 
 // By CA, about those that it may be asked about again. One that says nothing is asked an hour
@@ -360,11 +379,26 @@ Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
   return state.catalog().save_last(store::Moment::renewal_run, now);
 }
 
+// That the catalog is whole and knows all that is live; once a day.
+Result<> check_catalog(State& state) {
+  TRY(state.catalog().check());
+  std::set<std::string> known;
+  for (const store::CertificateRecord& each : TRY(state.catalog().certificates()))
+    known.insert(each.name);
+  for (const std::string& name : TRY(state.certificates().live_names()))
+    if (!known.contains(name))
+      return base::invalid(fmt::format("it does not know {}, which is in live/; {}",
+                                       base::printable(name), store::kRemedy));
+  return {};
+}
+
 // What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
 Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
   const Time now = environment.clock.now();
   TRY(note_run(state, summary, now));
   if (!stop_requested && TRY(next_check(state, now)) <= now) {
+    if (auto whole = check_catalog(state); !whole && summary)
+      summary->left_undone.push_back({"catalog", std::move(whole).error()});
     auto served = check_served(environment, state);
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
@@ -399,7 +433,10 @@ Result<RenewSummary> renew_certificates(const Environment& environment, const Re
 }
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
-  if (!TRY(State::is_there(environment))) return RenewSummary{};
+  if (!TRY(State::is_there(environment))) {
+    TRY(check_not_deleted(environment));
+    return RenewSummary{};
+  }
   auto idle = TRY(State::open_if_idle(environment));
   if (!idle && options.urgency == renew::Urgency::when_due) {
     environment.reporter.note("Another everseal is at work: it renews what is due.");

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/sqlite.h"
+#include "store/salvage.h"
 
 namespace everseal::store {
 
@@ -214,6 +215,15 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
+
+  // Takes over what can be read of the catalog at `path`, which may be damaged; this one is new.
+  // Errors: those of store::salvage().
+  Result<std::vector<Salvaged>> take_over(const std::string& path);
+
+  // Errors: invalid with the remedy, if what is in it contradicts itself.
+  Result<> check();
+  // Whether no certificate is kept.
+  Result<bool> is_empty();
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);

@@ -178,14 +178,18 @@ class Repair(KeptState):
         self.assert_repaired()
 
     def test_FaultC9_the_database_alone_is_a_whole_copy_after_each_run(self):
-        copy = SCRATCH / "copy.db"
-        for command in (("renew", "--force"), ("renew",)):
-            self.run_everseal(*command)
-            shutil.copyfile(CATALOG, copy)
+        def dump(name, *files):
+            copy = SCRATCH / name
+            for path in files:
+                shutil.copyfile(path, log_of(copy) if path == log_of() else copy)
             with contextlib.closing(sqlite3.connect(copy)) as catalog:
-                live_versions = catalog.execute("SELECT version FROM certificates").fetchall()
-            self.assertEqual(live_versions, [(2,), (2,)])
-            copy.unlink()
+                return list(catalog.iterdump())
+
+        for k, command in enumerate((("status",), ("renew",), ("renew", "--force"), ("rotate", "keys"))):
+            self.run_everseal(*command)
+            with_log = dump(f"{k}-with-log.db", CATALOG, log_of())
+            self.assertEqual(dump(f"{k}-alone.db", CATALOG), with_log)
+            self.assertGreater(len(with_log), 20)
 
     def test_FaultC9_an_older_catalog_put_back(self):
         older = CATALOG.read_bytes()

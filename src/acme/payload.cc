@@ -10,9 +10,12 @@
 namespace everseal::acme {
 namespace {
 
+constexpr std::size_t kMostAddressBytes = 254;  // RFC 5321 §4.5.3.1.3, without "<>"
+
 // Besides what no address has: what would end a JSON string.
 Result<> check_email(const std::string& address) {
-  const bool good = address.find('@') != address.npos && std::ranges::all_of(address, [](char c) {
+  const bool good = address.size() <= kMostAddressBytes && address.find('@') != address.npos &&
+                    std::ranges::all_of(address, [](char c) {
                       return c > ' ' && c <= '~' &&
                              std::string_view("\",;<>?&\\").find(c) == std::string_view::npos;
                     });

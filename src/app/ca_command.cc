@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "app/settings_file.h"
+#include "app/streams.h"
 #include "ca/service.h"
 #include "jobs/issuer.h"
 
@@ -33,6 +34,7 @@ Result<ca::ServiceOptions> to_options(const CaCommand& command, const FileReader
                              .resolver = command.resolver};
   options.state = command.state.empty() ? TRY(default_state())
                                         : std::filesystem::absolute(command.state).string();
+  if (command.new_ledger) options.lost_ledger = ca::ServiceOptions::LostLedger::begin_anew;
   if (options.listen.empty()) options.listen = {kListen};
   options.validation.http_port = command.http_port;
   options.validation.https_port = options.validation.tls_port = command.tls_port;
@@ -40,11 +42,12 @@ Result<ca::ServiceOptions> to_options(const CaCommand& command, const FileReader
     options.policy = TRY(
         within(command.policy_file, ca::parse_policy(TRY(read_toml(files, command.policy_file)))));
   if (!command.faults_file.empty()) options.faults = TRY(read_toml(files, command.faults_file));
-  options.log = [](const std::string& text) { fmt::print(stderr, "everseal: {}\n", text); };
+  options.log = [](const std::string& text) { say(stderr, fmt::format("everseal: {}\n", text)); };
   return options;
 }
 
-void announce(const CaCommand& command, const ca::Service& service) {
+// Errors: transient (nobody hears it).
+Result<> announce(const CaCommand& command, const ca::Service& service) {
   const std::string use = fmt::format("everseal secure --server {} --ca-bundle {}",
                                       service.directory_url(), service.root_file());
   if (command.json) {
@@ -53,12 +56,12 @@ void announce(const CaCommand& command, const ca::Service& service) {
                            {"directory", service.directory_url()},
                            {"root", service.root_file()},
                            {"listen", service.addresses()}};
-    fmt::print("{}\n", document.dump(2));
+    say_as_is(stdout, document.dump(2) + "\n");
   } else if (!command.quiet) {
-    fmt::print("directory  {}\nroot       {}\nuse it     {}\n", service.directory_url(),
-               service.root_file(), use);
+    say(stdout, fmt::format("directory  {}\nroot       {}\nuse it     {}\n",
+                            service.directory_url(), service.root_file(), use));
   }
-  std::fflush(stdout);
+  return check_standard_output();
 }
 
 }  // namespace
@@ -67,7 +70,7 @@ Result<Output> execute(const CaCommand& command, const jobs::Environment& enviro
   auto options = TRY(to_options(command, environment.files));
   ca::Service service =
       TRY(ca::Service::open(environment.files, environment.clock, std::move(options)));
-  announce(command, service);
+  TRY(announce(command, service));
   TRY(service.run(jobs::stop_requested));
   Output output;
   output.bytes = "";  // all is said

@@ -17,6 +17,7 @@ struct CaCommand {
   std::string name, resolver, management;
   std::string policy_file, faults_file;  // TOML; empty: none
   std::uint16_t http_port = 80, tls_port = 443;
+  bool new_ledger = false;
   bool json = false, quiet = false;
 };
 

@@ -243,6 +243,9 @@ void add_ca_of_ones_own(CLI::App& command, CaCommand& ca) {
       ->type_name("HOST");
   command.add_option("--policy", ca.policy_file, "Profiles, terms, customers, limits")
       ->type_name("FILE");
+  command.add_flag("--new-ledger", ca.new_ledger,
+                   "Where the database is lost or damaged, begin an empty one: what was issued is "
+                   "unknown to it");
   const char* group = "For tests";
   command.add_option("--resolver", ca.resolver, "The DNS server to ask [the system's]")
       ->type_name("ADDR:PORT")
@@ -683,9 +686,17 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
 
   CommandLine line;
   const auto presence = given.config.empty() ? Presence::optional : Presence::required;
-  auto settings =
-      load_settings(files, given.config.empty() ? kSettingsFile : given.config, presence);
-  if (!settings) return wrong(settings.error().message);
+  const std::string path = given.config.empty() ? kSettingsFile : given.config;
+  auto settings = load_settings(files, path, presence);
+  if (!settings) {
+    Failure failure = wrong(settings.error().message);
+    const bool is_run = renew.parsed() && given.names.empty() && !given.dry_run && !given.force;
+    if (daemon.parsed() || is_run)
+      failure.error().readable = readable_settings(files, path, settings.error());
+    if (failure.error().readable && !given.state.empty())
+      failure.error().readable->state = given.state;
+    return failure;
+  }
   line.settings = *std::move(settings);
   if (const auto laid = lay_over(given, line.settings); !laid) return wrong(laid.error().message);
   line.json = given.json || given.ca.json;

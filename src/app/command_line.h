@@ -54,6 +54,9 @@ struct CommandLine {
 struct Usage {
   int exit_status = 0;
   std::string text;
+  // Where the settings keep `everseal renew` or the daemon from working: what can be read of them,
+  // so that somebody is told.
+  std::optional<jobs::Settings> readable{};
 };
 
 // Reads the arguments and the settings file that they name.

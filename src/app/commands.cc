@@ -11,6 +11,7 @@
 #include "app/sandbox_command.h"
 #include "app/state_commands.h"
 #include "app/status_command.h"
+#include "app/streams.h"
 #include "base/diff.h"
 #include "base/encoding.h"
 #include "jobs/telling.h"
@@ -116,26 +117,31 @@ Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environme
 }
 
 Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
-  const jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
+  std::ranges::move(summary.failed_steps, std::back_inserter(summary.left_undone));
   Output output;
-  output.document = {{"dry_run", options.dry_run},
-                     {"renewed", summary.renewed},
-                     {"planned", summary.planned},
-                     {"in_haproxy", summary.in_haproxy},
-                     {"rotated", summary.rotated},
-                     {"failed", to_json(summary.failed)},
-                     {"left_undone", to_json(summary.left_undone)},
-                     {"certificates", summary.certificates},
-                     {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
+  output.document = {
+      {"dry_run", options.dry_run},
+      {"renewed", summary.renewed},
+      {"planned", summary.planned},
+      {"in_haproxy", summary.in_haproxy},
+      {"rotated", summary.rotated},
+      {"failed", to_json(summary.failed)},
+      {"left_undone", to_json(summary.left_undone)},
+      {"certificates", summary.others_work ? Json(nullptr) : Json(summary.certificates)},
+      {"next_renewal", time_or_null(summary.next_renewal.value_or(Time{}))}};
   output.exit_status =
       exit_status(summary.renewed.size() + summary.in_haproxy.size() + summary.rotated.size(),
                   summary.failed.size() + summary.left_undone.size());
   for (const std::string& name : summary.planned)
     output.text += fmt::format("{}: would be renewed\n", name);
-  if (summary.renewed.empty() && summary.planned.empty() && summary.in_haproxy.empty() &&
-      summary.failed.empty() && summary.rotated.empty() && summary.left_undone.empty())
+  if (!summary.others_work && summary.renewed.empty() && summary.planned.empty() &&
+      summary.in_haproxy.empty() && summary.failed.empty() && summary.rotated.empty() &&
+      summary.left_undone.empty())
     output.text = fmt::format(
-        "Nothing to do: none of {} certificates is due.{}\n", summary.certificates,
+        "Nothing to do{}: {} of {} certificates {}.{}\n", summary.waiting > 0 ? " yet" : "",
+        summary.waiting > 0 ? std::to_string(summary.waiting) : "none", summary.certificates,
+        summary.waiting > 0 ? "waits to be tried again" : "is due",
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
                              : "");
   return output;
@@ -144,12 +150,21 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
 Result<Output> execute(const UndoCommand& command, const jobs::Environment& environment) {
   const jobs::UndoSummary summary = TRY(jobs::undo(environment, command.change));
   Output output;
+  Json kept = Json::array();
+  for (const deploy::StillNamed& each : summary.kept)
+    kept.push_back({{"file", each.path}, {"by", each.by}});
   output.document = {{"change", summary.change ? Json(*summary.change) : Json(nullptr)},
-                     {"files", summary.files}};
+                     {"files", summary.files},
+                     {"kept", std::move(kept)},
+                     {"left", summary.left}};
   output.text = summary.change
                     ? fmt::format("Change {} was taken back: {} files are as they were.\n",
                                   *summary.change, summary.files.size())
                     : "Nothing to undo.\n";
+  for (const deploy::StillNamed& each : summary.kept)
+    output.text += fmt::format("{} stays: {} includes it.\n", each.path, each.by);
+  for (const std::string& each : summary.left)
+    output.text += fmt::format("Left as it is: {}\n", each);
   return output;
 }
 
@@ -241,7 +256,7 @@ const char* name_of(const Command& command) {
 }
 
 void print(const Json& document) {
-  fmt::print("{}\n", document.dump(2, ' ', false, Json::error_handler_t::replace));
+  say_as_is(stdout, document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace
@@ -254,18 +269,18 @@ int run(const CommandLine& line, jobs::Environment& environment) {
     document["error"] = {{"kind", to_string(output.error().kind)},
                          {"message", output.error().message}};
     if (line.json) print(document);
-    fmt::print(stderr, "everseal: {}\n", output.error().message);
+    say(stderr, fmt::format("everseal: {}\n", output.error().message));
     return kFailed;
   }
-  for (const std::string& complaint : output->complaints) fmt::print(stderr, "{}\n", complaint);
+  for (const std::string& complaint : output->complaints) say(stderr, complaint + "\n");
   const bool has_document = !output->document.empty();
   for (auto& [key, value] : output->document.items()) document[key] = std::move(value);
   if (output->bytes && !(line.json && has_document))
-    fmt::print("{}", *output->bytes);
+    say_as_is(stdout, *output->bytes);
   else if (line.json)
     print(document);
   else if (!line.quiet)
-    fmt::print("{}", output->text);
+    say(stdout, output->text);
   return output->exit_status;
 }
 

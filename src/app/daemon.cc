@@ -13,6 +13,7 @@
 #include "app/progress_printer.h"
 #include "app/reckoning.h"
 #include "app/service_manager.h"
+#include "app/streams.h"
 #include "jobs/issuer.h"
 #include "jobs/metrics.h"
 #include "jobs/renew.h"
@@ -159,7 +160,7 @@ class Daemon {
         listen();
       metrics_rest_ = {};
     } else {
-      fmt::print(stderr, "{}The settings stay as they were.\n", line.error().text);
+      say(stderr, line.error().text + "The settings stay as they were.\n");
     }
     manager_.tell("READY=1");
   }
@@ -183,7 +184,7 @@ int run_daemon(CommandLine line, const std::function<std::expected<CommandLine, 
   catch_reload();
   auto alarm = Alarm::make();
   if (!alarm) {
-    fmt::print(stderr, "everseal: {}\n", alarm.error().message);
+    say(stderr, fmt::format("everseal: {}\n", alarm.error().message));
     return 1;
   }
   alarm->hold_signals();

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,17 +7,18 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/output.h"
 #include "app/progress_printer.h"
+#include "app/streams.h"
 #include "base/memory.h"
-#include "jobs/issuer.h"
+#include "base/stop.h"
+#include "jobs/telling.h"
 #include "privsep/monitor.h"
 #include "privsep/process_workers.h"
 #include "privsep/roles.h"
 
 namespace everseal::app {
 namespace {
-
-void request_stop(int) { jobs::stop_requested = true; }
 
 // The next run takes back, or goes on with, what this one began.
 void end_without_memory() {
@@ -28,33 +28,47 @@ void end_without_memory() {
   ::_exit(1);
 }
 
-// The first signal ends the job tidily; the second ends the process.
-void catch_signals() {
-  struct sigaction stop{};
-  stop.sa_handler = request_stop;
-  stop.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaction(signal, &stop, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+// Somebody is told that the settings keep everseal from working: whoever reads what a timer prints?
+void tell_of_settings(const Usage& usage) {
+  ProgressPrinter printer({.output = stderr});
+  privsep::ProcessWorkers workers(usage.readable->sandbox,
+                                  {.tell = [&](const std::string& text) { printer.note(text); },
+                                   .stop = &base::stop_requested});
+  jobs::tell_of_no_run({base::real_file_system(), base::real_command_runner(), base::real_clock(),
+                        printer, *usage.readable, workers},
+                       {ErrorKind::invalid, usage.text});
+}
+
+// A report that was lost is not one without complaints.
+int ended(int status) {
+  const auto said = check_standard_output();
+  if (said || status != kDone) return status;
+  say(stderr, fmt::format("everseal: {}; what was to be done is done, what was to be said of it is "
+                          "lost\n",
+                          said.error().message));
+  return kFailed;
 }
 
 int main(int argc, char** argv) {
   base::claim_stack();
+  hold_standard_streams();
   if (argc > 1 && std::string_view(argv[1]) == "role")
     return privsep::run_role({argv, static_cast<std::size_t>(argc)});
   if (const auto given_up = privsep::give_up_monitor_rights(); !given_up) {
-    fmt::print(stderr, "everseal: {}\n", given_up.error().message);
+    say(stderr, fmt::format("everseal: {}\n", given_up.error().message));
     return 1;
   }
   std::set_new_handler(end_without_memory);
   FileSystem& files = base::real_file_system();
+  base::catch_signals();
   const auto line = parse_command_line(argc, argv, files);
   if (!line) {
-    fmt::print(line.error().exit_status == 0 ? stdout : stderr, "{}", line.error().text);
-    return line.error().exit_status;
+    say(line.error().exit_status == 0 ? stdout : stderr, line.error().text);
+    if (line.error().readable) tell_of_settings(line.error());
+    return ended(line.error().exit_status);
   }
-  catch_signals();
   if (std::holds_alternative<DaemonCommand>(line->command))
-    return run_daemon(*line, [&] { return parse_command_line(argc, argv, files); });
+    return ended(run_daemon(*line, [&] { return parse_command_line(argc, argv, files); }));
   PrinterOptions printing;
   const bool prints_data = line->json || std::holds_alternative<DhparamCommand>(line->command);
   printing.output = prints_data ? stderr : stdout;
@@ -64,10 +78,10 @@ int main(int argc, char** argv) {
   ProgressPrinter printer(printing);
   privsep::ProcessWorkers workers(line->settings.sandbox,
                                   {.tell = [&](const std::string& text) { printer.note(text); },
-                                   .stop = &jobs::stop_requested});
+                                   .stop = &base::stop_requested});
   jobs::Environment environment{
       files, base::real_command_runner(), base::real_clock(), printer, line->settings, workers};
-  return run(*line, environment);
+  return ended(run(*line, environment));
 }
 
 }  // namespace

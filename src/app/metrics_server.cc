@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "app/streams.h"
 #include "base/file_descriptor.h"
 
 namespace everseal::app {
@@ -20,7 +21,7 @@ Result<base::FileDescriptor> in_memory(std::string_view text) {
   return file;
 }
 
-void warn(const std::string& line) { fmt::print(stderr, "metrics: {}\n", line); }
+void warn(const std::string& line) { say(stderr, fmt::format("metrics: {}\n", line)); }
 
 }  // namespace
 

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include "app/streams.h"
 #include "app/terminal.h"
+#include "base/encoding.h"
 
 namespace everseal::app {
 namespace {
@@ -64,8 +66,11 @@ bool ProgressPrinter::confirm(std::string_view question) {
               question));
     return false;
   }
-  fmt::print(stderr, "{} [y/N] ", question);
-  std::fflush(stderr);
+  if (!check_standard_output()) {
+    say(stderr, fmt::format("{} Nobody agrees to what could not be shown.\n", question));
+    return false;
+  }
+  say(stderr, fmt::format("{} [y/N] ", question));
   std::array<char, 64> answer{};
   if (!std::fgets(answer.data(), answer.size(), stdin)) return false;
   return answer[0] == 'y' || answer[0] == 'Y';
@@ -73,8 +78,7 @@ bool ProgressPrinter::confirm(std::string_view question) {
 
 void ProgressPrinter::print(std::FILE* stream, const std::string& line) {
   erase_live();
-  std::fputs(line.c_str(), stream);
-  std::fflush(stream);
+  say(stream, line);
   draw_live();
 }
 
@@ -84,8 +88,7 @@ void ProgressPrinter::forget(std::string_view subject) {
 
 void ProgressPrinter::erase_live() {
   if (drawn_ == 0) return;
-  fmt::print(options_.output, "\x1b[{}A\x1b[J", drawn_);
-  std::fflush(options_.output);
+  say_as_is(options_.output, fmt::format("\x1b[{}A\x1b[J", drawn_));
   drawn_ = 0;
 }
 
@@ -93,16 +96,18 @@ void ProgressPrinter::draw_live() {
   if (live_.empty()) return;
   const std::size_t shown = std::min(live_.size(), kMostLines);
   const std::size_t width = terminal_width(options_.output) - 1;
+  std::string lines;
   for (std::size_t i = 0; i < shown; ++i) {
-    const std::string line = fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step);
-    fmt::print(options_.output, "{}\n", std::string_view(line).substr(0, width));
+    const std::string line =
+        base::printable(fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step));
+    lines.append(line, 0, width).append("\n");
   }
   drawn_ = static_cast<int>(shown);
   if (live_.size() > shown) {
-    fmt::print(options_.output, "  ...  and {} more\n", live_.size() - shown);
+    lines += fmt::format("  ...  and {} more\n", live_.size() - shown);
     ++drawn_;
   }
-  std::fflush(options_.output);
+  say(options_.output, lines);
 }
 
 }  // namespace everseal::app

@@ -3,6 +3,7 @@
 #define TOML_EXCEPTIONS 0
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include <sstream>
 
 #include "base/domain_name.h"
+#include "base/encoding.h"
+#include "base/toml.h"
 #include "deploy/haproxy_runtime.h"
 #include "notify/mail.h"
 
@@ -383,8 +386,8 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
     }
     const auto setter = setters().find(name);
     if (setter == setters().end())
-      return base::invalid(
-          fmt::format("{}: unknown setting '{}'", position(path, key.source()), name));
+      return base::invalid(fmt::format("{}: unknown setting '{}'", position(path, key.source()),
+                                       base::printable(name, 80)));
     TRY(within(fmt::format("{}: {}", position(path, node.source()), name),
                setter->second(settings, node)));
   }
@@ -392,16 +395,27 @@ Result<> read_table(const toml::table& table, const std::string& prefix, const s
 }
 
 Result<toml::table> parse(std::string_view content, const std::string& path) {
+  TRY(base::check_toml_before_parsing(content, path));
   toml::parse_result parsed = toml::parse(content, path);
   if (parsed) return std::move(parsed).table();
   const toml::parse_error& error = parsed.error();
-  return base::invalid(fmt::format("{}: {}", position(path, error.source()), error.description()));
+  return base::invalid(fmt::format("{}: {}", position(path, error.source()),
+                                   base::printable(error.description(), 200)));
+}
+
+// The text in pieces that each begin with a table's header.
+std::vector<std::string> tables_of(const std::string& content) {
+  std::vector<std::string> tables(1);
+  std::istringstream lines(content);
+  for (std::string line; std::getline(lines, line); tables.back() += line + '\n')
+    if (line.starts_with('[')) tables.emplace_back();
+  return tables;
 }
 
 }  // namespace
 
 Result<std::string> read_toml(const FileReader& files, const std::string& path) {
-  const toml::table table = TRY(parse(TRY(files.read(path)), path));
+  const toml::table table = TRY(parse(TRY(files.read_trusted(path)).text, path));
   std::ostringstream json;
   json << toml::json_formatter(table);
   return json.str();
@@ -492,11 +506,28 @@ Result<Settings> parse_settings(std::string_view content, const std::string& pat
 
 Result<Settings> load_settings(const FileReader& files, const std::string& path,
                                Presence presence) {
-  const auto content = files.read(path);
+  const auto content = files.read_trusted(path);
   if (!content && content.error().kind == ErrorKind::not_found && presence == Presence::optional)
     return Settings{};
   if (!content) return std::unexpected(content.error());
-  return parse_settings(*content, path);
+  const Settings settings = TRY(parse_settings(content->text, path));
+  if (settings.external_account && (content->mode & S_IROTH) != 0)
+    return base::rejected(
+        fmt::format("{0} holds a secret, external_account.hmac_key, that every user may read; mend "
+                    "it with: chmod o-rwx {0}",
+                    content->path));
+  return settings;
+}
+
+Settings readable_settings(const FileReader& files, const std::string& path, const Error& why) {
+  Settings settings;
+  const auto content = files.read(path);
+  if (!content || why.kind != ErrorKind::invalid) return settings;
+  for (const std::string& each : tables_of(*content))
+    if (const auto table = parse(each, path))
+      static_cast<void>(read_table(*table, "", path, settings));
+  if (!notify::check(settings.notify)) settings.notify = {};
+  return settings;
 }
 
 }  // namespace everseal::app

@@ -20,6 +20,11 @@ enum class Presence { optional, required };
 Result<jobs::Settings> load_settings(const FileReader& files, const std::string& path,
                                      Presence presence);
 
+// What can be read of a file that load_settings() refused by `why`: each of its tables as far as it
+// is right. Nothing of a file that is refused for another reason than what is in it.
+jobs::Settings readable_settings(const FileReader& files, const std::string& path,
+                                 const Error& why);
+
 // Another TOML file, as JSON, for whoever knows its keys. Errors: invalid, as above; those of the
 // file.
 Result<std::string> read_toml(const FileReader& files, const std::string& path);

@@ -165,6 +165,12 @@ TEST(SettingsFile, NamesThePlaceOfWhatIsWrong) {
             "e.toml: external_account needs both kid and hmac_key");
 }
 
+TEST(SettingsFile, RefusesAKeyOfTooManyParts) {
+  std::string key;
+  for (int i = 0; i < 50'000; i++) key += "a.";
+  EXPECT_EQ(refusal(key + "a = 1\n"), "e.toml:1: nested too deeply");
+}
+
 TEST(SettingsFile, MayBeMissingUnlessItWasNamed) {
   const base::FakeFileSystem files;
   EXPECT_TRUE(load_settings(files, "/e.toml", Presence::optional));

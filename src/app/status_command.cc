@@ -102,6 +102,7 @@ Json to_json(const jobs::StatusReport& report, bool has_details) {
                    {"incidents", Json::array()},
                    {"last_run", time_or_null(report.last_run)},
                    {"last_check", time_or_null(report.last_check)},
+                   {"hindrance", report.hindrance},
                    {"level", to_string(report.level)}};
   document["account_keys"] = to_json(report.account_keys, "server");
   document["dhparams"] = to_json(report.dhparams, "path");

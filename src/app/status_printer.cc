@@ -138,6 +138,8 @@ std::string table(const StatusReport& report, const Look& look) {
 
 std::string incidents(const StatusReport& report, const Look& look) {
   std::string text;
+  if (!report.hindrance.empty())
+    text += coloured(base::printable(report.hindrance), Level::warning, look) + '\n';
   if (!report.lateness.empty())
     text += coloured(report.lateness + ": is its timer on?", Level::warning, look) + '\n';
   for (const store::IncidentRecord& each : report.incidents)

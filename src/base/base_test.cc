@@ -1,12 +1,19 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/command_runner.h"
 #include "base/encoding.h"
 #include "base/fake_file_system.h"
 #include "base/file_system.h"
+#include "base/path_walk.h"
+#include "base/stop.h"
 
 namespace everseal::base {
 namespace {
@@ -44,6 +51,20 @@ TEST(Printable, EscapesControlsAndCuts) {
   EXPECT_EQ(printable("abcdef", 3), "abc…");
 }
 
+TEST(Printable, FaultS6_NoCharacterIsACommand) {
+  EXPECT_EQ(printable("a\xC2\x9B"
+                      "2J\xE2\x80\xAE\xE2\x81\xA6"
+                      "b"),
+            "a\\xc2\\x9b2J\\xe2\\x80\\xae\\xe2\\x81\\xa6b");
+  EXPECT_EQ(printable("\xC2\xA0\xE2\x80\x9C"), "\xC2\xA0\xE2\x80\x9C");
+}
+
+TEST(Printable, FaultS6_LinesKeepTheirLayoutAndColours) {
+  EXPECT_EQ(printable_lines("a\tb\r\n\x1b[31;1mred\x1b[0m\n"), "a\tb\r\n\x1b[31;1mred\x1b[0m\n");
+  EXPECT_EQ(printable_lines("\x1b[2J\x1b]0;x\x07\rb\x1b"), "\\x1b[2J\\x1b]0;x\\x07\\x0db\\x1b");
+  EXPECT_EQ(printable_lines("\x1b[31"), "\\x1b[31");
+}
+
 TEST(Time, GoesThroughRfc3339) {
   const Time time = *parse_rfc3339("2026-11-21T04:05:06.789+01:30");
   EXPECT_EQ(to_rfc3339(time), "2026-11-21T02:35:06Z");
@@ -72,10 +93,104 @@ TEST(CommandRunner, KillsAtTheDeadline) {
   EXPECT_EQ(output.error().message, "/usr/bin/sleep did not end within 1 s and was killed");
 }
 
+TEST(CommandRunner, KillsWhatGoesOnWithItsOutputClosed) {
+  const auto output =
+      real_command_runner().run({{"sh", "-c", "exec >&- 2>&-; sleep 60"}, Seconds(1)});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/sh did not end within 1 s and was killed");
+}
+
+TEST(CommandRunner, WaitsForNoChildOfTheProgram) {
+  const auto output = real_command_runner().run({{"sh", "-c", "sleep 20 & echo begun"}});
+  ASSERT_TRUE(output) << output.error().message;
+  EXPECT_EQ(output->output, "begun\n");
+}
+
+TEST(CommandRunner, StartsProgramsWithSignalsAsTheyAreUsually) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const auto output = real_command_runner().run({{"grep", "SigIgn", "/proc/self/status"}});
+  ::signal(SIGXFSZ, SIG_DFL);
+  ASSERT_TRUE(output);
+  EXPECT_EQ(output->output, "SigIgn:\t0000000000000000\n");
+}
+
+class StopAsked : public testing::Test {
+ protected:
+  StopAsked() { stop_requested = true; }
+  ~StopAsked() override { stop_requested = false; }
+};
+
+TEST_F(StopAsked, FaultX7_ProgramsThatMayBeEndedAreNotStarted) {
+  const auto output = real_command_runner().run({.arguments = {"true"}, .on_stop = OnStop::end});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/true was not started: a signal asked us to end");
+}
+
+TEST_F(StopAsked, ProgramsThatMustFinishAreStarted) {
+  EXPECT_TRUE(real_command_runner().run({{"true"}}));
+}
+
+TEST(CommandRunner, FaultX7_EndsAProgramAndItsChildrenWhenItIsToStop) {
+  std::thread asks([] {
+    std::this_thread::sleep_for(Milliseconds(300));
+    stop_requested = true;
+  });
+  const auto output = real_command_runner().run(
+      {.arguments = {"sh", "-c", "trap 'echo ended' TERM; sleep 60"}, .on_stop = OnStop::end});
+  asks.join();
+  stop_requested = false;
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/sh was ended: a signal asked us to end");
+}
+
 TEST(CommandRunner, NamesAMissingProgram) {
   const auto output = real_command_runner().run({{"no-such-program"}});
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().kind, ErrorKind::not_found);
+}
+
+// A directory of root's or ours, with a script in it.
+class FaultS5 : public testing::Test {
+ protected:
+  static std::filesystem::path make_root() {
+    std::string pattern = std::filesystem::temp_directory_path() / "runs.XXXXXX";
+    return std::filesystem::canonical(::mkdtemp(pattern.data()));
+  }
+  FaultS5() {
+    std::filesystem::create_directory(root_ / "hooks");
+    std::ofstream(root_ / "hooks/a") << "#!/bin/sh\necho \"$0\"\n";
+    std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0755));
+  }
+  ~FaultS5() override { std::filesystem::remove_all(root_); }
+
+  std::string run(const std::string& path) {
+    const auto output = real_command_runner().run({{root_ / path}});
+    return output ? output->output : output.error().message;
+  }
+  std::string refusal(const std::string& path) {
+    return fmt::format(
+        "not run: {0} can be changed by other users than {1}; mend it with: chmod "
+        "go-w {0}",
+        (root_ / path).string(), user_name(::geteuid()));
+  }
+
+  const std::filesystem::path root_ = make_root();
+};
+
+TEST_F(FaultS5, WhatOthersCanChangeIsNotRun) {
+  EXPECT_EQ(run("hooks/a"), (root_ / "hooks/a").string() + "\n");
+  std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0775));
+  EXPECT_EQ(run("hooks/a"), refusal("hooks/a"));
+  std::filesystem::permissions(root_ / "hooks/a", std::filesystem::perms(0755));
+  std::filesystem::permissions(root_ / "hooks", std::filesystem::perms(0777));
+  EXPECT_EQ(run("hooks/a"), refusal("hooks"));
+}
+
+TEST_F(FaultS5, WhatASymlinkLeadsToIsRunWithoutIt) {
+  std::filesystem::create_symlink("hooks/a", root_ / "link");
+  EXPECT_EQ(run("link"), (root_ / "hooks/a").string() + "\n");
+  std::filesystem::permissions(root_ / "hooks", std::filesystem::perms(0777));
+  EXPECT_EQ(run("link"), refusal("hooks"));
 }
 
 class RealFiles : public testing::Test {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,11 +13,16 @@
 #include <thread>
 
 #include "base/file_descriptor.h"
+#include "base/spawn.h"
+#include "base/stop.h"
+#include "base/trusted_file.h"
 
 namespace everseal::base {
 namespace {
 
 constexpr std::size_t kMaxOutput = 1 << 20;
+constexpr Seconds kTimeToEnd{5};  // between SIGTERM and SIGKILL
+constexpr Milliseconds kTick{100};
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string find_program(const std::string& name) {
@@ -32,12 +36,6 @@ std::string find_program(const std::string& name) {
   }
   return {};
 }
-
-struct SpawnActions {
-  posix_spawn_file_actions_t value;
-  SpawnActions() { posix_spawn_file_actions_init(&value); }
-  ~SpawnActions() { posix_spawn_file_actions_destroy(&value); }
-};
 
 // A file in memory with these bytes, at its beginning: unlike a pipe it never has to wait for its
 // reader.
@@ -64,26 +62,92 @@ Result<pid_t> spawn(const std::string& program, const Command& command, int outp
   posix_spawn_file_actions_adddup2(&actions.value, output, 2);
   std::vector<std::string> environment = {fmt::format("PATH={}", kPath), "LANG=C.UTF-8"};
   environment.insert(environment.end(), command.environment.begin(), command.environment.end());
+  SpawnAttributes attributes;
+  attributes.start_afresh();
   pid_t pid = 0;
-  const int code = posix_spawn(&pid, program.c_str(), &actions.value, nullptr,
+  const int code = posix_spawn(&pid, program.c_str(), &actions.value, &attributes.value,
                                pointers(command.arguments).data(), pointers(environment).data());
   if (code != 0) return system_error(fmt::format("start {}", program), code);
   return pid;
 }
 
-// Reads until the program and its children have closed the pipe, or the deadline. False: deadline.
-bool collect(int pipe, Instant deadline, std::string& output) {
-  char buffer[4096];
-  while (true) {
-    const auto left =
-        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left <= Milliseconds(0)) return false;
-    pollfd wait{pipe, POLLIN, 0};
-    if (::poll(&wait, 1, static_cast<int>(left.count())) <= 0) continue;
-    const ssize_t got = ::read(pipe, buffer, sizeof buffer);
-    if (got == 0 || (got < 0 && errno != EINTR)) return true;
-    if (got > 0 && output.size() < kMaxOutput) output.append(buffer, static_cast<std::size_t>(got));
+// A program that was started, with what it says. Its process group ends with it where it is ended.
+class Running {
+ public:
+  Running(pid_t pid, FileDescriptor output) : pid_(pid), output_(std::move(output)) {
+    running_group = pid;
   }
+  ~Running() { running_group = 0; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  enum class Why { ended, late, stopped };
+
+  // Reads what it says until it has ended. A child of its own that goes on is not waited for.
+  Why collect(const Command& command, std::string& output);
+
+  // The exit status. Errors: internal, if it may not be ended (sudo runs as root).
+  Result<int> end();
+  int wait();
+
+ private:
+  bool has_ended() const;
+  bool read_some(Milliseconds time, std::string& output);
+
+  pid_t pid_;
+  FileDescriptor output_;
+};
+
+bool is_to_stop(const Command& command) { return command.on_stop == OnStop::end && stop_requested; }
+
+// It is not waited for yet: its number, and that of its group, stay its own.
+bool Running::has_ended() const {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid != 0;
+}
+
+// Whether it said something within the time.
+bool Running::read_some(Milliseconds time, std::string& output) {
+  if (!output_) {
+    std::this_thread::sleep_for(time);
+    return false;
+  }
+  pollfd wait{output_.get(), POLLIN, 0};
+  if (::poll(&wait, 1, static_cast<int>(time.count())) <= 0) return false;
+  char buffer[4096];
+  const ssize_t got = ::read(output_.get(), buffer, sizeof buffer);
+  if (got == 0 || (got < 0 && errno != EINTR)) output_.reset();
+  if (got > 0 && output.size() < kMaxOutput) output.append(buffer, static_cast<std::size_t>(got));
+  return got > 0;
+}
+
+Running::Why Running::collect(const Command& command, std::string& output) {
+  const Instant deadline = std::chrono::steady_clock::now() + command.timeout;
+  Milliseconds pause{1};  // once it has nothing more to say it ends soon
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (is_to_stop(command)) return Why::stopped;
+    const bool said = read_some(output_ ? kTick : pause, output);
+    if (!said && has_ended()) return Why::ended;
+    if (!output_) pause = std::min(2 * pause, kTick);
+  }
+  return Why::late;
+}
+
+Result<int> Running::end() {
+  if (::kill(-pid_, SIGTERM) != 0 && errno == EPERM) return internal(::strerrordesc_np(EPERM));
+  const Instant deadline = std::chrono::steady_clock::now() + kTimeToEnd;
+  while (!has_ended() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(kTick);
+  ::kill(-pid_, SIGKILL);
+  return wait();
+}
+
+int Running::wait() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 class RealCommandRunner : public CommandRunner {
@@ -92,26 +156,29 @@ class RealCommandRunner : public CommandRunner {
     const std::string program = find_program(command.arguments.at(0));
     if (program.empty())
       return not_found(fmt::format("no program '{}' in {}", command.arguments[0], kPath));
+    if (is_to_stop(command))
+      return transient(fmt::format("{} was not started: a signal asked us to end", program));
+    const TrustedFile trusted = TRY(within("not run", find_trusted(program)));
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe", errno);
-    const FileDescriptor output(ends[0]);
+    FileDescriptor output(ends[0]);
     FileDescriptor input(ends[1]);
-    const pid_t pid = TRY(spawn(program, command, input.get()));
+    Running running(TRY(spawn(trusted.path, command, input.get())), std::move(output));
     input.reset();
     CommandOutput result;
-    const bool closed =
-        collect(output.get(), std::chrono::steady_clock::now() + command.timeout, result.output);
-    if (!closed && ::kill(pid, SIGKILL) != 0)  // sudo runs as root
-      return transient(fmt::format("{} did not end within {} s and runs on: {}", program,
-                                   command.timeout.count(), ::strerrordesc_np(errno)));
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    const auto why = running.collect(command, result.output);
+    if (why == Running::Why::ended) {
+      result.exit_status = running.wait();
+      return result;
     }
-    if (!closed)
-      return transient(fmt::format("{} did not end within {} s and was killed", program,
-                                   command.timeout.count()));
-    result.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return result;
+    const std::string what =
+        why == Running::Why::stopped
+            ? std::string("was ended: a signal asked us to end")
+            : fmt::format("did not end within {} s and was killed", command.timeout.count());
+    if (const auto ended = running.end(); !ended)
+      return transient(fmt::format("{} did not end within {} s and runs on: {}", program,
+                                   command.timeout.count(), ended.error().message));
+    return transient(fmt::format("{} {}", program, what));
   }
 };
 

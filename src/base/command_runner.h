@@ -10,11 +10,18 @@
 
 namespace everseal::base {
 
+// What becomes of a program that runs when a signal asks us to end.
+enum class OnStop {
+  finish,  // it is waited for: what it does belongs to something that would be half done
+  end,     // it is ended, and none is started any more
+};
+
 struct Command {
   std::vector<std::string> arguments;  // [0] is the program, found in a fixed PATH if it has no '/'
   Seconds timeout{60};
   std::string input{};                     // what it reads from standard input
   std::vector<std::string> environment{};  // "NAME=value", beside what every program is given
+  OnStop on_stop = OnStop::finish;
 };
 
 struct CommandOutput {
@@ -26,12 +33,16 @@ struct CommandOutput {
 class CommandRunner {
  public:
   virtual ~CommandRunner() = default;
-  // Errors: not_found (no such program), transient (the deadline passed; the program was killed).
-  // A non-zero exit status is not an error here.
+  // Errors: not_found (no such program), rejected (others than root and we can change it, or the
+  // way to it), transient (the deadline passed, or a signal asked us to end: the program was
+  // ended). A non-zero exit status is not an error here.
   virtual Result<CommandOutput> run(const Command& command) = 0;
 };
 
-// Runs with a scrubbed environment: PATH, LANG=C.UTF-8 and what the command says.
+// Runs with a scrubbed environment: PATH, LANG=C.UTF-8 and what the command says; with signals as
+// every program finds them, in a process group of its own. All of that is ended by SIGTERM, and by
+// SIGKILL five seconds later. What is run is the very program that was looked at
+// (base/trusted_file.h), under the name that it was given.
 CommandRunner& real_command_runner();
 
 }  // namespace everseal::base

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,12 +10,18 @@
 #include <cerrno>
 
 namespace everseal::base {
+namespace {
 
-Result<Connection> Connection::open(const SocketAddress& address, Instant deadline) {
+constexpr Milliseconds kStopLatency{200};
+
+}  // namespace
+
+Result<Connection> Connection::open(const SocketAddress& address, Instant deadline,
+                                    const std::atomic<bool>* stop) {
   std::string attempt = fmt::format("connect to {}", address.to_string());
   FileDescriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return system_error(attempt, errno);
-  Connection connection(std::move(socket), deadline, std::move(attempt));
+  Connection connection(std::move(socket), deadline, stop, std::move(attempt));
   // Of a Unix socket a full backlog is EAGAIN, at once: nobody answers there.
   if (::connect(connection.fd(), address.native(), address.length()) != 0 && errno != EINPROGRESS)
     return connection.failure(errno);
@@ -30,8 +37,10 @@ Result<> Connection::wait(short events) {
   while (true) {
     const auto left = std::chrono::ceil<Milliseconds>(deadline_ - std::chrono::steady_clock::now());
     if (left <= Milliseconds(0)) return transient(fmt::format("{}: no answer in time", attempt_));
+    if (stop_ && *stop_) return transient(fmt::format("{}: stopped by a signal", attempt_));
     pollfd poll{fd(), events, 0};
-    if (::poll(&poll, 1, static_cast<int>(left.count())) > 0) return {};
+    const auto time = stop_ ? std::min(left, kStopLatency) : left;
+    if (::poll(&poll, 1, static_cast<int>(time.count())) > 0) return {};
   }
 }
 
@@ -43,6 +52,19 @@ Result<> Connection::send(std::string_view bytes) {
       TRY(wait(POLLOUT));
     else
       bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+Result<> Connection::send_file(const FileDescriptor& file, off_t offset, std::size_t size) {
+  while (size > 0) {
+    const ssize_t sent = ::sendfile(fd(), file.get(), &offset, size);
+    if (sent == 0) return invalid(fmt::format("{}: the file to send was cut", attempt_));
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return failure(errno);
+    if (sent < 0)
+      TRY(wait(POLLOUT));
+    else
+      size -= static_cast<std::size_t>(sent);
   }
   return {};
 }

@@ -1,6 +1,9 @@
 // A stream connection as a client makes it.
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -12,11 +15,12 @@
 
 namespace everseal::base {
 
-// A connection whose every step ends by one deadline. Errors of all steps: transient ("connect to
-// ADDRESS:PORT: …").
+// A connection whose every step ends by one deadline, or soon after `stop` is set. Errors of all
+// steps: transient ("connect to ADDRESS:PORT: …").
 class Connection {
  public:
-  static Result<Connection> open(const SocketAddress& address, Instant deadline);
+  static Result<Connection> open(const SocketAddress& address, Instant deadline,
+                                 const std::atomic<bool>* stop = nullptr);
 
   // Not blocking.
   int fd() const { return socket_.get(); }
@@ -26,6 +30,10 @@ class Connection {
 
   Result<> send(std::string_view bytes);
 
+  // `size` bytes of a file from `offset` on, moved by the kernel: they are never in this process's
+  // memory. Errors, besides: invalid (the file ends before).
+  Result<> send_file(const FileDescriptor& file, off_t offset, std::size_t size);
+
   // Until the other side closes, or `most` bytes.
   Result<std::string> receive(std::size_t most);
 
@@ -33,12 +41,17 @@ class Connection {
   const std::string& attempt() const { return attempt_; }
 
  private:
-  Connection(FileDescriptor socket, Instant deadline, std::string attempt)
-      : socket_(std::move(socket)), deadline_(deadline), attempt_(std::move(attempt)) {}
+  Connection(FileDescriptor socket, Instant deadline, const std::atomic<bool>* stop,
+             std::string attempt)
+      : socket_(std::move(socket)),
+        deadline_(deadline),
+        stop_(stop),
+        attempt_(std::move(attempt)) {}
   std::unexpected<Error> failure(int code) const;
 
   FileDescriptor socket_;
   Instant deadline_;
+  const std::atomic<bool>* stop_;
   std::string attempt_;
 };
 

@@ -1,6 +1,8 @@
 #include "base/connection.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -50,6 +52,24 @@ TEST(Connection, CarriesBytesBothWays) {
   ASSERT_TRUE(connection->send("hi"));
   EXPECT_EQ(connection->receive(4), "answ");
   EXPECT_EQ(connection->receive(100), "er");
+}
+
+TEST(Connection, HasTheKernelMoveAPartOfAFile) {
+  const Listener listener;
+  std::string got(5, ' ');
+  std::jthread other([&] {
+    FileDescriptor visitor = listener.accept();
+    EXPECT_EQ(::recv(visitor.get(), got.data(), got.size(), MSG_WAITALL), 5);
+  });
+  const FileDescriptor file(::memfd_create("file", MFD_CLOEXEC));
+  ASSERT_EQ(::write(file.get(), "0123456789", 10), 10);
+  auto connection = open(listener.path, kLong);
+  ASSERT_TRUE(connection) << connection.error().message;
+  EXPECT_TRUE(connection->send_file(file, 3, 5));
+  other.join();
+  EXPECT_EQ(got, "34567");
+  EXPECT_EQ(connection->send_file(file, 10, 1).error().message,
+            "connect to " + listener.path + ": the file to send was cut");
 }
 
 TEST(Connection, EndsByItsDeadline) {

@@ -4,7 +4,9 @@
 #include <idn2.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/encoding.h"
 #include "base/shared_library.h"
@@ -22,6 +24,59 @@ std::unexpected<Error> refuse(std::string_view name, std::size_t position, std::
                              position + 1));
 }
 
+// Bootstring with the parameters of Punycode (RFC 3492 §5, §6.1).
+constexpr std::uint64_t kBase = 36, kLeast = 1, kMost = 26, kSkew = 38, kDamp = 700;
+
+std::uint64_t adapted_bias(std::uint64_t delta, std::uint64_t points, bool is_first) {
+  delta = is_first ? delta / kDamp : delta / 2;
+  delta += delta / points;
+  std::uint64_t k = 0;
+  for (; delta > (kBase - kLeast) * kMost / 2; k += kBase) delta /= kBase - kLeast;
+  return k + (kBase - kLeast + 1) * delta / (delta + kSkew);
+}
+
+std::uint64_t digit(char c) {
+  return static_cast<std::uint64_t>(is_digit(c) ? c - '0' + 26 : c - 'a');
+}
+
+// Takes one variable-length integer off `text` (RFC 3492 §3.3); nullopt if there is none, or it is
+// larger than any that a label needs.
+std::optional<std::uint64_t> take_number(std::string_view& text, std::uint64_t bias) {
+  constexpr std::uint64_t kMostNumber = 1u << 31;
+  std::uint64_t number = 0, weight = 1;
+  for (std::uint64_t k = kBase; !text.empty() && weight < kMostNumber; k += kBase) {
+    const std::uint64_t value = digit(text.front());
+    text.remove_prefix(1);
+    number += value * weight;
+    const std::uint64_t threshold = std::clamp(k <= bias ? 0 : k - bias, kLeast, kMost);
+    if (number >= kMostNumber) return std::nullopt;
+    if (value < threshold) return number;
+    weight *= kBase - threshold;
+  }
+  return std::nullopt;
+}
+
+// Whether what follows "xn--" stands for a label that is not ASCII (RFC 3492 §6.2).
+bool is_punycode(std::string_view text) {
+  constexpr std::uint64_t kLeastPoint = 0xA0, kMostPoint = 0x10FFFF, kSurrogates = 0xD800,
+                          kBehindThem = 0xE000;
+  const std::size_t dash = text.rfind('-');
+  std::uint64_t points = dash == text.npos ? 0 : dash, point = 0x80, at = 0, bias = 72;
+  text.remove_prefix(dash == text.npos ? 0 : dash + 1);
+  const bool has_some = !text.empty();
+  while (!text.empty()) {
+    const auto delta = take_number(text, bias);
+    if (!delta) return false;
+    bias = adapted_bias(*delta, ++points, point == 0x80 && at == 0);
+    at += *delta;
+    point += at / points;
+    at = at % points + 1;
+    if (point < kLeastPoint || point > kMostPoint || (point >= kSurrogates && point < kBehindThem))
+      return false;
+  }
+  return has_some;
+}
+
 Result<> check_label(std::string_view name, std::size_t begin, std::size_t end) {
   if (begin == end) return refuse(name, begin, "empty label");
   if (end - begin > 63) return refuse(name, begin + 63, "label longer than 63 bytes");
@@ -30,6 +85,9 @@ Result<> check_label(std::string_view name, std::size_t begin, std::size_t end) 
       return refuse(name, i, fmt::format("unexpected '{}'", printable(name.substr(i, 1))));
   if (name[begin] == '-') return refuse(name, begin, "label begins with '-'");
   if (name[end - 1] == '-') return refuse(name, end - 1, "label ends with '-'");
+  const std::string_view label = name.substr(begin, end - begin);
+  if (label.starts_with("xn--") && !is_punycode(label.substr(4)))
+    return refuse(name, begin + 4, "no Punycode after 'xn--'");
   return {};
 }
 

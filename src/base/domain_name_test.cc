@@ -39,6 +39,19 @@ TEST(DomainName, RefusesHostileNamesWithThePosition) {
   }
 }
 
+// RFC 3492 §7.1 and RFC 5891 §4.2.
+TEST(DomainName, FaultS3_RefusesALabelsThatStandForNothing) {
+  for (const char* good :
+       {"xn--mnchen-3ya.example", "xn--egbpdaj6bu4bxfgehfvwxn.example",
+        "xn--ihqwcrb4cv8a8dqg056pqjye.example", "xn--fiqs8s.example", "xn--80ak6aa92e.com",
+        "xn--r8jz45g.xn--zckzah", "ab--cd.example", "xn--3B-ww4c5e180e575a65lsy2b.example"})
+    EXPECT_TRUE(parse_domain_name(good)) << good;
+  for (const char* bad : {"xn--a.example", "xn--99999999.example", "xn--a-b-c-9999999999.example"})
+    EXPECT_EQ(
+        parse_domain_name(bad).error().message,
+        std::string("'") + bad + "' is not a domain name: no Punycode after 'xn--' at byte 5");
+}
+
 TEST(DomainName, RefusesWhatIsTooLong) {
   EXPECT_FALSE(parse_domain_name(std::string(64, 'a') + ".com"));
   EXPECT_TRUE(parse_domain_name(std::string(63, 'a') + ".com"));

@@ -95,19 +95,58 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
+namespace {
+
+// Of one character in UTF-8: what a terminal acts on instead of showing it. C0, DEL, C1 (U+0080 to
+// U+009F), and what turns the direction of writing (U+202A to U+202E, U+2066 to U+2069).
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7F;
+  if (character.size() == 2) return character >= "\xC2\x80" && character <= "\xC2\x9F";
+  return (character >= "\xE2\x80\xAA" && character <= "\xE2\x80\xAE") ||
+         (character >= "\xE2\x81\xA6" && character <= "\xE2\x81\xA9");
+}
+
+// Moves the first character of `text` to `shown`, bytes that are to be seen and not obeyed as \xNN.
+void show_one(std::string& shown, std::string_view& text) {
+  const std::size_t length = utf8_length(text);
+  const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+  if (length == 0 || is_control(character))
+    for (const char byte : character)
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  else
+    shown += character;
+  text.remove_prefix(character.size());
+}
+
+// How many bytes at the beginning end a line, are a tab or choose a colour ("ESC [ 31;1 m").
+std::size_t layout_length(std::string_view text) {
+  constexpr std::size_t kMost = 10;
+  if (text.starts_with('\n') || text.starts_with('\t')) return 1;
+  if (text.starts_with("\r\n")) return 2;
+  if (!text.starts_with("\x1b[")) return 0;
+  const std::size_t end = text.substr(0, kMost).find_first_not_of("0123456789;", 2);
+  return end != text.npos && text[end] == 'm' ? end + 1 : 0;
+}
+
+}  // namespace
+
 std::string printable(std::string_view text, std::size_t limit) {
   std::string shown;
   while (!text.empty()) {
     if (shown.size() >= limit) return shown + "…";
-    const std::size_t length = utf8_length(text);
-    const auto first = static_cast<unsigned char>(text[0]);
-    if (length == 0 || first < 0x20 || first == 0x7F) {
-      shown += fmt::format("\\x{:02x}", first);
-      text.remove_prefix(1);
-    } else {
-      shown += text.substr(0, length);
-      text.remove_prefix(length);
-    }
+    show_one(shown, text);
+  }
+  return shown;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = layout_length(text);
+    shown += text.substr(0, length);
+    text.remove_prefix(length);
+    if (length == 0) show_one(shown, text);
   }
   return shown;
 }

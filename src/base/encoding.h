@@ -30,4 +30,8 @@ std::string lower_case(std::string_view text);
 // for messages that quote what others sent.
 std::string printable(std::string_view text, std::size_t limit = 400);
 
+// The same for whole text on its way to a terminal: lines, tabs and colours stay, and nothing is
+// cut. Whatever else in it came from others reaches nobody's terminal as a command.
+std::string printable_lines(std::string_view text);
+
 }  // namespace everseal::base

@@ -6,12 +6,6 @@
 #include <cerrno>
 
 namespace everseal::base {
-namespace {
-
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-}  // namespace
-
 FakeFileSystem::FakeFileSystem()
     : root_(std::make_shared<Node>(Node{FileKind::directory, 0755, {}, {}, {}, {}})) {}
 
@@ -207,12 +201,30 @@ Result<> FakeFileSystem::remove(const std::string& path) {
   return {};
 }
 
-Result<> FakeFileSystem::copy_attributes(const std::string& from, const std::string& to) {
-  const NodePointer source = find(from, LastSymlink::follow);
-  const NodePointer target = find(to, LastSymlink::follow);
-  if (!source || !target) return system_error(fmt::format("copy attributes of {}", from), ENOENT);
-  target->mode = source->mode;
-  return {};
+// In steps, so that a test can fail each.
+Result<> FakeFileSystem::write_durably_with(const std::string& path, const ContentWriter& write,
+                                            mode_t mode) {
+  const std::string temporary = temporary_path(path);
+  TRY(remove_file(*this, temporary));
+  auto written = create_with(temporary, write, mode);
+  if (written) written = sync(temporary);
+  if (written) written = rename(temporary, path);
+  if (written) return sync(directory_of(path));
+  static_cast<void>(remove_file(*this, temporary));
+  return written;
+}
+
+Result<> FakeFileSystem::replace(const std::string& path, std::string_view bytes) {
+  return write_durably(*this, path, bytes, TRY(status(path)).mode);
+}
+
+Result<> FakeFileSystem::remove_tree(const std::string& path) {
+  const auto there = status(path);
+  if (!there && there.error().kind == ErrorKind::not_found) return {};
+  if (!there) return std::unexpected(there.error());
+  if (there->kind == FileKind::directory)
+    for (const std::string& name : TRY(list(path))) TRY(remove_tree(join_path(path, name)));
+  return remove(path);
 }
 
 }  // namespace everseal::base

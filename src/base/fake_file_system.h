@@ -48,7 +48,10 @@ class FakeFileSystem : public FileSystem {
   Result<> rename(const std::string& from, const std::string& to) override;
   Result<> make_symlink(const std::string& target, const std::string& path) override;
   Result<> remove(const std::string& path) override;
-  Result<> copy_attributes(const std::string& from, const std::string& to) override;
+  Result<> write_durably_with(const std::string& path, const ContentWriter& write,
+                              mode_t mode) override;
+  Result<> replace(const std::string& path, std::string_view bytes) override;
+  Result<> remove_tree(const std::string& path) override;
 
  private:
   struct Node {

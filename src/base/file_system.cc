@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,7 +13,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "base/access_list.h"
+#include "base/directory.h"
+#include "base/trusted_file.h"
 
 namespace everseal::base {
 namespace {
@@ -42,6 +42,10 @@ class RealFileSystem : public FileSystem {
     return read_all(TRY(open(path)), fmt::format("read {}", path));
   }
 
+  Result<TrustedText> read_trusted(const std::string& path) const override {
+    return base::read_trusted(path);
+  }
+
   Result<FileDescriptor> open(const std::string& path) const override {
     FileDescriptor file = TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status{};
@@ -54,8 +58,7 @@ class RealFileSystem : public FileSystem {
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0)
       return system_error(fmt::format("stat {}", path), errno);
-    return FileStatus{kind_of(status.st_mode), status.st_mode & 07777, status.st_uid, status.st_gid,
-                      static_cast<std::uint64_t>(status.st_size)};
+    return file_status(status);
   }
 
   Result<std::string> real_path(const std::string& path) const override {
@@ -99,23 +102,19 @@ class RealFileSystem : public FileSystem {
   }
 
   Result<> sync(const std::string& path) override {
-    const FileDescriptor file = TRY(open_file(path, O_RDONLY));
+    // A pipe or a device in its place is not waited on.
+    const FileDescriptor file = TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
+      return rejected(fmt::format("fsync {}: neither a file nor a directory", path));
     if (::fsync(file.get()) != 0) return system_error(fmt::format("fsync {}", path), errno);
     return {};
   }
 
   Result<> make_directory(const std::string& path, mode_t mode) override {
-    if (::mkdir(path.c_str(), mode) == 0) {
-      if (::chmod(path.c_str(), mode) != 0)
-        return system_error(fmt::format("chmod {}", path), errno);
-      return {};
-    }
-    const int code = errno;
-    if (code == EEXIST) {
-      const auto there = status(path);
-      if (there && there->kind == FileKind::directory) return {};
-    }
-    return system_error(fmt::format("make directory {}", path), code);
+    const auto parent = TRY(Directory::open(directory_of(path)));
+    static_cast<void>(TRY(parent.make_directory(name_of(path), mode)));
+    return {};
   }
 
   Result<> rename(const std::string& from, const std::string& to) override {
@@ -135,61 +134,20 @@ class RealFileSystem : public FileSystem {
     return {};
   }
 
-  Result<> copy_attributes(const std::string& from, const std::string& to) override {
-    struct stat status{};
-    if (::stat(from.c_str(), &status) != 0)
-      return system_error(fmt::format("stat {}", from), errno);
-    const bool same_owner = ::chown(to.c_str(), status.st_uid, status.st_gid) == 0;
-    if (!same_owner && errno != EPERM)
-      return system_error(fmt::format("give {} the owner of {}", to, from), errno);
-    // What the directory gives to all its new files.
-    if (::removexattr(to.c_str(), kAccessAttribute) != 0 && errno != ENODATA && errno != ENOTSUP)
-      return system_error(fmt::format("clear the access list of {}", to), errno);
-    if (::chmod(to.c_str(), status.st_mode & 07777) != 0)
-      return system_error(fmt::format("give {} the mode of {}", to, from), errno);
-    TRY(copy_extended_attributes(from, to, same_owner ? Missing::error : Missing::accept));
-    return same_owner ? Result<>() : keep_readable(from, {status.st_uid, status.st_gid}, to);
+  Result<> write_durably_with(const std::string& path, const ContentWriter& write,
+                              mode_t mode) override {
+    const auto directory = TRY(Directory::open(directory_of(path)));
+    return directory.write_durably(name_of(path), write, {.mode = mode});
   }
 
- private:
-  // Only root gives files away. A copy that stays ours keeps the group where that is allowed; else
-  // whoever could use the file as its owner or group gets an access entry by name.
-  static Result<> keep_readable(const std::string& from, const Identity& owner,
-                                const std::string& to) {
-    [[maybe_unused]] const int same_group = ::chown(to.c_str(), uid_t(-1), owner.group);
-    struct stat copy{};
-    if (::stat(to.c_str(), &copy) != 0) return system_error(fmt::format("stat {}", to), errno);
-    const AccessList list = TRY(read_access_list(from, kAccessAttribute));
-    const AccessList kept = keep_access(list, owner, {copy.st_uid, copy.st_gid});
-    if (kept == list) return {};
-    const std::string bytes = serialize(kept);
-    if (::setxattr(to.c_str(), kAccessAttribute, bytes.data(), bytes.size(), 0) != 0)
-      return system_error(fmt::format("keep {} readable for whom {} was", to, from), errno);
-    return {};
+  Result<> replace(const std::string& path, std::string_view bytes) override {
+    return TRY(Directory::open(directory_of(path))).replace(name_of(path), bytes);
   }
 
-  // Whether an attribute may be missing that only root can set.
-  enum class Missing { error, accept };
-
-  // ACLs and SELinux labels are extended attributes (acl(5), xattr(7)).
-  static Result<> copy_extended_attributes(const std::string& from, const std::string& to,
-                                           Missing missing) {
-    char names[64 << 10];
-    const ssize_t length = ::listxattr(from.c_str(), names, sizeof names);
-    if (length < 0) {
-      if (errno == ENOTSUP) return {};
-      return system_error(fmt::format("list attributes of {}", from), errno);
-    }
-    for (const char* name = names; name < names + length;
-         name += std::string_view(name).size() + 1) {
-      char value[64 << 10];
-      const ssize_t size = ::getxattr(from.c_str(), name, value, sizeof value);
-      const bool copied =
-          size >= 0 && ::setxattr(to.c_str(), name, value, static_cast<std::size_t>(size), 0) == 0;
-      if (!copied && (missing == Missing::error || errno != EPERM))
-        return system_error(fmt::format("copy attribute {} of {}", name, from), errno);
-    }
-    return {};
+  Result<> remove_tree(const std::string& path) override {
+    const auto there = status(path);
+    if (!there && there.error().kind == ErrorKind::not_found) return {};
+    return remove_held_tree(path);
   }
 };
 
@@ -200,9 +158,21 @@ FileSystem& real_file_system() {
   return files;
 }
 
+Result<TrustedText> FileReader::read_trusted(const std::string& path) const {
+  const std::string real = TRY(real_path(path));
+  return TrustedText{TRY(read(real)), real, TRY(status(real)).mode};
+}
+
+FileStatus file_status(const struct stat& status) {
+  return {kind_of(status.st_mode), status.st_mode & 07777, status.st_uid, status.st_gid,
+          static_cast<std::uint64_t>(status.st_size)};
+}
+
 bool exists(const FileReader& files, const std::string& path) {
   return files.status(path).has_value();
 }
+
+std::string name_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 std::string directory_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
@@ -224,13 +194,14 @@ Result<> make_directories(FileSystem& files, const std::string& path, mode_t mod
   return files.sync(parent);
 }
 
-Result<> remove_tree(FileSystem& files, const std::string& path) {
+Result<> remove_tree(FileSystem& files, const std::string& path) { return files.remove_tree(path); }
+
+Result<> remove_file(FileSystem& files, const std::string& path) {
   const auto status = files.status(path);
   if (!status && status.error().kind == ErrorKind::not_found) return {};
   if (!status) return std::unexpected(status.error());
   if (status->kind == FileKind::directory)
-    for (const std::string& name : TRY(files.list(path)))
-      TRY(remove_tree(files, join_path(path, name)));
+    return rejected(fmt::format("remove {}: a directory is in its place; remove it", path));
   return files.remove(path);
 }
 
@@ -243,22 +214,12 @@ Result<> write_durably(FileSystem& files, const std::string& path, std::string_v
 }
 
 std::string temporary_path(std::string_view path) {
-  return join_path(directory_of(path),
-                   fmt::format(".{}.everseal", path.substr(path.rfind('/') + 1)));
+  return join_path(directory_of(path), fmt::format(".{}.everseal", name_of(path)));
 }
 
 Result<> write_durably_with(FileSystem& files, const std::string& path, const ContentWriter& write,
                             mode_t mode) {
-  const std::string temporary = temporary_path(path);
-  TRY(remove_tree(files, temporary));  // left by a run that was killed
-  auto written = files.create_with(temporary, write, mode);
-  if (written) written = files.sync(temporary);
-  if (written) written = files.rename(temporary, path);
-  if (!written) {
-    static_cast<void>(remove_tree(files, temporary));
-    return written;
-  }
-  return files.sync(directory_of(path));
+  return files.write_durably_with(path, write, mode);
 }
 
 }  // namespace everseal::base

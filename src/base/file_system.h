@@ -1,6 +1,7 @@
 // Files as we use them: read whole, created once, synced, renamed.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -25,6 +26,13 @@ struct FileStatus {
   std::uint64_t size = 0;  // bytes
 };
 
+// A file that we obey, and how open it is.
+struct TrustedText {
+  std::string text;
+  std::string path;  // without symlinks
+  mode_t mode = 0;   // permission bits, 07777
+};
+
 // Interface for reading files. Every failure names the attempt and the path; a missing file is
 // ErrorKind::not_found.
 class FileReader {
@@ -34,6 +42,11 @@ class FileReader {
   // The whole of a regular file, at most kMaxFileBytes; symlinks are followed, devices and pipes
   // refused (never waited on).
   virtual Result<std::string> read(const std::string& path) const = 0;
+
+  // The same of a file that nobody but root and whoever runs this can change, or replace by another
+  // (base/trusted_file.h); what was looked at is what is read. Errors: rejected, with the file or
+  // directory that others can change and the command that mends it. Here: every file is such a one.
+  virtual Result<TrustedText> read_trusted(const std::string& path) const;
 
   // What the path itself is; a symlink is not followed.
   virtual Result<FileStatus> status(const std::string& path) const = 0;
@@ -79,9 +92,18 @@ class FileSystem : public FileReader {
   // Removes a file, a symlink or an empty directory. A missing path is ErrorKind::not_found.
   virtual Result<> remove(const std::string& path) = 0;
 
-  // Gives `to` the owner, group, mode and extended attributes of `from`. Without root's right to
-  // give files away `to` stays ours, and whoever could use `from` is named in its access list.
-  virtual Result<> copy_attributes(const std::string& from, const std::string& to) = 0;
+  // Replaces or makes a file durably: a dot-named temporary file beside it, fsync, rename, fsync of
+  // the directory. A failed fsync leaves the old file as it was.
+  virtual Result<> write_durably_with(const std::string& path, const ContentWriter& write,
+                                      mode_t mode) = 0;
+
+  // The same with the owner, group, mode and extended attributes of the old file. Without root's
+  // right to give files away the new one stays ours, and whoever could use the old one is named in
+  // its access list.
+  virtual Result<> replace(const std::string& path, std::string_view bytes) = 0;
+
+  // Removes a file or a directory with all that is in it; a missing path is not an error.
+  virtual Result<> remove_tree(const std::string& path) = 0;
 };
 
 // The machine's files; lives for the whole process.
@@ -89,22 +111,29 @@ FileSystem& real_file_system();
 
 bool exists(const FileReader& files, const std::string& path);
 
-// "/a/b" of "/a/b/c"; "." of "c"; "/" of "/c".
+// What a descriptor or a path is, of what the system says.
+FileStatus file_status(const struct stat& status);
+
+// "/a/b" of "/a/b/c"; "." of "c"; "/" of "/c". And "c".
+std::string name_of(std::string_view path);
 std::string directory_of(std::string_view path);
 std::string join_path(std::string_view directory, std::string_view name);
 
 // Makes a directory and those above it that are missing, and syncs each that gained a name.
 Result<> make_directories(FileSystem& files, const std::string& path, mode_t mode);
 
-// Removes a file or a directory with all that is in it; a missing path is not an error.
+// Removes a file or a directory with all that is in it; a missing path is not an error. Only in
+// directories where nobody else may write.
 Result<> remove_tree(FileSystem& files, const std::string& path);
+
+// Removes a file or a symlink; a missing path is not an error, a directory is.
+Result<> remove_file(FileSystem& files, const std::string& path);
 
 // Where the text that is to replace a file is written first: beside it, so that the rename stays on
 // one file system, and dot-named, so that no `include *` of nginx reads it (glob(3), FNM_PERIOD).
 std::string temporary_path(std::string_view path);
 
-// Replaces or makes a file durably: a dot-named temporary file beside it, fsync, rename, fsync of
-// the directory. A failed fsync leaves the old file as it was.
+// FileSystem::write_durably_with(), and the same for bytes.
 Result<> write_durably(FileSystem& files, const std::string& path, std::string_view bytes,
                        mode_t mode);
 Result<> write_durably_with(FileSystem& files, const std::string& path, const ContentWriter& write,

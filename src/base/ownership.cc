@@ -54,8 +54,8 @@ Result<> give(int parent, const std::string& name, const std::string& path, cons
 
 }  // namespace
 
-Result<> give_tree(const std::string& directory, const Identity& owner) {
-  return give(AT_FDCWD, directory, directory, owner);
+Result<> give_tree(const Directory& directory, const Identity& owner) {
+  return give(directory.handle().get(), ".", directory.path(), owner);
 }
 
 }  // namespace everseal::base

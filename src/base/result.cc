@@ -51,6 +51,7 @@ std::unexpected<Error> system_error(std::string_view attempt, int code) {
       return not_found(std::move(message));
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
     case ENOMEM:

@@ -191,17 +191,21 @@ Result<Statement> Database::prepare(std::string_view sql) {
 
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(database_.get()); }
 
+bool Database::is_in_transaction() const { return ::sqlite3_get_autocommit(database_.get()) == 0; }
+
 Result<Transaction> Transaction::begin(Database& database) {
-  TRY(database.execute("BEGIN IMMEDIATE"));
-  return Transaction(database);
+  const bool is_part = database.is_in_transaction();
+  TRY(database.execute(is_part ? "SAVEPOINT part" : "BEGIN IMMEDIATE"));
+  return Transaction(database, is_part);
 }
 
 Transaction::~Transaction() {
-  if (database_) static_cast<void>(database_->execute("ROLLBACK"));
+  if (!database_) return;
+  static_cast<void>(database_->execute(is_part_ ? "ROLLBACK TO part; RELEASE part" : "ROLLBACK"));
 }
 
 Result<> Transaction::commit() {
-  TRY(database_->execute("COMMIT"));
+  TRY(database_->execute(is_part_ ? "RELEASE part" : "COMMIT"));
   database_ = nullptr;
   return {};
 }

@@ -65,6 +65,7 @@ class Database {
   Result<> execute(const char* sql);
   Result<Statement> prepare(std::string_view sql);
   std::int64_t last_id() const;
+  bool is_in_transaction() const;
 
  private:
   struct Close {
@@ -79,18 +80,21 @@ class Database {
   const char* remedy_;
 };
 
-// Begins on construction; rolls back when it goes unless it was committed.
+// Begins on construction; rolls back when it goes unless it was committed. One that begins within
+// another is a part of it: it is durable when that one is.
 class Transaction {
  public:
   static Result<Transaction> begin(Database& database);
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept
+      : database_(std::exchange(other.database_, nullptr)), is_part_(other.is_part_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   Result<> commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  Transaction(Database& database, bool is_part) : database_(&database), is_part_(is_part) {}
   Database* database_;
+  bool is_part_;
 };
 
 }  // namespace everseal::base

@@ -56,6 +56,26 @@ TEST_F(Authentication, TheUrlMustBeTheRequests) {
                 StartsWith("403 unauthorized: the signed \"url\" is not "));
 }
 
+// RFC 8555 §6.4: somebody who has it from a client of another CA may send it here with any Host.
+TEST_F(Authentication, WhatIsSignedForAnotherCaIsNotGoodHere) {
+  const Client client = registered();
+  json elsewhere = header(client, "https://other.test/new-order");
+  elsewhere["kid"] = "https://other.test/account/1";
+  const Reply refused =
+      post_raw("https://other.test/new-order", jws(client.key, elsewhere, payload_));
+  EXPECT_EQ(refused.summary(),
+            "421 unauthorized: https://other.test is not a name of this CA, which is "
+            "https://ca.test:8555");
+  EXPECT_THAT(refused.header("Link"), StartsWith("<https://ca.test:8555/directory>"));
+  EXPECT_THAT(get("https://other.test/directory").summary(), StartsWith("421 unauthorized: "));
+  EXPECT_THAT(get("https://ca.test/directory").summary(), StartsWith("421 unauthorized: "));
+}
+
+// A CRL's URL is as old as the certificate that names it.
+TEST_F(Authentication, ListsAreThereByEveryName) {
+  EXPECT_EQ(get("http://former.test/crl/1.crl").summary(), "200");
+}
+
 TEST_F(Authentication, NoncesAreGoodOnce) {
   const Client client = registered();
   json header = this->header(client, new_order_);

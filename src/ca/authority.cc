@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/encoding.h"
+#include "ca/own_files.h"
 #include "ca/x509.h"
 #include "crypto/random.h"
 
@@ -19,6 +20,7 @@ constexpr base::Seconds kClockSkew = std::chrono::hours(1);  // of clients, towa
 constexpr std::string_view kOrganization = "Everseal";
 
 Result<PrivateKey> read_key_file(const FileSystem& files, const std::string& path) {
+  TRY(check_secret(files, path));
   PrivateKey key = TRY(PrivateKey::read(TRY(files.open(path)), fmt::format("read {}", path)));
   if (key.type() == crypto::KeyType::ecdsa_p256) return key;
   return base::invalid(fmt::format("{}: not an ECDSA P-256 key", path));
@@ -118,6 +120,15 @@ Result<> check_match(const Certificate& certificate, const PrivateKey& key,
   return base::invalid(fmt::format("{}: its key is another than the one beside it", path));
 }
 
+// A new key beside an old certificate would only hide that the old one is lost.
+Result<> check_there(const FileReader& files, const std::string& key_file) {
+  if (base::exists(files, key_file)) return {};
+  return base::invalid(fmt::format(
+      "{} is missing, the certificate beside it is there: put the key back from a backup, or move "
+      "the certificate away to have another one made",
+      key_file));
+}
+
 }  // namespace
 
 Result<Root> Root::open(FileSystem& files, const std::string& directory, const std::string& name,
@@ -159,7 +170,9 @@ bool Intermediate::exists(const FileReader& files, const std::string& directory,
 Result<Intermediate> Intermediate::open(FileSystem& files, const std::string& directory,
                                         const std::string& id, const std::vector<Root>& roots,
                                         Time now) {
-  PrivateKey key = TRY(read_or_make_key(files, key_path(directory, intermediate_name(id))));
+  const std::string key_file = key_path(directory, intermediate_name(id));
+  if (exists(files, directory, id)) TRY(check_there(files, key_file));
+  PrivateKey key = TRY(read_or_make_key(files, key_file));
   std::vector<Certificate> certificates;
   for (std::size_t i = roots.size(); i-- > 0;) {
     const std::string path = path_by_root(directory, id, roots, i);

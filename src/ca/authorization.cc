@@ -11,6 +11,10 @@ namespace everseal::ca {
 namespace {
 
 constexpr std::size_t kTokenBytes = 32;
+constexpr base::Seconds kCaaLife = std::chrono::hours(8);
+
+// In the number of a validation: CAA alone is looked at.
+constexpr std::uint64_t kAgain = std::uint64_t{1} << 63;
 
 // Wildcards can be proven by dns-01 alone (RFC 8555 §8.3, RFC 8737 §3), addresses not by it (RFC
 // 8738 §4).
@@ -35,7 +39,7 @@ Json challenge_json(const Call& call, const Authorization& authorization, Challe
   if (authorization.attempted != type) return json;
   if (authorization.validated_at != Time())
     json["validated"] = base::to_rfc3339(authorization.validated_at);
-  if (!authorization.error.empty()) json["error"] = Json::parse(authorization.error);
+  add_error(json, authorization.error);
   return json;
 }
 
@@ -89,7 +93,7 @@ Checked<> attempt(Context& context, const Call& call, Authorization& authorizati
         fmt::format("the authorization is {}", to_string(status_at(authorization, call.now))));
   authorization.attempted = type;
   TRY(context.ledger.update(authorization));
-  context.validations.emplace_back(authorization.id,
+  context.validations.emplace_back(static_cast<std::uint64_t>(authorization.id),
                                    validation_of(authorization, *call.account, call.base));
   return {};
 }
@@ -125,7 +129,61 @@ Checked<> check_failures(Context& context, const Authorization& authorization) {
   return {};
 }
 
+// Who may issue for the name can have changed since it was validated.
+Checked<Authorization> reused(Context& context, Authorization authorization) {
+  if (context.policy.caa_identities.empty()) return authorization;
+  authorization.caa_at = {};
+  TRY(context.ledger.update(authorization));
+  return authorization;
+}
+
+Checked<> look_again(Context& context, const Authorization& authorization, std::string_view base) {
+  const auto account = TRY(context.ledger.account(authorization.account));
+  if (!account || !authorization.attempted) return {};
+  Validation look = validation_of(authorization, *account, base);
+  look.scope = Scope::caa;
+  context.validations.emplace_back(kAgain | static_cast<std::uint64_t>(authorization.id),
+                                   std::move(look));
+  return {};
+}
+
+// Goes on with an order that a restart interrupted, also if nothing is left to look at.
+Checked<> resume(Context& context, const Order& order, std::string_view base) {
+  if (TRY(look_at_caa_again(context, order, base, context.clock.now())) > 0) return {};
+  const auto any = TRY(context.ledger.authorization(order.authorizations.front()));
+  return any ? look_again(context, *any, base) : Checked<>();
+}
+
+// What a look at CAA alone found.
+Checked<> decide_again(Context& context, std::int64_t id, const ValidationOutcome& outcome) {
+  auto found = TRY(context.ledger.authorization(id));
+  if (!found) return {};
+  if (!outcome.problem) {
+    found->caa_at = context.clock.now();
+    TRY(context.ledger.update(*found));
+  }
+  return go_on_with_orders(context, *found, outcome.problem);
+}
+
 }  // namespace
+
+bool is_caa_stale(const Policy& policy, const Authorization& authorization, Time now) {
+  return !policy.caa_identities.empty() && !base::canonical_address(authorization.name) &&
+         authorization.caa_at + kCaaLife < now;
+}
+
+Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std::string_view base,
+                                       Time now) {
+  if (context.policy.caa_identities.empty()) return 0;
+  std::size_t looks = 0;
+  for (const std::int64_t id : order.authorizations) {
+    const auto each = TRY(context.ledger.authorization(id));
+    if (!each || !is_caa_stale(context.policy, *each, now)) continue;
+    TRY(look_again(context, *each, base));
+    looks++;
+  }
+  return looks;
+}
 
 AuthorizationStatus status_at(const Authorization& authorization, Time now) {
   if (now < authorization.expires) return authorization.status;
@@ -140,7 +198,7 @@ Checked<Authorization> find_or_make_authorization(Context& context, const Call& 
   const std::string_view base_name = name.substr(wildcard ? 2 : 0);
   const std::int64_t account = call.account->id;
   if (auto found = TRY(context.ledger.valid_authorization(account, base_name, wildcard, call.now)))
-    return *std::move(found);
+    return reused(context, *std::move(found));
   Authorization made{.account = account,
                      .name = std::string(base_name),
                      .wildcard = wildcard,
@@ -192,7 +250,9 @@ Answered challenge(Context& context, const Call& call) {
 }
 
 Checked<> decide(Context& context, const ValidationOutcome& outcome) {
-  auto found = TRY(context.ledger.authorization(static_cast<std::int64_t>(outcome.id)));
+  const auto id = static_cast<std::int64_t>(outcome.id & ~kAgain);
+  if ((outcome.id & kAgain) != 0) return decide_again(context, id, outcome);
+  auto found = TRY(context.ledger.authorization(id));
   if (!found || found->status != AuthorizationStatus::pending) return {};  // deactivated meanwhile
   const Time now = context.clock.now();
   if (outcome.problem) {
@@ -201,7 +261,7 @@ Checked<> decide(Context& context, const ValidationOutcome& outcome) {
     TRY(count_failure(context, *found));
   } else {
     found->status = AuthorizationStatus::valid;
-    found->validated_at = now;
+    found->validated_at = found->caa_at = now;
     found->expires = now + found->reuse;
     if (context.policy.limits) TRY(context.limits.fill(failures_in_a_row_bucket(*found)));
   }
@@ -212,8 +272,11 @@ Checked<> decide(Context& context, const ValidationOutcome& outcome) {
 Checked<> resume_validations(Context& context, std::string_view base) {
   for (const Authorization& each : TRY(context.ledger.undecided_authorizations())) {
     const auto account = TRY(context.ledger.account(each.account));
-    if (account) context.validations.emplace_back(each.id, validation_of(each, *account, base));
+    if (account)
+      context.validations.emplace_back(static_cast<std::uint64_t>(each.id),
+                                       validation_of(each, *account, base));
   }
+  for (const Order& each : TRY(context.ledger.processed_orders())) TRY(resume(context, each, base));
   return {};
 }
 

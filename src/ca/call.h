@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,8 +43,10 @@ struct Context {
   Nonces nonces;
   RateLimits limits;
 
-  std::map<std::string, SignedList, std::less<>> lists{};          // by issuer
-  std::vector<std::pair<std::int64_t, Validation>> validations{};  // to start after the commit
+  std::map<std::string, SignedList, std::less<>> lists{};           // by issuer
+  std::vector<std::pair<std::uint64_t, Validation>> validations{};  // to start after the commit
+  // What is to be wrong with certificates of orders that are processed, by order, for tests.
+  std::map<std::int64_t, std::shared_ptr<const IssuanceFault>> processed_faults{};
 };
 
 // A request that was let in.

@@ -24,8 +24,7 @@ TEST_F(Dns01Test, RefusesOtherRecords) {
   resolver_.put_text("_acme-challenge.a.example", "\"" + right_ + "\"");
   EXPECT_EQ(verdict(),
             "unauthorized: none of the 1 TXT records of _acme-challenge.a.example is the digest of "
-            "the key authorization; one is \"\"" +
-                right_ + "\"\"");
+            "the key authorization");
 }
 
 TEST_F(Dns01Test, TellsMissingRecordsFromFailures) {

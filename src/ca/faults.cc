@@ -16,6 +16,7 @@ namespace {
 using table::Setters;
 
 constexpr std::int64_t kMostRepetitions = 100 << 20;
+constexpr std::ptrdiff_t kMostPointerParts = 16;
 constexpr std::string_view kCertificateEnd = "-----END CERTIFICATE-----\n";
 
 std::string repeated(const std::string& text, std::int64_t times) {
@@ -75,10 +76,18 @@ Checked<> read_drop(Fault& fault, const Object& from, const char* member) {
   return {};
 }
 
+// Each part can make a value within the last one, and what is written out goes down all of them.
+Checked<> check_pointer(const std::string& pointer) {
+  if (std::ranges::count(pointer, '/') <= kMostPointerParts) return {};
+  return malformed(fmt::format("a JSON pointer has more than {} parts", kMostPointerParts));
+}
+
 Checked<> read_set(Fault& fault, const Object& from, const char* member) {
   const Object values = TRY(from.object(member));
-  for (const std::string& pointer : values.members())
+  for (const std::string& pointer : values.members()) {
+    TRY(check_pointer(pointer));
     fault.set.emplace_back(pointer, values.json(pointer.c_str()));
+  }
   return {};
 }
 
@@ -131,6 +140,7 @@ const Setters<Fault>& setters() {
       {"remove",
        [](Fault& all, const Object& from, const char* member) -> Checked<> {
          all.remove = TRY(from.texts(member));
+         for (const std::string& each : all.remove) TRY(check_pointer(each));
          return {};
        }},
       {"status",

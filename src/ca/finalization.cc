@@ -29,11 +29,15 @@ std::vector<std::string> names_of(const crypto::ReceivedRequest& request) {
   return names;
 }
 
-Checked<crypto::ReceivedRequest> read_request(const Call& call) {
+Checked<std::string> read_request(const Call& call) {
   const Object payload = TRY(Object::parse(call.payload));
-  const auto der = base::decode_base64url(TRY(payload.text("csr")));
+  auto der = base::decode_base64url(TRY(payload.text("csr")));
   if (!der) return malformed("\"csr\" is not base64url");
-  auto request = crypto::parse_certificate_request(*der);
+  return *std::move(der);
+}
+
+Checked<crypto::ReceivedRequest> parse_request(const std::string& der) {
+  auto request = crypto::parse_certificate_request(der);
   if (!request) return bad_request(request.error().message);
   return *std::move(request);
 }
@@ -65,8 +69,8 @@ void set_names(LeafRequest& leaf, const std::vector<std::string>& names) {
     (base::canonical_address(name) ? leaf.addresses : leaf.dns_names).push_back(name);
 }
 
-LeafRequest leaf_of(const Context& context, const Call& call, const Order& order,
-                    const Profile& profile, std::string key_der) {
+LeafRequest leaf_of(const Context& context, const Order& order, const Profile& profile,
+                    std::string key_der, Time now) {
   LeafRequest leaf{.public_key_der = std::move(key_der),
                    .common_name = profile.common_name,
                    .key_encipherment = profile.key_encipherment,
@@ -74,45 +78,95 @@ LeafRequest leaf_of(const Context& context, const Call& call, const Order& order
                    .crl_directory_url = fmt::format("http://{}/crl/", context.host)};
   if (context.policy.ocsp) leaf.ocsp_url = fmt::format("http://{}/ocsp", context.host);
   set_names(leaf, order.names);
-  const base::Seconds validity = profile.terms_at(call.now).validity;
-  leaf.not_before = order.not_before.value_or(call.now - kBackdating);
+  const base::Seconds validity = profile.terms_at(now).validity;
+  leaf.not_before = order.not_before.value_or(now - kBackdating);
   leaf.not_after = order.not_after.value_or(leaf.not_before + validity - base::Seconds(1));
   return leaf;
 }
 
 // What a test wants to be wrong with it.
-void distort(LeafRequest& leaf, const IssuanceFault& fault, const Call& call) {
+void distort(LeafRequest& leaf, const IssuanceFault& fault, Time now) {
   if (!fault.names.empty()) {
     leaf.dns_names.clear();
     leaf.addresses.clear();
     set_names(leaf, fault.names);
   }
-  if (fault.begins) leaf.not_before = call.now + *fault.begins;
-  if (fault.ends) leaf.not_after = call.now + *fault.ends;
+  if (fault.begins) leaf.not_before = now + *fault.begins;
+  if (fault.ends) leaf.not_after = now + *fault.ends;
   if (!fault.key_der.empty()) leaf.public_key_der = fault.key_der;
+}
+
+Checked<bool> is_looked_at(Context& context, const Order& order, Time now) {
+  for (const std::int64_t id : order.authorizations) {
+    const auto each = TRY(context.ledger.authorization(id));
+    if (!each || each->status != AuthorizationStatus::valid)
+      return unauthorized("an authorization of the order is valid no more");
+    if (is_caa_stale(context.policy, *each, now)) return false;
+  }
+  return true;
+}
+
+Checked<> fail(Context& context, Order& order, const acme::Problem& problem) {
+  order.status = OrderStatus::invalid;
+  order.error = to_json(problem);
+  return context.ledger.update(order);
+}
+
+// Issues it if nothing is left to wait for.
+Checked<> go_on(Context& context, Order& order) {
+  const Time now = context.clock.now();
+  if (!TRY(is_looked_at(context, order, now))) return {};
+  const auto fault = context.processed_faults[order.id];
+  context.processed_faults.erase(order.id);
+  return issue(context, order, fault.get(), now);
 }
 
 }  // namespace
 
-Checked<> issue(Context& context, const Call& call, Order& order) {
-  const auto request = TRY(read_request(call));
+Checked<std::string> accept_request(Context& context, const Call& call, const Order& order) {
+  std::string der = TRY(read_request(call));
+  const auto request = TRY(parse_request(der));
   TRY(check_request(request, order));
   TRY(check_key(context, call, request.public_key_der));
+  return der;
+}
+
+Checked<> issue(Context& context, Order& order, const IssuanceFault* fault, Time now) {
+  const auto request = TRY(parse_request(order.request));
   const Profile* const profile = context.policy.find_profile(order.profile);
   if (!profile)
     return refuse(400, "invalidProfile", fmt::format("the profile {} is no more", order.profile));
-  LeafRequest leaf = leaf_of(context, call, order, *profile, request.public_key_der);
-  if (call.fault) distort(leaf, *call.fault, call);
+  LeafRequest leaf = leaf_of(context, order, *profile, request.public_key_der, now);
+  if (fault) distort(leaf, *fault, now);
   order.serial = TRY(sign_leaf(context.ledger, context.issuer, context.random, std::move(leaf),
                                {.account = order.account, .order = order.id}))
                      .serial;
   order.status = OrderStatus::valid;
+  order.request.clear();
   TRY(context.ledger.update(order));
   if (!order.replaces.empty()) {
     const auto replaced = TRY(find_by_certificate_id(context, order.replaces));
     TRY(context.ledger.set_replaced(replaced.serial, order.id));
   }
   TRY(count_certificate(context, order));
+  return {};
+}
+
+Checked<> go_on_with_orders(Context& context, const Authorization& authorization,
+                            const std::optional<acme::Problem>& problem) {
+  for (Order& each : TRY(context.ledger.processed_orders())) {
+    if (std::ranges::find(each.authorizations, authorization.id) == each.authorizations.end())
+      continue;
+    if (problem) {
+      TRY(fail(context, each, *problem));
+      continue;
+    }
+    TRY(context.ledger.begin_request());
+    const auto done = go_on(context, each);
+    if (!done) TRY(context.ledger.undo_request());
+    if (!done) TRY(fail(context, each, done.error().problem));
+    if (done) TRY(context.ledger.keep_request());
+  }
   return {};
 }
 

@@ -163,9 +163,13 @@ struct FrontEnd::State {
                 .host = std::move(options.host),
                 .nonces = Nonces(options.random(32)),
                 .limits = RateLimits(ledger, clock)},
+        names(std::move(options.names)),
         request_limits(clock),
         faults(options.random),
-        log(std::move(options.log)) {}
+        log(std::move(options.log)) {
+    const auto host = OwnNames::parse(context.host);
+    if (host) names.add(host->host, host->port == 0 ? 443 : host->port);
+  }
 
   // Everything but the commit.
   Answer answer(const http::Arrival& arrival) {
@@ -181,7 +185,7 @@ struct FrontEnd::State {
 
   void start_validations() {
     for (auto& [id, validation] : std::exchange(context.validations, {}))
-      context.validator.start(static_cast<std::uint64_t>(id), std::move(validation));
+      context.validator.start(id, std::move(validation));
   }
 
   // In the transaction of a batch; what was found is forgotten when that is committed.
@@ -203,6 +207,7 @@ struct FrontEnd::State {
   }
 
   Context context;
+  OwnNames names;
   KeyCache keys;
   RequestLimits request_limits;
   std::map<std::string, std::int64_t> requests;  // by resource
@@ -247,9 +252,21 @@ struct FrontEnd::State {
                        .client = arrival.client,
                        .accept = header_of(arrival.request, "Accept"),
                        .now = context.clock.now()};
-      return check_method(exchange);
+      TRY(check_method(exchange));
+      return check_name(exchange);
     }
     return no_such("resource");
+  }
+
+  // RFC 8555 §6.4: what is signed for another name is signed for another CA.
+  Checked<> check_name(Exchange& exchange) const {
+    const std::string& base = exchange.call.base;
+    if (exchange.route->plain || names.include(base)) return {};
+    auto refusal = refuse(421, "unauthorized",
+                          fmt::format("{} is not a name of this CA, which is https://{}",
+                                      base::printable(base, 200), context.host));
+    exchange.call.base = "https://" + context.host;
+    return refusal;
   }
 
   static Checked<> check_method(const Exchange& exchange) {
@@ -322,8 +339,7 @@ struct FrontEnd::State {
   Checked<> meddle(const Fault& fault, std::size_t before) {
     if (!fault.hold && !fault.validation) return {};
     for (std::size_t i = before; i < context.validations.size() && fault.validation; i++)
-      TRY(decide(context, {.id = static_cast<std::uint64_t>(context.validations[i].first),
-                           .problem = fault.validation}));
+      TRY(decide(context, {.id = context.validations[i].first, .problem = fault.validation}));
     context.validations.resize(before);
     return {};
   }

@@ -14,6 +14,7 @@
 #include "ca/faults.h"
 #include "ca/issuer.h"
 #include "ca/ledger.h"
+#include "ca/own_names.h"
 #include "ca/policy.h"
 #include "ca/validator.h"
 #include "crypto/random.h"
@@ -32,13 +33,15 @@ struct Answer {
 struct FrontEndOptions {
   Policy policy{};
   std::string host{};  // "ca.example:8555": where CRLs and OCSP are to be found, by plain HTTP
+  OwnNames names{};    // by which clients may call it, besides `host`
   crypto::Randomness random = crypto::random_bytes;
   std::function<void(const std::string&)> log = [](const std::string&) {};  // our failures
 };
 
 // Answers requests. Every URL that it gives begins with the scheme and host of the request, so that
-// it is the same CA by whichever of its names clients call it. The references must outlive it; one
-// thread.
+// it is the same CA by whichever of its names clients call it; by other names it has only what is
+// there without TLS (a CRL's URL is as old as the certificate that names it). The references must
+// outlive it; one thread.
 class FrontEnd {
  public:
   FrontEnd(Ledger& ledger, const Issuer& issuer, Validator& validator, const Clock& clock,

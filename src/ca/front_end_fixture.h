@@ -165,6 +165,12 @@ class FrontEndTest : public testing::Test {
            base::base64url(*base::decode_hex(certificate.serial()));
   }
 
+  static OwnNames names() {
+    OwnNames all;
+    all.add("127.0.0.1", 8555);
+    return all;
+  }
+
   void use(Policy policy) { front_end_.set_policy(std::move(policy)); }
 
   void advance(base::Seconds by) { clock_.advance(by); }
@@ -173,12 +179,13 @@ class FrontEndTest : public testing::Test {
   Ledger ledger_ = *Ledger::open(":memory:");
   FakeValidator validator_;
   std::vector<std::string> log_;
-  FrontEnd front_end_{
-      ledger_,
-      shared_issuer(),
-      validator_,
-      clock_,
-      {.host = "ca.test:8555", .log = [this](const std::string& text) { log_.push_back(text); }}};
+  FrontEnd front_end_{ledger_,
+                      shared_issuer(),
+                      validator_,
+                      clock_,
+                      {.host = "ca.test:8555",
+                       .names = names(),
+                       .log = [this](const std::string& text) { log_.push_back(text); }}};
   const crypto::PrivateKey key_ = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
 };
 

@@ -274,6 +274,64 @@ TEST_F(Http01Test, NeedsAnAddress) {
   EXPECT_EQ(verdict(prove()), "dns: look up addresses of c.example: SERVFAIL");
 }
 
+// The metadata service of a cloud answers whoever can connect to it.
+TEST_F(Http01Test, ConnectsToNothingThatNobodyOutsideSees) {
+  settings_.reach.loopback = Reach::Loopback::refused;
+  StrangerInThread server("127.0.0.1", 0,
+                          [](auto&) { return StrangerInThread::ok("token.thumbprint"); });
+  EXPECT_EQ(verdict_of(server),
+            "connection: a.example leads to 127.0.0.1, a loopback address, which this CA does not "
+            "connect to");
+  resolver_.put("a.example", {.v6 = {"::ffff:127.0.0.1"}, .v4 = {"169.254.169.254"}});
+  EXPECT_EQ(verdict_of(server),
+            "connection: a.example leads to 169.254.169.254, a link-local address, which this CA "
+            "does not connect to");
+  validation_.name = "127.0.0.1";
+  EXPECT_EQ(verdict_of(server),
+            "connection: 127.0.0.1 leads to 127.0.0.1, a loopback address, which this CA does not "
+            "connect to");
+  EXPECT_THAT(server.requests(), SizeIs(0));
+}
+
+TEST_F(Http01Test, TakesTheFirstAddressThatIsInReach) {
+  resolver_.put("a.example", {.v6 = {"fe80::1"}, .v4 = {"169.254.1.1", "127.0.0.1"}});
+  EXPECT_EQ(verdict_with([](auto&) { return StrangerInThread::ok("token.thumbprint"); }), "proven");
+}
+
+TEST_F(Http01Test, LooksAtTheAddressOfEachRedirectAnew) {
+  resolver_.put("inside.example", {.v4 = {"169.254.169.254"}});
+  EXPECT_EQ(verdict_with([](auto&) {
+              return StrangerInThread::redirect("http://inside.example/latest/meta-data/");
+            }),
+            "connection: inside.example leads to 169.254.169.254, a link-local address, which this "
+            "CA does not connect to");
+}
+
+// Whoever is validated chooses whom we ask: what we hear there is not for him.
+TEST_F(Http01Test, RepeatsNothingOfWhatWasSaidAfterARedirect) {
+  const auto inside = [&](const StrangerInThread::Answer& answer) {
+    return verdict_with([&](auto& head) {
+      return head.contains("Host: a.example")
+                 ? StrangerInThread::redirect("http://b.example/latest/meta-data/")
+                 : answer;
+    });
+  };
+  EXPECT_EQ(inside(StrangerInThread::ok("secret")),
+            "unauthorized: 127.0.0.1: http://b.example/latest/meta-data/ has not the key "
+            "authorization of this account");
+  EXPECT_EQ(inside(StrangerInThread::redirect("ftp://secret.example/")),
+            "connection: redirect 2 is not followed: neither http nor https");
+  EXPECT_EQ(inside(StrangerInThread::redirect("http://secret.example/")),
+            "dns: redirect 2 leads to a host that cannot be asked");
+  int hops = 0;
+  EXPECT_EQ(verdict_with([&](auto&) {
+              return hops++ < 2 ? StrangerInThread::redirect("http://b.example/secret")
+                                : StrangerInThread::ok("secret");
+            }),
+            "unauthorized: 127.0.0.1: where redirect 2 leads has not the key authorization of this "
+            "account");
+}
+
 TEST_F(Http01Test, ValidatesAddresses) {
   for (const std::string address : {"127.0.0.1", "::1"}) {
     StrangerInThread server(address, 0, [&](auto& head) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/address.h"
+#include "ca/own_files.h"
 #include "ca/signing.h"
 #include "crypto/certificate.h"
 #include "crypto/private_key.h"
@@ -20,13 +21,17 @@ std::string comment(const std::vector<std::string>& names) {
   return line + "\n";
 }
 
+// A file that is damaged anywhere is none: libssl would refuse it, and the CA would not start.
 bool is_good(const std::string& content, const std::string& first_line, const Issuer& issuer,
              Time now) {
   if (!content.starts_with(first_line)) return false;
   const std::size_t begin = content.find("-----BEGIN CERTIFICATE-----");
   if (begin == content.npos) return false;
+  const auto key =
+      crypto::PrivateKey::from_pem(content.substr(first_line.size(), begin - first_line.size()));
   const auto chain = crypto::CertificateChain::from_pem(content.substr(begin));
-  return chain && issuer.chains(chain->leaf().der()) && chain->leaf().not_after() > now + kLife / 3;
+  return key && chain && key_matches(chain->leaf(), *key) && issuer.chains(chain->leaf().der()) &&
+         chain->leaf().not_after() > now + kLife / 3;
 }
 
 LeafRequest leaf_for(const std::vector<std::string>& names, const crypto::PrivateKey& key,
@@ -47,7 +52,8 @@ Result<bool> keep_https_certificate(FileSystem& files, const std::string& file,
   std::ranges::sort(names);
   names.erase(std::ranges::unique(names).begin(), names.end());
   const auto there = files.read(file);
-  if (there && is_good(*there, comment(names), issuer, now)) return false;
+  if (there && check_secret(files, file) && is_good(*there, comment(names), issuer, now))
+    return false;
   const auto key = TRY(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256));
   const CertificateRecord made =
       TRY(sign_leaf(ledger, issuer, crypto::random_bytes, leaf_for(names, key, now)));

@@ -6,6 +6,7 @@
 #include <ranges>
 
 #include "base/encoding.h"
+#include "ca/own_files.h"
 #include "ca/x509.h"
 #include "crypto/der.h"
 #include "crypto/jws.h"
@@ -80,10 +81,21 @@ Result<std::vector<Intermediate>> open_intermediates(FileSystem& files,
   }
 }
 
+// They are hardly ever read, but whoever has one is the CA.
+Result<> check_root_keys(const FileReader& files, const std::string& directory) {
+  for (std::size_t i = 1; i <= kRoots; i++) {
+    const std::string path = base::join_path(directory, fmt::format("root-{}.key", i));
+    if (base::exists(files, path)) TRY(check_secret(files, path));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Issuer> Issuer::open(FileSystem& files, const std::string& directory, Time now) {
   TRY(base::make_directories(files, directory, 0700));
+  TRY(check_unchanged(files, directory));
+  TRY(check_root_keys(files, directory));
   std::vector<Root> roots;
   for (std::size_t i = 1; i <= kRoots; i++)
     roots.push_back(TRY(Root::open(files, directory, fmt::format("root-{}", i), now)));

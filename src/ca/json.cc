@@ -26,6 +26,11 @@ Json identifier(std::string_view name) {
   return {{"type", is_address ? "ip" : "dns"}, {"value", name}};
 }
 
+void add_error(Json& to, std::string_view kept) {
+  Json error = Json::parse(kept, nullptr, false);
+  if (!error.is_discarded()) to["error"] = std::move(error);
+}
+
 Json to_document(const acme::Problem& problem) {
   Json document = {{"type", "urn:ietf:params:acme:error:" + problem.type},
                    {"detail", problem.detail}};

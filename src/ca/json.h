@@ -19,6 +19,9 @@ std::string dump(const Json& json);
 // {"type": "dns" or "ip", "value": NAME} (RFC 8555 §9.7.7, RFC 8738 §3).
 Json identifier(std::string_view name);
 
+// A problem document that the ledger kept, as "error"; nothing where it kept none.
+void add_error(Json& to, std::string_view kept);
+
 Json to_document(const acme::Problem& problem);
 
 // A JSON object that a client sent. Each function refuses as malformed what is of another type than

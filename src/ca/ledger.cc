@@ -14,7 +14,7 @@ namespace {
 using base::Database;
 using base::Statement;
 
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE accounts (
@@ -56,15 +56,22 @@ CREATE TABLE renewal_windows (
 CREATE TABLE "values" (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
+// From version 1 to 2.
+constexpr const char* kWithLooksAgain = R"sql(
+ALTER TABLE orders ADD COLUMN request BLOB NOT NULL DEFAULT x'';
+CREATE INDEX orders_processed ON orders (id) WHERE status = 'processing';
+ALTER TABLE authorizations ADD COLUMN caa_at INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 #define ACCOUNT_COLUMNS                                                                       \
   "SELECT id, status, jwk, thumbprint, contacts, agreed_terms, external_account, created_at " \
   "FROM accounts "
 #define ORDER_COLUMNS                                                                             \
   "SELECT id, account, status, names, authorizations, profile, created_at, expires, not_before, " \
-  "not_after, serial, replaces, error FROM orders "
+  "not_after, serial, replaces, error, request FROM orders "
 #define AUTHORIZATION_COLUMNS                                                                    \
   "SELECT id, account, name, wildcard, status, expires, reuse, token, attempted, validated_at, " \
-  "error FROM authorizations "
+  "error, caa_at FROM authorizations "
 #define CERTIFICATE_COLUMNS                                                                 \
   "SELECT serial, account, order_id, issuer, der, key, not_before, not_after, revoked_at, " \
   "reason, "                                                                                \
@@ -115,18 +122,37 @@ struct Blob {
   std::string_view bytes;
 };
 
-void bind(Statement& to, int index, std::int64_t value) { to.bind(index, value); }
-void bind(Statement& to, int index, std::string_view value) { to.bind(index, value); }
-void bind(Statement& to, int index, Time value) { to.bind(index, to_integer(value)); }
-void bind(Statement& to, int index, const std::optional<Time>& value) {
+void bind_value(Statement& to, int index, std::int64_t value) { to.bind(index, value); }
+void bind_value(Statement& to, int index, std::string_view value) { to.bind(index, value); }
+void bind_value(Statement& to, int index, Time value) { to.bind(index, to_integer(value)); }
+void bind_value(Statement& to, int index, const std::optional<Time>& value) {
   to.bind(index, to_integer(value));
 }
-void bind(Statement& to, int index, Blob value) { to.bind_blob(index, value.bytes); }
-void bind(Statement& to, int index, const std::vector<std::string>& value) {
+void bind_value(Statement& to, int index, Blob value) { to.bind_blob(index, value.bytes); }
+void bind_value(Statement& to, int index, const std::vector<std::string>& value) {
   to.bind(index, to_text(value));
 }
-void bind(Statement& to, int index, const std::vector<std::int64_t>& value) {
+void bind_value(Statement& to, int index, const std::vector<std::int64_t>& value) {
   to.bind(index, fmt::format("{}", fmt::join(value, " ")));
+}
+
+Result<std::int64_t> version_of(Database& database) {
+  auto version = TRY(database.prepare("PRAGMA user_version"));
+  static_cast<void>(TRY(version.step()));
+  return version.integer(0);
+}
+
+// A ledger of a million certificates would take long to look at; what is wrong with it shows when
+// it is read.
+Result<> check_whole(Database& database, const std::string& path) {
+  constexpr std::int64_t kMostPages = 65'536;
+  auto pages = TRY(database.prepare("PRAGMA page_count"));
+  static_cast<void>(TRY(pages.step()));
+  if (pages.integer(0) > kMostPages) return {};
+  auto check = TRY(database.prepare("PRAGMA quick_check(1)"));
+  static_cast<void>(TRY(check.step()));
+  if (check.text(0) == "ok") return {};
+  return base::internal(fmt::format("{}: {}", path, check.text(0)));
 }
 
 }  // namespace
@@ -157,20 +183,29 @@ class Ledger::Query {
 
 Ledger::Ledger(Database database) : database_(std::make_unique<Database>(std::move(database))) {}
 
+Result<bool> Ledger::is_there(const FileReader& files, const std::string& path) {
+  if (!base::exists(files, path)) return false;
+  Database database = TRY(Database::open(path));
+  return TRY(version_of(database)) > 0;
+}
+
+Result<bool> Ledger::has_certificates() {
+  return TRY(ask("SELECT id FROM certificates LIMIT 1")).next();
+}
+
 Result<Ledger> Ledger::open(const std::string& path) {
   Ledger ledger(TRY(Database::open(path)));
   Database& database = *ledger.database_;
   TRY(database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
-  auto version = TRY(database.prepare("PRAGMA user_version"));
-  static_cast<void>(TRY(version.step()));
-  const std::int64_t found = version.integer(0);
-  version.reset();
+  TRY(check_whole(database, path));
+  const std::int64_t found = TRY(version_of(database));
   if (found > kSchemaVersion)
     return base::invalid(fmt::format("{} was made by a newer Everseal: its version is {}, not {}",
                                      path, found, kSchemaVersion));
   if (found == kSchemaVersion) return ledger;
   auto transaction = TRY(ledger.begin());
-  TRY(database.execute(kSchema));
+  if (found == 0) TRY(database.execute(kSchema));
+  TRY(database.execute(kWithLooksAgain));
   TRY(database.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   TRY(transaction.commit());
   return ledger;
@@ -181,7 +216,7 @@ Result<Ledger::Query> Ledger::ask(const char* sql, const Parameters&... paramete
   auto found = prepared_.find(sql);
   if (found == prepared_.end()) found = prepared_.emplace(sql, TRY(database_->prepare(sql))).first;
   int index = 0;
-  (bind(found->second, ++index, parameters), ...);
+  (bind_value(found->second, ++index, parameters), ...);
   return Query(found->second);
 }
 
@@ -265,6 +300,7 @@ Order Ledger::read_order(const Query& row) {
           .expires = row.time(7),
           .not_before = to_optional_time(row.integer(8)),
           .not_after = to_optional_time(row.integer(9)),
+          .request = row.text(13),
           .serial = row.text(10),
           .replaces = row.text(11),
           .error = row.text(12)};
@@ -273,18 +309,18 @@ Order Ledger::read_order(const Query& row) {
 Result<> Ledger::add(Order& order) {
   TRY(
       run("INSERT INTO orders (account, status, names, authorizations, profile, created_at, "
-          "expires, not_before, not_after, serial, replaces, error) "
-          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+          "expires, not_before, not_after, serial, replaces, error, request) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
           order.account, to_string(order.status), order.names, order.authorizations, order.profile,
           order.created_at, order.expires, order.not_before, order.not_after, order.serial,
-          order.replaces, order.error));
+          order.replaces, order.error, Blob{order.request}));
   order.id = database_->last_id();
   return {};
 }
 
 Result<> Ledger::update(const Order& order) {
-  return run("UPDATE orders SET status = ?1, serial = ?2, error = ?3 WHERE id = ?4",
-             to_string(order.status), order.serial, order.error, order.id);
+  return run("UPDATE orders SET status = ?1, serial = ?2, error = ?3, request = ?4 WHERE id = ?5",
+             to_string(order.status), order.serial, order.error, Blob{order.request}, order.id);
 }
 
 Result<std::optional<Order>> Ledger::order(std::int64_t id) {
@@ -298,6 +334,10 @@ Result<std::optional<Order>> Ledger::open_order(std::int64_t account,
                                 "profile = ?3 AND expires > ?4 ORDER BY id DESC LIMIT 1",
                   account, names, profile, now),
               read_order);
+}
+
+Result<std::vector<Order>> Ledger::processed_orders() {
+  return list(ask(ORDER_COLUMNS "WHERE status = 'processing' ORDER BY id"), read_order);
 }
 
 Result<std::vector<Order>> Ledger::orders(std::int64_t account, std::int64_t after,
@@ -322,17 +362,19 @@ Authorization Ledger::read_authorization(const Query& row) {
       .token = row.text(7),
       .attempted = type ? std::optional(*type) : std::nullopt,
       .validated_at = row.time(9),
+      .caa_at = row.time(11),
       .error = row.text(10)};
 }
 
 Result<> Ledger::add(Authorization& authorization) {
   TRY(
       run("INSERT INTO authorizations (account, name, wildcard, status, expires, reuse, token, "
-          "attempted, validated_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+          "attempted, validated_at, error, caa_at) "
+          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
           authorization.account, authorization.name, std::int64_t{authorization.wildcard},
           to_string(authorization.status), authorization.expires, authorization.reuse.count(),
           authorization.token, to_text(authorization.attempted), authorization.validated_at,
-          authorization.error));
+          authorization.error, authorization.caa_at));
   authorization.id = database_->last_id();
   return {};
 }
@@ -340,9 +382,9 @@ Result<> Ledger::add(Authorization& authorization) {
 Result<> Ledger::update(const Authorization& authorization) {
   return run(
       "UPDATE authorizations SET status = ?1, expires = ?2, attempted = ?3, "
-      "validated_at = ?4, error = ?5 WHERE id = ?6",
+      "validated_at = ?4, error = ?5, caa_at = ?6 WHERE id = ?7",
       to_string(authorization.status), authorization.expires, to_text(authorization.attempted),
-      authorization.validated_at, authorization.error, authorization.id);
+      authorization.validated_at, authorization.error, authorization.caa_at, authorization.id);
 }
 
 Result<std::optional<Authorization>> Ledger::authorization(std::int64_t id) {

@@ -11,6 +11,7 @@
 
 #include "acme/resources.h"
 #include "base/clock.h"
+#include "base/file_system.h"
 #include "base/result.h"
 #include "base/sqlite.h"
 #include "ca/validator.h"
@@ -45,6 +46,7 @@ struct Order {
   std::string profile{};
   Time created_at{}, expires{};
   std::optional<Time> not_before{}, not_after{};  // as they were asked for
+  std::string request{};                          // what it is finalized with, DER; or empty
   std::string serial{};                           // of the certificate; empty until there is one
   std::string replaces{};  // identifier of another certificate (RFC 9773 §4.1), or empty
   std::string error{};     // problem document, or empty
@@ -62,6 +64,7 @@ struct Authorization {
   std::string token{};
   std::optional<ChallengeType> attempted{};  // the challenge that the client answered
   Time validated_at{};
+  Time caa_at{};        // CAA was looked at last; Time{}: it must be looked at again
   std::string error{};  // problem document of the attempt, or empty
 };
 
@@ -89,8 +92,15 @@ struct RenewalWindow {
 class Ledger {
  public:
   // Makes it if it is missing; ":memory:" is a new one that nothing keeps. Errors: also invalid
-  // (made by a newer Everseal).
+  // (made by a newer Everseal), internal (damaged).
   static Result<Ledger> open(const std::string& path);
+
+  // Whether there is anything in it. A file without tables, as a copy of a ledger without the files
+  // beside it can be, is none. Errors: internal (damaged).
+  static Result<bool> is_there(const FileReader& files, const std::string& path);
+
+  // Whether a certificate was ever issued, the CA's own included.
+  Result<bool> has_certificates();
 
   // Rolled back unless it is committed.
   Result<base::Transaction> begin() { return base::Transaction::begin(*database_); }
@@ -116,6 +126,8 @@ class Ledger {
   Result<std::optional<Order>> open_order(std::int64_t account,
                                           const std::vector<std::string>& names,
                                           std::string_view profile, Time now);
+  // Those that are processed.
+  Result<std::vector<Order>> processed_orders();
   // At most `most` orders that are not invalid and whose ids are greater than `after`, by id.
   Result<std::vector<Order>> orders(std::int64_t account, std::int64_t after, std::size_t most);
 

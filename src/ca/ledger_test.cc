@@ -210,7 +210,70 @@ TEST_F(LedgerFile, OfANewerVersionIsRefused) {
   const auto opened = Ledger::open(path_);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
-            path_ + " was made by a newer Everseal: its version is 99, not 1");
+            path_ + " was made by a newer Everseal: its version is 99, not 2");
+}
+
+// As the first version made it.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE accounts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, status TEXT NOT NULL, jwk TEXT NOT NULL,
+  thumbprint TEXT NOT NULL UNIQUE, contacts TEXT NOT NULL, agreed_terms TEXT NOT NULL,
+  external_account TEXT NOT NULL, created_at INTEGER NOT NULL
+);
+CREATE TABLE orders (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, status TEXT NOT NULL,
+  names TEXT NOT NULL, authorizations TEXT NOT NULL, profile TEXT NOT NULL,
+  created_at INTEGER NOT NULL, expires INTEGER NOT NULL, not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL, serial TEXT NOT NULL, replaces TEXT NOT NULL, error TEXT NOT NULL
+);
+CREATE INDEX orders_by_account ON orders (account, id);
+CREATE INDEX orders_open ON orders (account, names) WHERE status = 'pending';
+CREATE INDEX orders_without_certificate ON orders (expires) WHERE serial = '';
+CREATE TABLE authorizations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, name TEXT NOT NULL,
+  wildcard INTEGER NOT NULL, status TEXT NOT NULL, expires INTEGER NOT NULL,
+  reuse INTEGER NOT NULL, token TEXT NOT NULL, attempted TEXT NOT NULL,
+  validated_at INTEGER NOT NULL, error TEXT NOT NULL
+);
+CREATE INDEX authorizations_valid ON authorizations (account, name, expires) WHERE status = 'valid';
+CREATE INDEX authorizations_undecided ON authorizations (id)
+  WHERE status = 'pending' AND attempted <> '';
+CREATE INDEX authorizations_by_end ON authorizations (expires);
+CREATE TABLE certificates (
+  id INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE, account INTEGER NOT NULL,
+  order_id INTEGER NOT NULL, issuer TEXT NOT NULL, der BLOB NOT NULL, key BLOB NOT NULL, not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL, revoked_at INTEGER, reason INTEGER NOT NULL,
+  replaced_by INTEGER NOT NULL
+);
+CREATE INDEX certificates_revoked ON certificates (not_after) WHERE revoked_at IS NOT NULL;
+CREATE INDEX certificates_compromised ON certificates (key) WHERE reason = 1;
+CREATE TABLE renewal_windows (
+  serial TEXT PRIMARY KEY, until INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+  explanation_url TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE "values" (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version=1;
+INSERT INTO orders (account, status, names, authorizations, profile, created_at, expires,
+  not_before, not_after, serial, replaces, error)
+  VALUES (1, 'pending', 'a.test', '1', 'classic', 1, 2, 0, 0, '', '', '');
+INSERT INTO authorizations (account, name, wildcard, status, expires, reuse, token, attempted,
+  validated_at, error) VALUES (1, 'a.test', 0, 'valid', 9, 9, 'token', 'http-01', 5, '');
+)sql";
+
+TEST_F(LedgerFile, OfTheFirstVersionIsTakenOver) {
+  ASSERT_TRUE(base::Database::open(path_)->execute(kVersion1));
+  for (int times = 0; times < 2; times++) {
+    auto ledger = Ledger::open(path_);
+    ASSERT_TRUE(ledger) << ledger.error().message;
+    Order order = **ledger->order(1);
+    EXPECT_EQ(order.names, (std::vector<std::string>{"a.test"}));
+    EXPECT_EQ(order.request, "");
+    order.request = std::string("\0der", 4);
+    ASSERT_TRUE(ledger->update(order));
+    EXPECT_EQ((*ledger->order(1))->request, order.request);
+    EXPECT_EQ((*ledger->authorization(1))->caa_at, Time());
+    EXPECT_EQ((*ledger->authorization(1))->validated_at, Time(base::Seconds(5)));
+  }
 }
 
 }  // namespace

@@ -9,11 +9,13 @@
 namespace everseal::ca {
 namespace {
 
-std::string path_of(const std::string& url) {
+// Where the path of a URL begins.
+std::size_t path_at(const std::string& url) {
   const std::size_t authority = url.find("://");
-  return authority == url.npos ? url
-                               : url.substr(std::min(url.find('/', authority + 3), url.size()));
+  return authority == url.npos ? 0 : std::min(url.find('/', authority + 3), url.size());
 }
+
+std::string path_of(const std::string& url) { return url.substr(path_at(url)); }
 
 Checked<Time> read_time(const Object& from, const char* member) {
   const auto time = base::parse_rfc3339(TRY(from.text(member)));
@@ -32,7 +34,15 @@ Checked<T> accepted(Result<T> result) {
 
 }  // namespace
 
+// A page in a browser of this machine can have its own name lead here.
+Checked<> Management::check_name(const http::Request& request) const {
+  const std::string origin = request.url.substr(0, path_at(request.url));
+  if (names_.include(origin)) return {};
+  return refuse(421, "unauthorized", base::printable(origin, 200) + " is not a name of this CA");
+}
+
 http::Response Management::handle(const http::Request& request) {
+  if (const auto done = check_name(request); !done) return to_response(done.error());
   if (request.method == http::Method::get && path_of(request.url) == "/requests")
     return respond(200, dump(Json(front_end_.requests())));
   if (const auto done = act(request); !done) return to_response(done.error());

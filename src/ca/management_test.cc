@@ -9,13 +9,23 @@ class ManagementTest : public FrontEndTest {
  protected:
   http::Response ask(http::Method method, const std::string& path, const std::string& body = "") {
     return management_.handle({.method = method,
-                               .url = "https://127.0.0.1:8556" + path,
+                               .url = "https://127.0.0.1:8555" + path,
                                .headers = {{"Content-Type", "application/json"}},
                                .body = body});
   }
 
-  Management management_{front_end_, ledger_};
+  Management management_{front_end_, ledger_, names()};
 };
+
+// A page whose name leads here (DNS rebinding) sends its own name.
+TEST_F(ManagementTest, HearsNobodyWhoCallsItByAnotherName) {
+  for (const char* origin : {"http://rebound.example:8556", "https://127.0.0.1", ""}) {
+    const http::Request request{.method = http::Method::get,
+                                .url = origin + std::string("/requests")};
+    EXPECT_EQ(Reply{management_.handle(request)}.summary(),
+              fmt::format("421 unauthorized: {} is not a name of this CA", origin));
+  }
+}
 
 TEST_F(ManagementTest, CountsRequestsByResource) {
   const Client client = registered();
@@ -37,7 +47,7 @@ TEST_F(ManagementTest, SetsAndEndsFaults) {
 TEST_F(ManagementTest, IsForThoseAloneWhoMeanIt) {
   EXPECT_EQ(ask(http::Method::get, "/faults").status, 405);
   const http::Request form{.method = http::Method::post,
-                           .url = "https://127.0.0.1:8556/faults/clear",
+                           .url = "https://127.0.0.1:8555/faults/clear",
                            .headers = {{"Content-Type", "text/plain"}}};
   EXPECT_EQ(management_.handle(form).status, 415);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "ca/faults.h"
 #include "ca/json.h"
 #include "ca/resources.h"
 
@@ -25,7 +26,7 @@ std::string to_json(const Call& call, const Order& order, const Standing& is) {
   if (!order.replaces.empty()) json["replaces"] = order.replaces;
   if (!order.serial.empty())
     json["certificate"] = fmt::format("{}/cert/{}", call.base, order.serial);
-  if (!is.error.empty()) json["error"] = Json::parse(is.error);
+  add_error(json, is.error);
   return dump(json);
 }
 
@@ -33,6 +34,7 @@ Answered show(Context& context, const Call& call, const Order& order, int status
   http::Response response =
       respond(status, to_json(call, order, TRY(standing(context, order, call.now))));
   response.headers.push_back({"Location", order_url(call.base, order.id)});
+  if (order.status == OrderStatus::processing) response.headers.push_back({"Retry-After", "1"});
   return response;
 }
 
@@ -162,7 +164,14 @@ Answered finalize(Context& context, const Call& call) {
   const OrderStatus status = TRY(standing(context, found, call.now)).status;
   if (status != OrderStatus::ready)
     return refuse(403, "orderNotReady", fmt::format("the order is {}", to_string(status)));
-  TRY(issue(context, call, found));
+  found.request = TRY(accept_request(context, call, found));
+  if (TRY(look_at_caa_again(context, found, call.base, call.now)) == 0) {
+    TRY(issue(context, found, call.fault, call.now));
+    return show(context, call, found, 200);
+  }
+  if (call.fault) context.processed_faults[found.id] = std::make_shared<IssuanceFault>(*call.fault);
+  found.status = OrderStatus::processing;
+  TRY(context.ledger.update(found));
   return show(context, call, found, 200);
 }
 

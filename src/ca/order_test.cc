@@ -1,4 +1,5 @@
 #include "ca/front_end_fixture.h"
+#include "ca/validation_context.h"
 
 namespace everseal::ca {
 namespace {
@@ -243,6 +244,108 @@ TEST_F(Finalization, GivesEachCertificateASerialNumberOfItsOwn) {
              second = leaf(client_, issued(client_, {"a.com"}));
   EXPECT_EQ(first.serial().size(), 32u);
   EXPECT_NE(first.serial(), second.serial());
+}
+
+// RFC 8659 §3: before a certificate is issued, whenever the name was validated.
+class CaaAgain : public FrontEndTest {
+ protected:
+  CaaAgain() {
+    Policy policy;
+    policy.caa_identities = {"ca.test"};
+    use(policy);
+    client_ = registered();
+  }
+
+  // An order whose authorization is reused.
+  json ordered_again() {
+    issued(client_, {"a.com"});
+    advance(base::Seconds(1));
+    return order(client_, {"a.com"}).body();
+  }
+
+  std::size_t looks() const {
+    return static_cast<std::size_t>(
+        std::ranges::count(validator_.asked, Scope::caa, &Validation::scope));
+  }
+
+  std::string status_of(const json& order) {
+    const std::string finalize = order.at("finalize");
+    return post_as_get(client_, finalize.substr(0, finalize.rfind('/'))).body().at("status");
+  }
+
+  Client client_;
+};
+
+TEST_F(CaaAgain, IsNotLookedAtTwiceForOneOrder) {
+  EXPECT_EQ(issued(client_, {"a.com"}).at("status"), "valid");
+  EXPECT_EQ(looks(), 0u);
+}
+
+TEST_F(CaaAgain, IsLookedAtWhereAnAuthorizationIsReused) {
+  const json again = ordered_again();
+  const Reply done = finalize(client_, again, request_for({"a.com"}, key_));
+  EXPECT_EQ(done.body().at("status"), "processing");
+  EXPECT_EQ(done.header("Retry-After"), "1");
+  EXPECT_EQ(looks(), 1u);
+  EXPECT_EQ(validator_.asked.back().account_url, client_.account);
+  EXPECT_EQ(status_of(again), "valid");
+}
+
+TEST_F(CaaAgain, ForbidsWhatItAllowedBefore) {
+  const json again = ordered_again();
+  validator_.refused["a.com"] = disproven("caa", "the CAA records of a.com forbid it").error();
+  finalize(client_, again, request_for({"a.com"}, key_));
+  EXPECT_EQ(status_of(again), "invalid");
+  const std::string url = again.at("finalize");
+  const json order = post_as_get(client_, url.substr(0, url.rfind('/'))).body();
+  EXPECT_EQ(order.at("error").at("detail"), "the CAA records of a.com forbid it");
+  EXPECT_FALSE(order.contains("certificate"));
+}
+
+TEST_F(CaaAgain, IsLookedAtWhereItWasEightHoursAgo) {
+  const json first = order(client_, {"a.com"}, {{"profile", "classic"}}).body();
+  authorize(client_, first);
+  advance(std::chrono::hours(8));
+  const json second = order(client_, {"b.com"}, {{"profile", "classic"}}).body();
+  authorize(client_, second);
+  finalize(client_, second, request_for({"b.com"}, key_));
+  EXPECT_EQ(looks(), 0u);
+  advance(base::Seconds(1));
+  finalize(client_, first, request_for({"a.com"}, key_));
+  EXPECT_EQ(looks(), 1u);
+  EXPECT_EQ(status_of(first), "valid");
+}
+
+// One answer forbids: the others are not waited for, and give nothing.
+TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
+  issued(client_, {"a.com", "b.com"});
+  const json again = order(client_, {"a.com", "b.com"}).body();
+  validator_.held.insert("b.com");
+  finalize(client_, again, request_for({"a.com", "b.com"}, key_));
+  EXPECT_EQ(looks(), 2u);
+  EXPECT_EQ(status_of(again), "processing");
+  const auto authorizations = again.at("authorizations");
+  validator_.held.clear();
+  validator_.start((std::uint64_t{1} << 63) + 2, {.name = "b.com"});
+  EXPECT_EQ(status_of(again), "valid");
+}
+
+TEST_F(CaaAgain, IsLookedAtAfterARestart) {
+  const json again = ordered_again();
+  validator_.held.insert("a.com");
+  finalize(client_, again, request_for({"a.com"}, key_));
+  validator_.held.clear();
+  EXPECT_TRUE(front_end_.resume());
+  EXPECT_EQ(looks(), 2u);
+  EXPECT_EQ(status_of(again), "valid");
+}
+
+// It is nobody's business before the certificate's key was looked at.
+TEST_F(CaaAgain, FollowsTheLookAtTheRequest) {
+  const json again = ordered_again();
+  EXPECT_EQ(finalize(client_, again, request_for({"b.com"}, key_)).summary(),
+            "400 badCSR: the request is for b.com, the order for a.com");
+  EXPECT_EQ(looks(), 0u);
 }
 
 }  // namespace

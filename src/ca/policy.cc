@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "ca/own_names.h"
 #include "ca/table.h"
 
 namespace everseal::ca {
@@ -113,6 +114,33 @@ Checked<> read_external_accounts(Policy& policy, const Object& from, const char*
   return {};
 }
 
+Setter<Policy> words(std::vector<std::string> Policy::* to) {
+  return [to](Policy& policy, const Object& from, const char* member) -> Checked<> {
+    policy.*to = TRY(from.texts(member));
+    return {};
+  };
+}
+
+Setter<Policy> networks(std::vector<base::Network> Policy::* to) {
+  return [to](Policy& policy, const Object& from, const char* member) -> Checked<> {
+    for (const std::string& each : TRY(from.texts(member))) {
+      auto network = base::Network::parse(each);
+      if (!network) return malformed(fmt::format("\"{}\": {}", member, network.error().message));
+      (policy.*to).push_back(*std::move(network));
+    }
+    return {};
+  };
+}
+
+Checked<> read_names(Policy& policy, const Object& from, const char* member) {
+  for (const std::string& each : TRY(from.texts(member))) {
+    auto name = OwnNames::parse(each);
+    if (!name) return malformed(fmt::format("\"{}\": {}", member, name.error().message));
+    policy.other_names.push_back(each);
+  }
+  return {};
+}
+
 const Setters<Policy>& policy_setters() {
   static const Setters<Policy> setters = {
       {"terms_of_service", text(&Policy::terms_of_service)},
@@ -124,11 +152,10 @@ const Setters<Policy>& policy_setters() {
       {"external_accounts", read_external_accounts},
       {"profiles", read_profiles},
       {"limits", read_limits},
-      {"caa_identities",
-       [](Policy& policy, const Object& from, const char* member) -> Checked<> {
-         policy.caa_identities = TRY(from.texts(member));
-         return {};
-       }},
+      {"caa_identities", words(&Policy::caa_identities)},
+      {"other_names", read_names},
+      {"reach_also", networks(&Policy::reach_also)},
+      {"reach_never", networks(&Policy::reach_never)},
   };
   return setters;
 }

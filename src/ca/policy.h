@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/network.h"
 #include "base/result.h"
 #include "base/token_bucket.h"
 
@@ -64,6 +65,8 @@ struct Policy {
   std::string terms_of_service{};  // URL; empty: there are none
   std::string website{};           // URL
   std::vector<std::string> caa_identities{};
+  std::vector<std::string> other_names{};  // of the CA: "ca.example", "ca.example:8443"
+  std::vector<base::Network> reach_also{}, reach_never{};  // of validation, as Reach has them
   bool agree_anew = false;  // accounts that agreed to other terms are asked again before all else
   bool external_account_required = false;
   std::map<std::string, std::string, std::less<>> external_accounts{};  // MAC key by key id

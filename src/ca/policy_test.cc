@@ -38,6 +38,7 @@ TEST(Policy, IsRead) {
   const auto policy = parse_policy(R"({
       "terms_of_service": "https://ca.test/terms", "website": "https://ca.test",
       "caa_identities": ["ca.test"], "agree_anew": true, "ocsp": true, "renewal_poll": "1h",
+      "other_names": ["acme.test:443"], "reach_also": ["127.0.0.0/8"], "reach_never": ["10.0.0.1"],
       "external_account_required": true, "external_accounts": {"kid": "c2VjcmV0"},
       "limits": {"orders_per_account": ["3", "10s"]},
       "profiles": {
@@ -48,6 +49,9 @@ TEST(Policy, IsRead) {
   ASSERT_TRUE(policy) << policy.error().message;
   EXPECT_EQ(policy->terms_of_service, "https://ca.test/terms");
   EXPECT_THAT(policy->caa_identities, ElementsAre("ca.test"));
+  EXPECT_THAT(policy->other_names, ElementsAre("acme.test:443"));
+  EXPECT_TRUE(policy->reach_also.front().contains("127.1.2.3"));
+  EXPECT_TRUE(policy->reach_never.front().contains("10.0.0.1"));
   EXPECT_EQ(policy->external_accounts.at("kid"), "c2VjcmV0");
   EXPECT_EQ(policy->renewal_poll, 1h);
   EXPECT_EQ(policy->limits->orders_per_account.burst, 3);
@@ -74,6 +78,12 @@ TEST(Policy, NamesWhatIsWrong) {
   EXPECT_EQ(error_of(R"({"limits": {"orders_per_account": ["x"]}})"),
             "policy: \"orders_per_account\" is not [\"BURST\", \"REFILL\"]");
   EXPECT_EQ(error_of(R"({"limits": {"orders": ["1", "1s"]}})"), "policy: there is no \"orders\"");
+  EXPECT_EQ(error_of(R"({"reach_also": ["127.0.0.1/8"]})"),
+            "policy: \"reach_also\": '127.0.0.1/8' is no network such as 10.0.0.0/8 or "
+            "2001:db8::/32");
+  EXPECT_EQ(error_of(R"({"other_names": ["https://ca.test"]})"),
+            "policy: \"other_names\": 'https://ca.test' is no host such as ca.example or "
+            "ca.example:8443");
 }
 
 TEST(Policy, LimitsAreLetsEncryptsByAWord) {

@@ -43,13 +43,23 @@ Answered challenge(Context& context, const Call& call);
 // The status of an authorization at `now` (§7.1.6).
 AuthorizationStatus status_at(const Authorization& authorization, Time now);
 
+// Whether CAA must be looked at again before a certificate is issued.
+bool is_caa_stale(const Policy& policy, const Authorization& authorization, Time now);
+
 // An authorization of the caller for `name` ("*." in front for a wildcard): one that is valid, or a
 // new one.
 Checked<Authorization> find_or_make_authorization(Context& context, const Call& call,
                                                   std::string_view name, const Profile& profile);
 
-// What a validator found becomes the authorization's status.
+// What a validator found becomes the authorization's status, or, where it looked at CAA again, the
+// end of the orders that wait for it.
 Checked<> decide(Context& context, const ValidationOutcome& outcome);
+
+// RFC 8659 §3: CAA records are looked at before a certificate is issued, for an authorization that
+// is reused too, and the look is at most 8 h old (CA/B baseline requirements §3.2.2.8). Starts the
+// looks that `order` still needs; how many they are. `base` is that of the accounts' URLs.
+Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std::string_view base,
+                                       Time now);
 
 // Begins what a restart interrupted; `base` is that of the accounts' URLs.
 Checked<> resume_validations(Context& context, std::string_view base);
@@ -61,9 +71,17 @@ Checked<> check_order_rates(Context& context, const Order& order);
 // Counts what was issued.
 Checked<> count_certificate(Context& context, const Order& order);
 
-// finalization.cc: the certificate of an order that is ready, for what its certificate request says
-// (§7.4). Changes the order.
-Checked<> issue(Context& context, const Call& call, Order& order);
+// finalization.cc: §7.4.
+
+// What the caller wants to be certified, DER, if it is fit for the order.
+Checked<std::string> accept_request(Context& context, const Call& call, const Order& order);
+
+// The certificate of an order whose request was accepted. Changes the order.
+Checked<> issue(Context& context, Order& order, const IssuanceFault* fault, Time now);
+
+// What became of a look at CAA: orders that wait for it fail, or are issued if it was the last.
+Checked<> go_on_with_orders(Context& context, const Authorization& authorization,
+                            const std::optional<acme::Problem>& problem);
 
 // certificate.cc: §7.4.2.
 Answered certificate(Context& context, const Call& call);

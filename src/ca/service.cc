@@ -11,6 +11,7 @@
 #include "ca/https_certificate.h"
 #include "ca/key_process.h"
 #include "ca/management.h"
+#include "ca/own_files.h"
 #include "ca/validation_authority.h"
 #include "dns/ares_resolver.h"
 #include "http/tls_server.h"
@@ -22,19 +23,24 @@ constexpr base::Milliseconds kStopLatency{200};
 constexpr base::Seconds kUpkeep = std::chrono::hours(1);
 constexpr base::Seconds kMemory = std::chrono::days(30);  // of what came to nothing
 
-Result<base::FileDescriptor> lock_state(const FileReader& files, const std::string& directory) {
+Result<base::FileLock> lock_state(const std::string& directory) {
   const std::string path = base::join_path(directory, "lock");
-  auto lock = TRY(base::lock_file(path));
+  auto lock = TRY(base::FileLock::take(path));
   if (lock) return *std::move(lock);
-  const auto holder = files.read(path);
+  const auto holder = base::lock_holder(path);
   return base::transient(fmt::format("another everseal ca (process {}) is at work in {}",
-                                     holder ? std::atoi(holder->c_str()) : 0, directory));
+                                     holder ? holder->process : 0, directory));
+}
+
+bool is_loopback(const std::string& listen) {
+  const auto parsed = base::SocketAddress::parse(listen);
+  return parsed && base::kind_of(parsed->address()) == base::AddressKind::loopback;
 }
 
 Result<> check_management(const std::string& address) {
   if (address.empty()) return {};
-  const auto parsed = TRY(base::SocketAddress::parse(address));
-  if (parsed.address() == "::1" || parsed.address().starts_with("127.")) return {};
+  static_cast<void>(TRY(base::SocketAddress::parse(address)));
+  if (is_loopback(address)) return {};
   return base::invalid(fmt::format("{} is no loopback address", address));
 }
 
@@ -49,6 +55,8 @@ std::vector<std::string> own_names(const ServiceOptions& options) {
   std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
   if (const std::string host = host_name(); !host.empty()) names.push_back(host);
   if (!options.name.empty()) names.push_back(options.name);
+  for (const std::string& each : options.policy.other_names)
+    if (auto name = OwnNames::parse(each)) names.push_back(std::move(name->host));
   for (const std::string& each : options.listen)
     if (const auto address = base::SocketAddress::parse(each);
         address && address->address() != "0.0.0.0" && address->address() != "::")
@@ -56,11 +64,93 @@ std::vector<std::string> own_names(const ServiceOptions& options) {
   return names;
 }
 
+// Each name at each port, and those that the policy gives with ports of their own.
+OwnNames callable_names(const ServiceOptions& options, const http::TlsServer& server) {
+  OwnNames all;
+  for (const std::string& name : own_names(options))
+    for (const std::string& each : server.addresses())
+      all.add(name, base::SocketAddress::parse(each)->port());
+  for (const std::string& each : options.policy.other_names)
+    if (const auto name = OwnNames::parse(each); name && name->port != 0)
+      all.add(name->host, name->port);
+  return all;
+}
+
+// Whoever can ask this CA, and where it connects to for him.
+Reach reach_of(const ServiceOptions& options) {
+  const bool is_private = std::ranges::all_of(options.listen, is_loopback);
+  return {.loopback = is_private ? Reach::Loopback::allowed : Reach::Loopback::refused,
+          .also = options.policy.reach_also,
+          .never = options.policy.reach_never};
+}
+
 std::string host_of(const ServiceOptions& options, const http::TlsServer& server) {
   const std::uint16_t port = base::SocketAddress::parse(server.addresses().front())->port();
   const std::string name = options.name.empty() ? "localhost" : options.name;
   const std::string bracketed = name.contains(':') ? "[" + name + "]" : name;
   return port == 443 ? bracketed : fmt::format("{}:{}", bracketed, port);
+}
+
+std::string ledger_file(const std::string& state) { return base::join_path(state, "ledger.db"); }
+std::string authority(const std::string& state) { return base::join_path(state, "authority"); }
+
+// Whether this CA has worked before: the first thing that it issues is its own certificate.
+bool has_worked(const FileReader& files, const std::string& state) {
+  return base::exists(files, base::join_path(state, "https.pem"));
+}
+
+// Never removed: somebody may know how to read it.
+Result<> put_aside(FileSystem& files, const ServiceOptions& options, Time now) {
+  const std::string path = ledger_file(options.state);
+  for (const char* part : {"", "-wal", "-shm"})
+    if (base::exists(files, path + part))
+      TRY(files.rename(path + part,
+                       fmt::format("{}.lost-{}{}", path, now.time_since_epoch().count(), part)));
+  TRY(files.sync(options.state));
+  options.log(
+      fmt::format("{}: begun anew; what was issued before is unknown and cannot be revoked", path));
+  return {};
+}
+
+// There is a ledger before there are keys, and a certificate in it before that of the CA is used.
+Result<bool> is_lost(const FileReader& files, const ServiceOptions& options) {
+  const std::string path = ledger_file(options.state);
+  const bool has_keys =
+      base::exists(files, base::join_path(authority(options.state), "intermediate-1.key"));
+  if (!TRY(Ledger::is_there(files, path))) return has_keys || has_worked(files, options.state);
+  const bool has_certificates = TRY(TRY(Ledger::open(path)).has_certificates());
+  return !has_certificates && has_worked(files, options.state);
+}
+
+// A CA that has keys and knows of nothing that it did has lost what it must not forget. A newer
+// version's ledger is no damage.
+Result<> check_ledger(FileSystem& files, const ServiceOptions& options, Time now) {
+  const auto lost = is_lost(files, options);
+  if (lost && !*lost) return {};
+  if (!lost && lost.error().kind != ErrorKind::internal) return std::unexpected(lost.error());
+  if (options.lost_ledger == ServiceOptions::LostLedger::begin_anew)
+    return put_aside(files, options, now);
+  const std::string what = lost ? fmt::format("{} is missing or empty, the CA's keys are there",
+                                              ledger_file(options.state))
+                                : lost.error().message;
+  return base::invalid(fmt::format(
+      "{}: put it back from a backup (with ledger.db-wal, if there is one), or begin an empty one "
+      "by --new-ledger: then accounts register anew, and what was issued cannot be revoked",
+      what));
+}
+
+// New roots would be made in place of those that clients trust.
+Result<> check_authority(const FileReader& files, const ServiceOptions& options) {
+  if (!has_worked(files, options.state)) return {};
+  for (const char* name : {"root-1.pem", "root-2.pem", "intermediate-1.pem"}) {
+    const std::string path = base::join_path(authority(options.state), name);
+    if (!base::exists(files, path))
+      return base::invalid(fmt::format(
+          "{} is missing, though this CA has worked with it: put {} back from a backup; to begin "
+          "another CA, whose root clients do not know yet, move {} away",
+          path, authority(options.state), options.state));
+  }
+  return {};
 }
 
 }  // namespace
@@ -71,13 +161,18 @@ class Service::State {
                                              ServiceOptions options) {
     TRY(check_management(options.management));
     options.validation.caa_identities = options.policy.caa_identities;
+    options.validation.reach = reach_of(options);
     TRY(base::make_directories(files, options.state, 0700));
     options.state = TRY(files.real_path(options.state));  // systemd makes a symlink (DynamicUser)
-    auto lock = TRY(lock_state(files, options.state));
-    auto keys =
-        TRY(KeyProcess::start(files, base::join_path(options.state, "authority"), clock.now()));
+    auto lock = TRY(lock_state(options.state));
+    TRY(check_unchanged(files, options.state));
+    TRY(check_authority(files, options));
+    TRY(check_ledger(files, options, clock.now()));
+    static_cast<void>(TRY(Ledger::open(ledger_file(options.state))));  // before there are keys
+    auto keys = TRY(KeyProcess::start(files, authority(options.state), clock.now()));
     auto issuer = TRY(keys.issuer());
-    auto ledger = TRY(Ledger::open(base::join_path(options.state, "ledger.db")));
+    auto ledger = TRY(Ledger::open(ledger_file(options.state)));
+    TRY(check_unchanged(files, ledger_file(options.state)));
     auto resolver = TRY(within("--resolver", dns::AresResolver::open(options.resolver)));
     std::unique_ptr<State> state(new State(files, clock, std::move(options), std::move(lock),
                                            std::move(keys), std::move(issuer), std::move(ledger),
@@ -100,7 +195,7 @@ class Service::State {
   std::vector<std::string> addresses;
 
  private:
-  State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileDescriptor lock,
+  State(FileSystem& files, const Clock& clock, ServiceOptions options, base::FileLock lock,
         KeyProcess keys, Issuer issuer, Ledger ledger, std::unique_ptr<dns::Resolver> resolver)
       : files_(files),
         clock_(clock),
@@ -125,11 +220,13 @@ class Service::State {
     addresses = server_->addresses();
     if (!options_.management.empty()) addresses.pop_back();
     const std::string host = host_of(options_, *server_);
+    const OwnNames names = callable_names(options_, *server_);
     directory_url = fmt::format("https://{}/directory", host);
     front_end_.emplace(
         ledger_, issuer_, validator_, clock_,
-        FrontEndOptions{.policy = options_.policy, .host = host, .log = options_.log});
-    management_.emplace(*front_end_, ledger_);
+        FrontEndOptions{
+            .policy = options_.policy, .host = host, .names = names, .log = options_.log});
+    management_.emplace(*front_end_, ledger_, names);
     if (!options_.faults.empty()) TRY(front_end_->faults().add(options_.faults));
     return front_end_->resume();
   }
@@ -196,7 +293,7 @@ class Service::State {
   FileSystem& files_;
   const Clock& clock_;
   const ServiceOptions options_;
-  base::FileDescriptor lock_;
+  base::FileLock lock_;
   KeyProcess keys_;
   Issuer issuer_;
   Ledger ledger_;

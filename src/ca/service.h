@@ -23,6 +23,8 @@ struct ServiceOptions {
   std::string name{};                 // of the host, in URLs; empty: localhost
   std::string resolver{};             // "127.0.0.1:53"; empty: the system's
   std::string faults{};               // JSON; empty: none
+  // Where the ledger is lost or damaged: a new one takes its place, or the CA does not start.
+  enum class LostLedger { refuse, begin_anew } lost_ledger = LostLedger::refuse;
   ValidationSettings validation{};
   Policy policy{};
   std::function<void(const std::string&)> log = [](const std::string&) {};
@@ -32,8 +34,9 @@ struct ServiceOptions {
 class Service {
  public:
   // Takes the directory's lock, makes what is missing in it, listens. To be called while there is
-  // one thread. Errors: transient (another
-  // process has the directory, an address is taken), invalid (what was given), those of files.
+  // one thread. Errors: transient (another process has the directory, an address is taken), invalid
+  // (what was given; the ledger or the keys are lost), rejected (others can read or change them),
+  // those of files.
   static Result<Service> open(FileSystem& files, const Clock& clock, ServiceOptions options);
   Service(Service&&) noexcept;
   ~Service();

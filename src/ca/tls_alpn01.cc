@@ -42,10 +42,9 @@ bool names_only(const crypto::Certificate& certificate, const std::string& name)
 // The connection to the first address that takes one.
 Proven<base::Connection> connect(const ValidationContext& context) {
   acme::Problem problem;
-  for (const std::string& each : TRY(addresses_of(context, context.validation.name))) {
-    const auto address = base::SocketAddress::from(each, context.settings.tls_port);
-    if (!address) return disproven("dns", address.error().message);
-    auto connection = base::Connection::open(*address, context.step_deadline());
+  for (const Destination& each : TRY(destinations_of(context, context.validation.name))) {
+    auto connection =
+        base::Connection::open(each.at(context.settings.tls_port), context.step_deadline());
     if (connection) return *std::move(connection);
     problem = disproven("connection", connection.error().message).error();
   }

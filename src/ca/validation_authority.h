@@ -49,7 +49,7 @@ class ValidationAuthority : public Validator {
   std::vector<std::thread> threads_;
 };
 
-// One validation: the challenge, then CAA. The process ignores SIGPIPE.
+// One validation: the challenge, if it is looked at, then CAA. The process ignores SIGPIPE.
 Proven<> validate(const ValidationContext& context);
 
 }  // namespace everseal::ca

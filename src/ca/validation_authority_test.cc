@@ -85,6 +85,7 @@ TEST_F(ValidationAuthorityTest, EndsEachValidationByADeadlineOfTheWhole) {
   });
   resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
   ValidationAuthority authority({.http_port = server.port(),
+                                 .reach = {.loopback = Reach::Loopback::allowed},
                                  .step_timeout = base::Milliseconds(300),
                                  .total_timeout = base::Milliseconds(500)},
                                 resolver_);
@@ -99,7 +100,8 @@ TEST_F(ValidationAuthorityTest, WorksOnManyAtOnce) {
   StrangerInThread server("127.0.0.1", 0,
                           [](auto&) { return StrangerInThread::ok("token.thumbprint"); });
   resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
-  ValidationAuthority authority({.http_port = server.port()}, resolver_);
+  ValidationAuthority authority(
+      {.http_port = server.port(), .reach = {.loopback = Reach::Loopback::allowed}}, resolver_);
   for (std::uint64_t id = 0; id < 200; id++)
     authority.start(id, {.name = "a.example", .token = "token", .thumbprint = "thumbprint"});
   const auto ended = outcomes(authority, 200);

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "acme/resources.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "ca/reach.h"
 #include "ca/validator.h"
 #include "dns/resolver.h"
 
@@ -21,6 +23,7 @@ struct ValidationSettings {
   std::uint16_t tls_port = 443;    // of tls-alpn-01
   // The names by which CAA records may allow this CA; none: CAA is not looked at.
   std::vector<std::string> caa_identities{};
+  Reach reach{};
   base::Milliseconds connect_timeout{5000};
   base::Milliseconds step_timeout{10'000};   // of one look-up, one request, one handshake
   base::Milliseconds total_timeout{40'000};  // of one validation
@@ -56,10 +59,26 @@ Proven<T> looked_up(std::string_view what, Result<T> answer) {
   return disproven("dns", "look up " + std::string(what) + " of " + answer.error().message);
 }
 
-// The one to try first, and another one to try if that cannot be connected to: of each family one,
-// IPv6 first. An address is its own. Problems: dns.
-Proven<std::vector<std::string>> addresses_of(const ValidationContext& context,
-                                              const std::string& host);
+// An address that settings.reach lets a validation connect to: there is no other way to one, and
+// what is connected to is what was looked at.
+class Destination {
+ public:
+  const std::string& address() const { return address_; }
+  base::SocketAddress at(std::uint16_t port) const;
+
+ private:
+  friend Proven<std::vector<Destination>> destinations_of(const ValidationContext& context,
+                                                          const std::string& host);
+  explicit Destination(std::string address) : address_(std::move(address)) {}
+
+  std::string address_;
+};
+
+// The one to try first, and another one to try if that cannot be connected to: of each family the
+// first that is in reach, IPv6 first. An address is its own. Problems: dns, connection (none is in
+// reach).
+Proven<std::vector<Destination>> destinations_of(const ValidationContext& context,
+                                                 const std::string& host);
 
 // "TOKEN.THUMBPRINT" (RFC 8555 §8.1).
 std::string key_authorization(const Validation& validation);

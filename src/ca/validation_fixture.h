@@ -14,7 +14,10 @@ namespace everseal::ca {
 // "token.thumbprint".
 class ValidationTest : public testing::Test {
  protected:
-  ValidationTest() { resolver_.put("a.example", {.v4 = {"127.0.0.1"}}); }
+  ValidationTest() {
+    resolver_.put("a.example", {.v4 = {"127.0.0.1"}});
+    settings_.reach.loopback = Reach::Loopback::allowed;
+  }
 
   ValidationContext context() {
     return {.validation = validation_,

@@ -19,8 +19,12 @@ std::string_view to_string(ChallengeType type);
 // Errors: invalid.
 Result<ChallengeType> parse_challenge_type(std::string_view text);
 
-// A challenge that a client says it has made true (RFC 8555 §7.5.1).
+// What is looked at: what a client says it has made true (RFC 8555 §7.5.1) and whether the domain
+// allows it, or, where the first is known, the second alone.
+enum class Scope { challenge_and_caa, caa };
+
 struct Validation {
+  Scope scope = Scope::challenge_and_caa;
   ChallengeType type = ChallengeType::http_01;
   std::string name{};        // DNS name in base::parse_domain_name's form, without "*.", or address
   bool wildcard = false;     // "*.name" was asked for: matters to CAA alone

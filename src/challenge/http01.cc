@@ -1,28 +1,21 @@
 #include "challenge/http01.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <memory>
 #include <vector>
 
 #include "acme/resources.h"
 #include "base/encoding.h"
-#include "base/file_descriptor.h"
 
 namespace everseal::challenge {
 namespace {
 
-using base::FileDescriptor;
+using base::Directory;
 
-constexpr char kWellKnown[] = ".well-known", kAcmeChallenge[] = "acme-challenge";
-constexpr std::size_t kMostChallenges = 100'000;  // that are looked at
+constexpr const char* kWellKnown = ".well-known";
+constexpr const char* kAcmeChallenge = "acme-challenge";
+constexpr mode_t kReadable = 0755, kPublic = 0644;  // whatever the umask
+constexpr std::size_t kMostChallenges = 100'000;    // that are looked at
 
 // It becomes a file name.
 Result<> check_token(std::string_view token) {
@@ -32,77 +25,12 @@ Result<> check_token(std::string_view token) {
 
 std::string url_path(const std::string& token) { return std::string(kHttp01Path) + token; }
 
-Result<FileDescriptor> open_root(const std::string& webroot) {
-  FileDescriptor root(::open(webroot.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root) return base::system_error(fmt::format("open the webroot {}", webroot), errno);
-  return root;
-}
-
-// The directory `name` in `parent`, which is never a symlink.
-Result<FileDescriptor> open_directory(const FileDescriptor& parent, const char* name) {
-  open_how how{};
-  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  FileDescriptor directory(
-      static_cast<int>(::syscall(SYS_openat2, parent.get(), name, &how, sizeof(how))));
-  if (!directory) return base::system_error(fmt::format("open the directory {}", name), errno);
-  return directory;
-}
-
-// Makes the directory if it is missing, with exactly this mode; true if it was.
-Result<bool> make_directory(const FileDescriptor& parent, const char* name) {
-  if (::mkdirat(parent.get(), name, 0755) == 0) {
-    if (::fchmodat(parent.get(), name, 0755, 0) != 0)  // whatever the umask
-      return base::system_error(fmt::format("chmod {}", name), errno);
-    return true;
-  }
-  if (errno == EEXIST) return false;
-  return base::system_error(fmt::format("make the directory {}", name), errno);
-}
-
-// A file that another left there, whatever it is, goes first.
-Result<> create_file(const FileDescriptor& directory, const std::string& name,
-                     std::string_view bytes) {
-  ::unlinkat(directory.get(), name.c_str(), 0);
-  const FileDescriptor file(::openat(directory.get(), name.c_str(),
-                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!file) return base::system_error(fmt::format("create the challenge {}", name), errno);
-  if (::fchmod(file.get(), 0644) != 0)
-    return base::system_error(fmt::format("chmod the challenge {}", name), errno);
-  auto written = base::write_all(file, bytes, "write the challenge");
-  if (!written) ::unlinkat(directory.get(), name.c_str(), 0);
-  return written;
-}
-
-Result<FileDescriptor> open_challenges(const FileDescriptor& root) {
-  return open_directory(TRY(open_directory(root, kWellKnown)), kAcmeChallenge);
-}
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// The names in it, of at most so many that it may hold.
-std::vector<std::string> list(const FileDescriptor& directory, std::size_t most) {
-  const std::unique_ptr<DIR, CloseDirectory> open(
-      ::fdopendir(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
-  std::vector<std::string> names;
-  while (const dirent* const entry = open ? ::readdir(open.get()) : nullptr) {
-    if (names.size() == most) break;
-    names.emplace_back(entry->d_name);
-  }
-  return names;
-}
-
 // Whether it is a file with exactly this in it.
-bool holds(const FileDescriptor& directory, const std::string& name, const std::string& content) {
-  const FileDescriptor file(
-      ::openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  struct stat found{};
-  if (!file || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
-  std::string bytes(content.size() + 1, '\0');
-  return ::read(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(content.size()) &&
-         bytes.starts_with(content);
+bool holds(const Directory& directory, const std::string& name, const std::string& content) {
+  const auto file = directory.open_file(name);
+  if (!file) return false;
+  const auto bytes = base::read_all(*file, "read a challenge", content.size());
+  return bytes && *bytes == content;
 }
 
 }  // namespace
@@ -117,37 +45,45 @@ Result<> WebrootResponder::publish(const std::string& token, const std::string& 
   return base::within(context, publish_checked(token, key_authorization));
 }
 
+// Below the webroot each is opened anew: somebody may have put the site there anew meanwhile.
 Result<> WebrootResponder::publish_checked(const std::string& token,
                                            const std::string& key_authorization) {
-  const auto root = TRY(open_root(webroot_));
-  if (TRY(make_directory(root, kWellKnown))) made_.well_known = true;
-  const auto well_known = TRY(open_directory(root, kWellKnown));
-  if (TRY(make_directory(well_known, kAcmeChallenge))) made_.acme_challenge = true;
-  const auto directory = TRY(open_directory(well_known, kAcmeChallenge));
-  return create_file(directory, token, key_authorization);
+  if (!root_) root_ = TRY(Directory::open(webroot_));
+  const auto well_known = TRY(root_->make_directory(kWellKnown, kReadable));
+  made_.well_known = made_.well_known || well_known.is_new;
+  const auto challenges = TRY(well_known.directory.make_directory(kAcmeChallenge, kReadable));
+  made_.acme_challenge = made_.acme_challenge || challenges.is_new;
+  // A file that another left there, whatever it is, goes first.
+  static_cast<void>(challenges.directory.remove_file(token));
+  const auto file = TRY(challenges.directory.create_file(token, {.mode = kPublic}));
+  auto written = base::write_all(file, key_authorization, "write the challenge");
+  if (!written) static_cast<void>(challenges.directory.remove_file(token));
+  return written;
 }
 
 void WebrootResponder::sweep(std::string_view thumbprint) {
-  const auto root = open_root(webroot_);
-  const auto directory = root ? open_challenges(*root) : std::unexpected(root.error());
-  if (!directory) return;
-  for (const std::string& each : list(*directory, kMostChallenges))
+  const auto root = Directory::open(webroot_);
+  if (!root) return;
+  const auto well_known = root->open_directory(kWellKnown);
+  if (!well_known) return;
+  const auto directory = well_known->open_directory(kAcmeChallenge);
+  const auto names = directory ? directory->list(kMostChallenges) : std::vector<std::string>();
+  if (!names) return;
+  for (const std::string& each : *names)
     if (acme::is_token(each) && holds(*directory, each, key_authorization(each, thumbprint)))
-      ::unlinkat(directory->get(), each.c_str(), 0);
+      static_cast<void>(directory->remove_file(each));
 }
 
 void WebrootResponder::retract(const std::string& token) {
-  if (!check_token(token)) return;
-  const auto root = open_root(webroot_);
-  if (!root) return;
-  const auto well_known = open_directory(*root, kWellKnown);
+  if (!check_token(token) || !root_) return;
+  const auto well_known = root_->open_directory(kWellKnown);
   if (!well_known) return;
-  const auto directory = open_directory(*well_known, kAcmeChallenge);
-  if (!directory) return;
-  ::unlinkat(directory->get(), token.c_str(), 0);
+  const auto challenges = well_known->open_directory(kAcmeChallenge);
+  if (!challenges) return;
+  static_cast<void>(challenges->remove_file(token));
   // A directory with other challenges in it stays: its removal fails.
-  if (made_.acme_challenge) ::unlinkat(well_known->get(), kAcmeChallenge, AT_REMOVEDIR);
-  if (made_.well_known) ::unlinkat(root->get(), kWellKnown, AT_REMOVEDIR);
+  if (made_.acme_challenge) static_cast<void>(well_known->remove_empty_directory(kAcmeChallenge));
+  if (made_.well_known) static_cast<void>(root_->remove_empty_directory(kWellKnown));
 }
 
 Result<> StandaloneResponder::publish(const std::string& token,

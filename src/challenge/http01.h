@@ -1,9 +1,11 @@
 // http-01 (RFC 8555 §8.3): a known text under a path of the CA's choice on port 80.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/directory.h"
 #include "base/result.h"
 #include "http/server.h"
 
@@ -27,9 +29,10 @@ class Responder {
   virtual void retract(const std::string& token) = 0;
 };
 
-// Writes WEBROOT/.well-known/acme-challenge/TOKEN, readable by all. Below the webroot no symlink is
-// followed, so that a site's owner cannot lead us elsewhere. What it made, files and directories,
-// it removes; directories that another process made stay.
+// Writes WEBROOT/.well-known/acme-challenge/TOKEN, readable by all. The webroot, which may be a
+// symlink of its owner to a directory of theirs, is resolved once and held; below it no symlink is
+// followed: so a site's owner cannot lead us elsewhere. What it made, files and directories, it
+// removes; directories that another process made stay.
 class WebrootResponder : public Responder {
  public:
   explicit WebrootResponder(std::string webroot) : webroot_(std::move(webroot)) {}
@@ -43,6 +46,7 @@ class WebrootResponder : public Responder {
   Result<> publish_checked(const std::string& token, const std::string& key_authorization);
 
   std::string webroot_;
+  std::optional<base::Directory> root_;  // held since the first publish()
   // The directories that were missing: removed with the last challenge.
   struct {
     bool well_known = false, acme_challenge = false;

@@ -77,7 +77,8 @@ TEST_F(Webroot, FaultS1_NoSymlinkIsFollowed) {
   const fs::path elsewhere = root_ / "elsewhere";
   fs::create_directory(elsewhere);
   fs::create_directory_symlink(elsewhere, root_ / ".well-known");
-  EXPECT_THAT(publish(), HasSubstr("open the directory .well-known: "));
+  EXPECT_THAT(publish(),
+              HasSubstr("/.well-known: a symlink is in its place, which is not followed"));
   EXPECT_TRUE(fs::is_empty(elsewhere));
 }
 

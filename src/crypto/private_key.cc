@@ -14,13 +14,12 @@
 
 #include "base/encoding.h"
 #include "base/memory.h"
+#include "crypto/key_file.h"
 #include "crypto/key_traits.h"
 #include "crypto/openssl.h"
 
 namespace everseal::crypto {
 namespace {
-
-constexpr std::size_t kMostPemBytes = 16 << 10;
 
 // No terminal prompt for the password of an encrypted key.
 int no_password(char*, int, int, void*) { return -1; }
@@ -114,16 +113,8 @@ std::string PrivateKey::to_pem() const {
 }
 
 Result<PrivateKey> PrivateKey::read(const base::FileDescriptor& file, std::string_view attempt) {
-  std::array<char, kMostPemBytes + 1> buffer;
-  std::size_t size = 0;
-  ssize_t got = 0;
-  while (size < buffer.size() &&
-         (got = ::read(file.get(), buffer.data() + size, buffer.size() - size)) > 0)
-    size += static_cast<std::size_t>(got);
-  auto key = got < 0 ? base::system_error(attempt, errno)
-                     : base::within(attempt, from_pem({buffer.data(), size}));
-  OPENSSL_cleanse(buffer.data(), buffer.size());
-  return key;
+  KeyFile bytes(kMostPemBytes + 1);
+  return base::within(attempt, from_pem(TRY(bytes.read(file, attempt))));
 }
 
 Result<> PrivateKey::write(const base::FileDescriptor& file, std::string_view attempt) const {

@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/diff.h"
 #include "deploy/proof.h"
+#include "nginx/config.h"
+#include "nginx/snippets.h"
 #include "nginx/stage.h"
 
 namespace everseal::deploy {
@@ -22,18 +26,6 @@ Result<Text> read_if_there(const FileReader& files, const std::string& path) {
   return std::unexpected(std::move(text).error());
 }
 
-Result<> replace(FileSystem& files, const std::string& path, const std::string& text) {
-  const std::string temporary = base::temporary_path(path);
-  TRY(base::remove_tree(files, temporary));
-  Result<> done = files.create(temporary, text, 0600);
-  if (done) done = files.copy_attributes(path, temporary);
-  if (done) done = files.sync(temporary);
-  if (done) done = files.rename(temporary, path);
-  if (done) return files.sync(base::directory_of(path));
-  static_cast<void>(base::remove_tree(files, temporary));
-  return done;
-}
-
 Result<> make(const Context& context, const std::string& path, const std::string& text) {
   TRY(base::make_directories(context.files, base::directory_of(path), 0755));
   return base::write_durably(context.files, path, text, 0644);
@@ -41,7 +33,7 @@ Result<> make(const Context& context, const std::string& path, const std::string
 
 Result<> remove(const Context& context, const std::string& path) {
   const std::string directory = base::directory_of(path);
-  TRY(base::remove_tree(context.files, path));
+  TRY(base::remove_file(context.files, path));
   TRY(context.files.sync(directory));
   if (directory == context.own_directory && TRY(context.files.list(directory)).empty())
     return context.files.remove(directory);
@@ -50,7 +42,7 @@ Result<> remove(const Context& context, const std::string& path) {
 
 Result<> write(const Context& context, const std::string& path, const Text& text) {
   if (!text) return remove(context, path);
-  return base::exists(context.files, path) ? replace(context.files, path, *text)
+  return base::exists(context.files, path) ? context.files.replace(path, *text)
                                            : make(context, path, *text);
 }
 
@@ -73,9 +65,12 @@ void order(const Context& context, std::vector<ChangedFile>& steps) {
 }
 
 Result<> staged_test(const Context& context, const std::vector<ChangedFile>& steps) {
-  nginx::StagedFiles staged{{}, context.own_directory, context.stage_directory};
+  nginx::StagedFiles staged{{}, {}, context.own_directory, context.stage_directory};
   for (const ChangedFile& step : steps)
-    if (step.after) staged.texts[step.path] = *step.after;
+    if (step.after)
+      staged.texts[step.path] = *step.after;
+    else
+      staged.removed.insert(step.path);
   TRY(base::remove_tree(context.files, context.stage_directory));
   TRY(base::make_directories(context.files, context.stage_directory, 0700));
   auto result = nginx::staged_test(context.instance, context.files, staged);
@@ -84,17 +79,75 @@ Result<> staged_test(const Context& context, const std::vector<ChangedFile>& ste
 }
 
 Result<> reload_if_running(const nginx::Instance& instance) {
-  if (const auto master = instance.master(); !master) return {};
+  if (!TRY(instance.is_running())) return {};
   TRY(reload(instance, kPatience));
   return {};
 }
 
-// `current` with the change before → after taken back.
+// `current` with the change before → after taken back. What we made and wrote anew since, for
+// another key or profile, is ours to remove all the same.
 Result<Text> take_back(const ChangedFile& file, const Text& current) {
   if (current == file.after || current == file.before) return file.before;
+  if (current && !file.before && nginx::is_untouched(*current)) return file.before;
   if (!current || !file.before || !file.after)
     return base::rejected(fmt::format("{}: was changed since; left as it is", file.path));
   return within(file.path, base::merge_lines(*file.after, *file.before, *current));
+}
+
+// The way back of one file, or of one that somebody has changed in the same place.
+Result<> add_way_back(Return& way, const ChangedFile& file, const Text& current) {
+  auto original = take_back(file, current);
+  if (!original && original.error().kind != ErrorKind::rejected)
+    return std::unexpected(std::move(original).error());
+  if (!original)
+    way.conflicts.push_back(std::move(original).error().message);
+  else if (*original != current)
+    way.files.push_back({file.path, current, *std::move(original)});
+  return {};
+}
+
+void keep_what_is_named(const Context& context, Return& way) {
+  std::map<std::string, std::string> texts;
+  for (const ChangedFile& file : way.files)
+    if (file.after) texts[file.path] = *file.after;
+  const nginx::OverlayReader after(context.files, std::move(texts));
+  const auto config = nginx::Config::load(after, context.instance.config_path());
+  std::erase_if(way.files, [&](const ChangedFile& file) {
+    if (file.after) return false;
+    const auto by = config ? nginx::named_by(*config, after, file.path)
+                           : std::optional("perhaps: " + config.error().message);
+    if (by) way.kept.push_back({file.path, *by});
+    return by.has_value();
+  });
+}
+
+// A change with several steps to a file has it at one of them; only if it is at none has somebody
+// else been at it.
+Result<> add_way_back_of_steps(Return& way, const FileReader& files,
+                               const std::vector<ChangedFile>& steps) {
+  std::set<std::string> seen;
+  for (const ChangedFile& step : steps) {
+    if (!seen.insert(step.path).second) continue;
+    const Text current = TRY(read_if_there(files, step.path));
+    const bool is_known = std::ranges::any_of(steps, [&](const ChangedFile& other) {
+      return other.path == step.path && (current == other.after || current == other.before);
+    });
+    const Text& known = is_known ? current : step.after;
+    TRY(add_way_back(way, {step.path, step.before, known}, current));
+  }
+  return {};
+}
+
+Result<> write_back(const Context& context, Return& way) {
+  order(context, way.files);
+  return write_all(context, way.files);
+}
+
+std::string in_words(const std::vector<StillNamed>& kept) {
+  std::string text;
+  for (const StillNamed& each : kept)
+    text += fmt::format("; {} stays, {} includes it", each.path, each.by);
+  return text;
 }
 
 }  // namespace
@@ -188,17 +241,14 @@ Result<> Deployment::put_back(std::vector<ChangedFile> back, std::vector<Changed
 
 Result<> Deployment::restore() {
   if (!change_) return {};
-  std::vector<ChangedFile> back = files_;
-  for (ChangedFile& file : back) file.after = file.before;
-  order(context_, back);
-  for (const ChangedFile& file : back) {
-    const auto mine = std::ranges::find(files_, file.path, &ChangedFile::path);
-    const Text current = TRY(read_if_there(context_.files, file.path));
-    const Text original = TRY(take_back(*mine, current));
-    if (original != current) TRY(write(context_, file.path, original));
-  }
+  Return way;
+  for (const ChangedFile& file : files_)
+    TRY(add_way_back(way, file, TRY(read_if_there(context_.files, file.path))));
+  keep_what_is_named(context_, way);
+  TRY(write_back(context_, way));
   // What the reload says is told when it is on record that the files are back.
   const Result<> reloaded = reload_if_running(context_.instance);
+  if (!way.conflicts.empty()) return base::rejected(way.conflicts.front());
   TRY(context_.catalog.set_change_state(*change_, store::ChangeState::restored));
   return within("the files of nginx are as they were before, but", reloaded);
 }
@@ -210,44 +260,37 @@ Result<> Deployment::commit(store::ChangeState state) {
                                      files_.empty() ? store::ChangeState::restored : state, files_);
 }
 
-Result<std::string> recover(const Context& context) {
-  const auto change = TRY(context.catalog.last_change(store::ChangeState::applying));
-  if (!change) return std::string();
-  std::vector<ChangedFile> back;
-  for (const ChangedFile& step : change->files) {
-    TRY(base::remove_tree(context.files, base::temporary_path(step.path)));
-    const Text current = TRY(read_if_there(context.files, step.path));
-    const auto same = [&](const ChangedFile& other) { return other.path == step.path; };
-    // A file with several steps is at one of them; only if it is at none has somebody else been at
-    // it.
-    const auto is_known = [&](const ChangedFile& other) {
-      return same(other) && (current == other.after || current == other.before);
-    };
-    if (std::ranges::any_of(back, same)) continue;
-    const bool known = std::ranges::any_of(change->files, is_known);
-    const Text original = known ? step.before : TRY(take_back(step, current));
-    back.push_back({step.path, current, original});
-  }
-  order(context, back);
-  for (const ChangedFile& file : back)
-    if (file.before != file.after) TRY(write(context, file.path, file.after));
-  TRY(base::remove_tree(context.files, context.stage_directory));
-  const Result<> reloaded = reload_if_running(context.instance);
-  TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
-  TRY(within("the files of nginx are as they were before, but", reloaded));
-  return fmt::format("took back change {} ({}), which an earlier run left unfinished", change->id,
-                     change->summary);
+Result<Return> plan_return(const Context& context, const store::ChangeRecord& change) {
+  Return way;
+  if (change.state == store::ChangeState::applying)
+    TRY(add_way_back_of_steps(way, context.files, change.files));
+  else
+    for (const ChangedFile& file : change.files)
+      TRY(add_way_back(way, file, TRY(read_if_there(context.files, file.path))));
+  keep_what_is_named(context, way);
+  return way;
 }
 
-Result<std::vector<ChangedFile>> plan_undo(const FileReader& files,
-                                           const store::ChangeRecord& change) {
-  std::vector<ChangedFile> back;
-  for (const ChangedFile& file : change.files) {
-    const Text current = TRY(read_if_there(files, file.path));
-    const Text original = TRY(take_back(file, current));
-    if (original != current) back.push_back({file.path, current, original});
+Result<std::string> recover(const Context& context) {
+  std::string text;
+  while (const auto change = TRY(context.catalog.last_change(store::ChangeState::applying))) {
+    for (const ChangedFile& step : change->files)
+      TRY(base::remove_file(context.files, base::temporary_path(step.path)));
+    Return way = TRY(plan_return(context, *change));
+    if (!way.conflicts.empty())
+      return base::rejected(fmt::format(
+          "change {} ({}), which an earlier run left unfinished, cannot be taken back: {}; "
+          "`everseal undo` takes back the rest of it and leaves this as it is",
+          change->id, change->summary, way.conflicts.front()));
+    TRY(write_back(context, way));
+    TRY(base::remove_tree(context.files, context.stage_directory));
+    const Result<> reloaded = reload_if_running(context.instance);
+    TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
+    TRY(within("the files of nginx are as they were before, but", reloaded));
+    text += fmt::format("{}took back change {} ({}), which an earlier run left unfinished{}",
+                        text.empty() ? "" : "; ", change->id, change->summary, in_words(way.kept));
   }
-  return back;
+  return text;
 }
 
 }  // namespace everseal::deploy

@@ -44,10 +44,12 @@ class Deployment {
   // meanwhile: theirs is kept; sudo refuses); all is as it was before the call then.
   Result<> put(const std::vector<ChangedFile>& files);
 
-  // Everything back to the originals, nginx reloaded if it runs, the change marked `restored`.
+  // Everything back to the originals, nginx reloaded if it runs, the change marked `restored`. A
+  // file of ours that somebody else includes by now stays. Errors: rejected, naming what somebody
+  // has changed meanwhile in the same place: that stays too, and the change is left unfinished.
   Result<> restore();
 
-  // Ends the change: it stands, and undo() can take it back.
+  // Ends the change: it stands, and undo can take it back.
   Result<> commit(store::ChangeState state = store::ChangeState::applied);
 
   // Files as they were before the first put(); for computing the next one. Lives as long as this.
@@ -82,14 +84,27 @@ class Deployment {
   Originals originals_;
 };
 
-// Takes back what a killed run left half done. Returns what was done, for the person; empty if
-// there was nothing. Errors: rejected, naming the file and line that the administrator has changed
-// since in the same place; that file is left alone.
-Result<std::string> recover(const Context& context);
+// A file that we made and that is to go, but stays: `by` ("FILE:LINE") names it, and nginx would
+// not start without it.
+struct StillNamed {
+  std::string path;
+  std::string by;
+};
 
-// The files that would take back `change` now: three-way, so that later edits elsewhere in a file
-// stay. Errors: rejected, naming file and line where the administrator has edited the same lines.
-Result<std::vector<ChangedFile>> plan_undo(const FileReader& files,
-                                           const store::ChangeRecord& change);
+// The way back from a change, from how the files are now. Three-way: edits of the administrator
+// elsewhere in a file stay.
+struct Return {
+  std::vector<ChangedFile> files{};
+  std::vector<StillNamed> kept{};
+  std::vector<std::string> conflicts{};  // by file and line: edited in the same place since
+};
+
+// Of a change that stands or was left unfinished; nothing is changed. Errors: those of reading.
+Result<Return> plan_return(const Context& context, const store::ChangeRecord& change);
+
+// Takes back what killed runs left half done. Returns what was done, for the person; empty if there
+// was nothing. Errors: rejected, naming the file and line that the administrator has changed since
+// in the same place; that change is left alone.
+Result<std::string> recover(const Context& context);
 
 }  // namespace everseal::deploy

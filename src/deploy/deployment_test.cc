@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/fake_command_runner.h"
 #include "base/fake_file_system.h"
 
 namespace everseal::deploy {
@@ -9,60 +10,138 @@ namespace {
 
 store::ChangeRecord change(std::vector<ChangedFile> files) {
   store::ChangeRecord record;
+  record.state = store::ChangeState::applied;
   record.files = std::move(files);
   return record;
 }
 
-TEST(PlanUndo, GivesTheOriginalsBack) {
-  base::FakeFileSystem files;
-  files.put("/n/site", "server {\n    listen 443 ssl;\n}\n");
-  files.put("/n/everseal/acme.conf", "ours\n");
-  const auto plan =
-      plan_undo(files, change({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"},
-                               {"/n/everseal/acme.conf", std::nullopt, "ours\n"}}));
-  ASSERT_TRUE(plan);
-  ASSERT_EQ(plan->size(), 2u);
-  EXPECT_EQ((*plan)[0].after, "server {\n}\n");
-  EXPECT_EQ((*plan)[1].after, std::nullopt);
+// An nginx in memory that never runs.
+class ReturnTest : public testing::Test {
+ protected:
+  ReturnTest() {
+    runner_.answer = {0,
+                      "nginx version: nginx/1.22.1\nconfigure arguments: --prefix=/n "
+                      "--conf-path=/n/nginx.conf --pid-path=/run/nginx.pid\n"};
+    files_.put("/n/nginx.conf", "include /n/site;\n");
+    files_.put("/n/site", "");
+    instance_.emplace(*nginx::Instance::find(runner_, files_, {}));
+    context_.emplace(
+        Context{files_, catalog_, *instance_, base::real_clock(), "/n/everseal", "/stage"});
+  }
+
+  Result<Return> plan(std::vector<ChangedFile> files) {
+    return plan_return(*context_, change(std::move(files)));
+  }
+
+  base::FakeFileSystem files_;
+  base::FakeCommandRunner runner_;
+  store::Catalog catalog_ = *store::Catalog::open(":memory:");
+  std::optional<nginx::Instance> instance_;
+  std::optional<Context> context_;
+};
+
+TEST_F(ReturnTest, GivesTheOriginalsBack) {
+  files_.put("/n/site", "server {\n    listen 443 ssl;\n}\n");
+  files_.put("/n/everseal/acme.conf", "ours\n");
+  const auto way = plan({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"},
+                         {"/n/everseal/acme.conf", std::nullopt, "ours\n"}});
+  ASSERT_TRUE(way);
+  ASSERT_EQ(way->files.size(), 2u);
+  EXPECT_EQ(way->files[0].after, "server {\n}\n");
+  EXPECT_EQ(way->files[1].after, std::nullopt);
 }
 
-TEST(PlanUndo, LeavesOutWhatIsAlreadyBack) {
-  base::FakeFileSystem files;
-  files.put("/n/site", "before\n");
-  const auto plan = plan_undo(
-      files, change({{"/n/site", "before\n", "after\n"}, {"/n/gone", std::nullopt, "ours\n"}}));
-  ASSERT_TRUE(plan);
-  EXPECT_TRUE(plan->empty());
+TEST_F(ReturnTest, LeavesOutWhatIsAlreadyBack) {
+  files_.put("/n/site", "before\n");
+  const auto way = plan({{"/n/site", "before\n", "after\n"}, {"/n/gone", std::nullopt, "ours\n"}});
+  ASSERT_TRUE(way);
+  EXPECT_TRUE(way->files.empty());
 }
 
-TEST(PlanUndo, KeepsWhatTheAdministratorEditedElsewhere) {
-  base::FakeFileSystem files;
-  files.put("/n/site", "# mine\nserver {\n    listen 443 ssl;\n    root /srv;\n    index a;\n}\n");
-  const auto plan =
-      plan_undo(files, change({{"/n/site", "server {\n    root /srv;\n}\n",
-                                "server {\n    listen 443 ssl;\n    root /srv;\n}\n"}}));
-  ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_EQ(plan->front().after, "# mine\nserver {\n    root /srv;\n    index a;\n}\n");
+TEST_F(ReturnTest, KeepsWhatTheAdministratorEditedElsewhere) {
+  files_.put("/n/site", "# mine\nserver {\n    listen 443 ssl;\n    root /srv;\n    index a;\n}\n");
+  const auto way = plan({{"/n/site", "server {\n    root /srv;\n}\n",
+                          "server {\n    listen 443 ssl;\n    root /srv;\n}\n"}});
+  ASSERT_TRUE(way) << way.error().message;
+  EXPECT_EQ(way->files.front().after, "# mine\nserver {\n    root /srv;\n    index a;\n}\n");
 }
 
-TEST(PlanUndo, RefusesWhereTheAdministratorEditedTheSameLines) {
-  base::FakeFileSystem files;
-  files.put("/n/site", "server {\n    listen 8443 ssl;\n}\n");
-  const auto plan = plan_undo(
-      files, change({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"}}));
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().kind, ErrorKind::rejected);
-  EXPECT_EQ(plan.error().message,
-            "/n/site: line 2 was changed on both sides\n  it was\n        listen 443 ssl;\n"
-            "  it is now\n        listen 8443 ssl;\n  and should become\n    (nothing)\n");
+TEST_F(ReturnTest, NamesWhereTheAdministratorEditedTheSameLines) {
+  files_.put("/n/site", "server {\n    listen 8443 ssl;\n}\n");
+  const auto way = plan({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"}});
+  ASSERT_TRUE(way);
+  EXPECT_TRUE(way->files.empty());
+  EXPECT_EQ(way->conflicts,
+            std::vector<std::string>{
+                "/n/site: line 2 was changed on both sides\n  it was\n        listen 443 ssl;\n"
+                "  it is now\n        listen 8443 ssl;\n  and should become\n    (nothing)\n"});
 }
 
-TEST(PlanUndo, RefusesToRemoveAFileOfOursThatWasEdited) {
-  base::FakeFileSystem files;
-  files.put("/n/everseal/tls.conf", "edited\n");
-  const auto plan = plan_undo(files, change({{"/n/everseal/tls.conf", std::nullopt, "ours\n"}}));
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().message, "/n/everseal/tls.conf: was changed since; left as it is");
+TEST_F(ReturnTest, LeavesAFileOfOursThatWasEdited) {
+  files_.put("/n/everseal/tls.conf", "edited\n");
+  const auto way = plan({{"/n/everseal/tls.conf", std::nullopt, "ours\n"}});
+  ASSERT_TRUE(way);
+  EXPECT_EQ(way->conflicts,
+            std::vector<std::string>{"/n/everseal/tls.conf: was changed since; left as it is"});
+}
+
+TEST_F(ReturnTest, FaultD1_KeepsAFileOfOursThatAnybodyIncludes) {
+  files_.put("/n/nginx.conf", "include /n/site;\ninclude /n/copy;\n");
+  files_.put("/n/site", "include /n/everseal/acme.conf;\n");
+  files_.put("/n/copy", "server {\n    include everseal/acme.conf;\n}\n");
+  files_.put("/n/everseal/acme.conf", "ours;\n");
+  const auto way = plan({{"/n/everseal/acme.conf", std::nullopt, "ours;\n"},
+                         {"/n/site", "", "include /n/everseal/acme.conf;\n"}});
+  ASSERT_TRUE(way);
+  ASSERT_EQ(way->files.size(), 1u);
+  EXPECT_EQ(way->files.front().path, "/n/site");
+  ASSERT_EQ(way->kept.size(), 1u);
+  EXPECT_EQ(way->kept.front().path, "/n/everseal/acme.conf");
+  EXPECT_EQ(way->kept.front().by, "/n/copy:2");
+}
+
+TEST_F(ReturnTest, FaultD1_RemovesNothingWhereTheConfigurationCannotBeRead) {
+  files_.put("/n/nginx.conf", "include /n/nobody;\n");
+  files_.put("/n/everseal/acme.conf", "ours;\n");
+  const auto way = plan({{"/n/everseal/acme.conf", std::nullopt, "ours;\n"}});
+  ASSERT_TRUE(way);
+  EXPECT_TRUE(way->files.empty());
+  EXPECT_EQ(way->kept.front().by,
+            "perhaps: /n/nginx.conf:1: resolve /n/nobody: No such file or directory");
+}
+
+TEST_F(ReturnTest, FaultD2_AllThatWasLeftUnfinishedIsTakenBackTheLastFirst) {
+  files_.put("/n/site", "two;\n");
+  const auto leave = [&](const std::string& before, const std::string& after) {
+    const auto id = catalog_.begin_change(Time(), "secure", {});
+    ASSERT_TRUE(
+        catalog_.add_changed_files(*id, std::vector<ChangedFile>{{"/n/site", before, after}}));
+  };
+  leave("", "one;\n");
+  leave("one;\n", "two;\n");
+  const auto text = recover(*context_);
+  ASSERT_TRUE(text) << text.error().message;
+  EXPECT_EQ(*text,
+            "took back change 2 (secure), which an earlier run left unfinished; "
+            "took back change 1 (secure), which an earlier run left unfinished");
+  EXPECT_EQ(files_.read("/n/site"), "");
+}
+
+TEST_F(ReturnTest, FaultD2_WhatWasEditedInTheSamePlaceIsLeftToUndo) {
+  files_.put("/n/site", "theirs\n");
+  const auto id = catalog_.begin_change(Time(), "secure", {});
+  ASSERT_TRUE(catalog_.add_changed_files(
+      *id, std::vector<ChangedFile>{{"/n/site", "before\n", "after\n"}}));
+  const auto text = recover(*context_);
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().kind, ErrorKind::rejected);
+  EXPECT_TRUE(text.error().message.starts_with(
+      "change 1 (secure), which an earlier run left unfinished, cannot be taken back: /n/site: "
+      "line 1 was changed on both sides"));
+  EXPECT_TRUE(text.error().message.ends_with(
+      "`everseal undo` takes back the rest of it and leaves this as it is"));
+  EXPECT_EQ(files_.read("/n/site"), "theirs\n");
+  EXPECT_TRUE(*catalog_.last_change(store::ChangeState::applying));
 }
 
 }  // namespace

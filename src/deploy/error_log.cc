@@ -1,12 +1,13 @@
 #include "deploy/error_log.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 #include "base/encoding.h"
+#include "base/file_system.h"
 
 namespace everseal::deploy {
 namespace {
@@ -41,18 +42,26 @@ bool is_final(const std::string& complaint) {
   return !worker && !complaint.starts_with("bind() to ");
 }
 
-ErrorLog::ErrorLog(std::string path, pid_t master) : path_(std::move(path)), master_(master) {
-  std::ifstream file(path_, std::ios::binary | std::ios::ate);
-  if (file) begin_ = static_cast<std::uint64_t>(file.tellg());
+bool tells_death_of(std::span<const std::string> complaints, pid_t worker) {
+  const std::string begin = fmt::format("worker process {} exited ", worker);
+  return std::ranges::any_of(complaints,
+                             [&](const std::string& each) { return each.starts_with(begin); });
 }
 
+// It may be a pipe that somebody who writes in its directory has put there: never waited on.
+ErrorLog::ErrorLog(std::string path, pid_t master) : path_(std::move(path)), master_(master) {
+  const auto file = base::real_file_system().open(path_);
+  if (file) begin_ = ::lseek(file->get(), 0, SEEK_END);
+}
+
+bool ErrorLog::is_readable() const { return base::real_file_system().open(path_).has_value(); }
+
 std::vector<std::string> ErrorLog::complaints() const {
-  std::ifstream file(path_, std::ios::binary);
-  if (path_.empty() || !file) return {};
-  file.seekg(static_cast<std::streamoff>(begin_));
+  const auto file = base::real_file_system().open(path_);
+  if (!file) return {};
   std::string text(kMaxBytes, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  const ssize_t length = ::pread(file->get(), text.data(), text.size(), begin_);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
   return complaints_of(text, master_);
 }
 

@@ -39,5 +39,18 @@ TEST(ErrorLog, KnowsWhatIsFinal) {
 
 TEST(ErrorLog, SaysNothingWithoutAFile) { EXPECT_THAT(ErrorLog("", 1).complaints(), IsEmpty()); }
 
+TEST(ErrorLog, FaultX9_TellsADeathFromADeparture) {
+  const std::vector<std::string> complaints = complaints_of(
+      "2026/11/28 13:00:00 [alert] 7#7: worker process 123 exited on signal 9\n"
+      "2026/11/28 13:00:00 [alert] 7#7: worker process 45 exited with fatal code 2 and cannot be "
+      "respawned\n"
+      "2026/11/28 13:00:00 [notice] 7#7: worker process 6 exited with code 0\n",
+      7);
+  EXPECT_TRUE(tells_death_of(complaints, 123));
+  EXPECT_TRUE(tells_death_of(complaints, 45));
+  EXPECT_FALSE(tells_death_of(complaints, 12));
+  EXPECT_FALSE(tells_death_of(complaints, 6));
+}
+
 }  // namespace
 }  // namespace everseal::deploy

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
+#include "base/directory.h"
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "deploy/haproxy_runtime.h"
 
 namespace everseal::deploy {
@@ -20,7 +23,8 @@ constexpr std::size_t kShownOutput = 300;  // bytes of a command's output in an 
 // One bundle on its way, and what brings back what was there.
 struct Placed {
   const LiveBundle* bundle;
-  std::string path;
+  std::string name;    // of the file in HAProxy's directory
+  std::string path;    // as HAProxy knows it
   FileDescriptor old;  // the file that was there; none: there was none
   mode_t old_mode = kPrivateFile;
   enum class Way { runtime, reload } way = Way::runtime;
@@ -38,9 +42,11 @@ class Putting {
         visitor_(visitor),
         runtime_(haproxy.socket) {}
 
-  std::vector<Disproof> run(std::span<const LiveBundle> bundles);
+  PutReport run(std::span<const LiveBundle> bundles);
 
  private:
+  void give(const LiveBundle& bundle);
+  bool has_no_way() const;
   Result<> place(Placed& placed);
   Result<> push(Placed& placed);
   Result<> reload();
@@ -55,42 +61,60 @@ class Putting {
   CommandRunner& commands_;
   scan::Visitor& visitor_;
   const HaproxyRuntime runtime_;
+  std::optional<base::Directory> directory_;  // of the certificates, held since the first
   std::vector<Placed> placed_;
-  std::vector<Disproof> failures_;
+  PutReport report_;
 };
 
 bool is_by_reload(const Placed& placed) { return placed.way == Placed::Way::reload; }
 
-std::vector<Disproof> Putting::run(std::span<const LiveBundle> bundles) {
+PutReport Putting::run(std::span<const LiveBundle> bundles) {
   for (const LiveBundle& bundle : bundles) {
-    Placed placed{.bundle = &bundle,
-                  .path = base::join_path(haproxy_.certificates, bundle.name + ".pem"),
-                  .old = {},
-                  .why_reload = {}};
-    if (auto in_place = place(placed); !in_place) {
-      failures_.push_back({bundle.name, std::move(in_place).error()});
-    } else if (auto pushed = push(placed); !pushed) {
-      fail(placed, std::move(pushed).error(), restore_file(placed));
-    } else {
-      placed_.push_back(std::move(placed));
-    }
+    if (base::stop_requested)
+      report_.untried.push_back(bundle.name);
+    else
+      give(bundle);
   }
   reload_where_needed();
   prove();
-  return std::move(failures_);
+  return std::move(report_);
 }
 
+void Putting::give(const LiveBundle& bundle) {
+  Placed placed{.bundle = &bundle,
+                .name = bundle.name + ".pem",
+                .path = base::join_path(haproxy_.certificates, bundle.name + ".pem"),
+                .old = {},
+                .why_reload = {}};
+  if (has_no_way()) return fail(placed, *runtime_.silence(), {});
+  if (auto in_place = place(placed); !in_place) {
+    report_.failures.push_back({bundle.name, std::move(in_place).error()});
+  } else if (auto pushed = push(placed); pushed) {
+    placed_.push_back(std::move(placed));
+  } else {
+    const Result<> restored = restore_file(placed);
+    if (restored && base::stop_requested)
+      report_.untried.push_back(bundle.name);
+    else
+      fail(placed, std::move(pushed).error(), restored);
+  }
+}
+
+// The only one there is is a socket that gives no answer.
+bool Putting::has_no_way() const { return runtime_.silence() && haproxy_.reload.empty(); }
+
 Result<> Putting::place(Placed& placed) {
-  auto old = files_.open(placed.path);
+  if (!directory_) directory_ = TRY(base::Directory::open(haproxy_.certificates));
+  auto old = directory_->open_file(placed.name);
   if (!old && old.error().kind != ErrorKind::not_found) return std::unexpected(old.error());
   if (old) {
     placed.old = *std::move(old);
-    placed.old_mode = TRY(files_.status(TRY(files_.real_path(placed.path)))).mode;
+    placed.old_mode = TRY(directory_->status(placed.name)).mode;
   }
   const auto copy = [&](const FileDescriptor& file) -> Result<> {
     return base::copy_all(TRY(files_.open(placed.bundle->path)), file, "write " + placed.path);
   };
-  return base::write_durably_with(files_, placed.path, copy, kPrivateFile);
+  return directory_->write_durably(placed.name, copy, {.mode = kPrivateFile});
 }
 
 Result<> Putting::push(Placed& placed) {
@@ -110,7 +134,8 @@ Result<> Putting::push(Placed& placed) {
 Result<> Putting::reload() {
   const std::string attempt =
       fmt::format("reload HAProxy by `{}`", fmt::join(haproxy_.reload, " "));
-  const auto done = TRY(within(attempt, commands_.run({haproxy_.reload})));
+  const base::Command reloading{.arguments = haproxy_.reload, .on_stop = base::OnStop::end};
+  const auto done = TRY(within(attempt, commands_.run(reloading)));
   if (done.exit_status != 0)
     return base::rejected(fmt::format("{}: exit status {} '{}'", attempt, done.exit_status,
                                       base::printable(done.output, kShownOutput)));
@@ -139,25 +164,30 @@ void Putting::prove() {
       return std::ranges::find(placed.bundle->names, each.name) != placed.bundle->names.end();
     });
     if (disproof == disproofs.end()) continue;
+    if (base::stop_requested) {  // it was not looked at: another run does
+      report_.untried.push_back(placed.bundle->name);
+      continue;
+    }
     reload_again = reload_again || is_by_reload(placed);
     fail(placed, disproof->error, take_back(placed));
   }
   if (!reload_again) return;
   if (const auto reloaded = reload(); !reloaded)
-    failures_.back().error.message += "; the old file is back, but " + reloaded.error().message;
+    report_.failures.back().error.message +=
+        "; the old file is back, but " + reloaded.error().message;
 }
 
 Result<> Putting::restore_file(const Placed& placed) {
   if (!placed.old) {
-    TRY(files_.remove(placed.path));
-    return files_.sync(base::directory_of(placed.path));
+    TRY(directory_->remove_file(placed.name));
+    return directory_->sync();
   }
   const auto copy = [&](const FileDescriptor& file) -> Result<> {
     if (::lseek(placed.old.get(), 0, SEEK_SET) < 0)
       return base::system_error("rewind the old file", errno);
     return base::copy_all(placed.old, file, "write " + placed.path);
   };
-  return base::write_durably_with(files_, placed.path, copy, placed.old_mode);
+  return directory_->write_durably(placed.name, copy, {.mode = placed.old_mode});
 }
 
 // The file, and where it was pushed HAProxy's memory.
@@ -174,7 +204,8 @@ void Putting::fail(const Placed& placed, Error error, const Result<>& taken_back
   error.message += taken_back ? "; HAProxy keeps what it had"
                               : "; what was there could not be put back, reload HAProxy: " +
                                     taken_back.error().message;
-  failures_.push_back({placed.bundle->name, std::move(error)});
+  if (has_no_way()) report_.unheard.push_back(placed.bundle->name);
+  report_.failures.push_back({placed.bundle->name, std::move(error)});
 }
 
 }  // namespace
@@ -193,8 +224,8 @@ std::vector<ServesLeaf> places_of(const Haproxy& haproxy, const LiveBundle& bund
   return places;
 }
 
-std::vector<Disproof> put(const Haproxy& haproxy, std::span<const LiveBundle> bundles,
-                          FileSystem& files, CommandRunner& commands, scan::Visitor& visitor) {
+PutReport put(const Haproxy& haproxy, std::span<const LiveBundle> bundles, FileSystem& files,
+              CommandRunner& commands, scan::Visitor& visitor) {
   return Putting(haproxy, files, commands, visitor).run(bundles);
 }
 

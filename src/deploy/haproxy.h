@@ -34,11 +34,18 @@ struct LiveBundle {
 // Where the bundle is to be seen: each of its names at each address.
 std::vector<ServesLeaf> places_of(const Haproxy& haproxy, const LiveBundle& bundle);
 
+// What became of bundles that HAProxy was given; of the others it is proven that it shows them.
+struct PutReport {
+  std::vector<Disproof> failures{};    // by the certificate's name: what was attempted and to do
+  std::vector<std::string> unheard{};  // certificates that failed as the socket gives no answer
+  std::vector<std::string> untried{};  // certificates that are left to the next run, by a signal
+};
+
 // Gives HAProxy the bundles: each is written into the directory (0600, atomically), pushed through
 // the socket or, where that is impossible, taken up by one reload for all, and looked at through
-// `visitor`. One that is not seen goes back, in the directory and in HAProxy. Returns those, by the
-// certificate's name, with what was attempted, what happened and what is to do.
-std::vector<Disproof> put(const Haproxy& haproxy, std::span<const LiveBundle> bundles,
-                          FileSystem& files, CommandRunner& commands, scan::Visitor& visitor);
+// `visitor`. One that is not seen goes back, in the directory and in HAProxy. A socket that gave no
+// answer once is given up.
+PutReport put(const Haproxy& haproxy, std::span<const LiveBundle> bundles, FileSystem& files,
+              CommandRunner& commands, scan::Visitor& visitor);
 
 }  // namespace everseal::deploy

@@ -1,16 +1,17 @@
 #include "deploy/haproxy_runtime.h"
 
 #include <fmt/format.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <vector>
 
 #include "base/connection.h"
 #include "base/encoding.h"
 #include "base/file_system.h"
+#include "base/stop.h"
 
 namespace everseal::deploy {
 namespace {
@@ -22,37 +23,53 @@ constexpr std::size_t kMaxAnswer = 64 << 10;  // bytes; more is cut off
 constexpr std::size_t kShownAnswer = 300;     // bytes of an answer in an error
 constexpr std::size_t kMaxBundle = 1 << 20;   // bytes
 
-// A piece of a bundle, with some of a private key: wiped when it is no longer needed.
-struct Piece {
-  char bytes[4096];
-  Piece() = default;
-  Piece(const Piece&) = delete;
-  Piece& operator=(const Piece&) = delete;
-  ~Piece() { ::explicit_bzero(bytes, sizeof bytes); }
+// Bytes of a file that follow each other.
+struct Run {
+  off_t offset = 0;
+  std::size_t size = 0;
 };
 
-// The file as HAProxy takes it: a payload ends at the first empty line, so that those within are
-// left out. Not more than a piece of it is in memory at once.
-Result<> send_payload(Connection& connection, const FileDescriptor& file) {
-  Piece piece;
-  char last = '\n';
-  for (off_t offset = 0;;) {
-    const ssize_t got = ::pread(file.get(), piece.bytes, sizeof piece.bytes, offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return base::system_error("read the bundle", errno);
-    if (got == 0) break;
-    offset += got;
-    if (offset > static_cast<off_t>(kMaxBundle))
-      return base::invalid(fmt::format("the bundle is larger than {} bytes", kMaxBundle));
-    std::size_t kept = 0;
-    for (ssize_t at = 0; at < got; ++at) {
-      const char byte = piece.bytes[at];
-      if (byte == '\r' || (byte == '\n' && last == '\n')) continue;
-      last = piece.bytes[kept++] = byte;
-    }
-    TRY(connection.send({piece.bytes, kept}));
+// What HAProxy is sent of a bundle.
+struct Payload {
+  std::vector<Run> runs{};
+  char last = '\n';  // byte of them
+};
+
+// The byte at an offset; nullopt at the end.
+Result<std::optional<char>> byte_at(const FileDescriptor& file, off_t offset) {
+  char byte = 0;
+  while (true) {
+    const ssize_t got = ::pread(file.get(), &byte, 1, offset);
+    if (got == 1) return byte;
+    if (got == 0) return std::nullopt;
+    if (errno != EINTR) return base::system_error("read the bundle", errno);
   }
-  return connection.send(last == '\n' ? "\n" : "\n\n");
+}
+
+// The file as HAProxy takes it: a payload ends at the first empty line, so that those within are
+// left out. Looked for byte by byte: never more than one byte of the key is in memory.
+Result<Payload> find_payload(const FileDescriptor& file) {
+  Payload payload;
+  for (off_t offset = 0;; ++offset) {
+    const auto byte = TRY(byte_at(file, offset));
+    if (!byte) return payload;
+    if (offset >= static_cast<off_t>(kMaxBundle))
+      return base::invalid(fmt::format("the bundle is larger than {} bytes", kMaxBundle));
+    if (*byte == '\r' || (*byte == '\n' && payload.last == '\n')) continue;
+    const bool follows =
+        !payload.runs.empty() &&
+        payload.runs.back().offset + static_cast<off_t>(payload.runs.back().size) == offset;
+    if (!follows) payload.runs.push_back({offset, 0});
+    ++payload.runs.back().size;
+    payload.last = *byte;
+  }
+}
+
+// The kernel moves the bytes.
+Result<> send_payload(Connection& connection, const FileDescriptor& file) {
+  const Payload payload = TRY(find_payload(file));
+  for (const Run& run : payload.runs) TRY(connection.send_file(file, run.offset, run.size));
+  return connection.send(payload.last == '\n' ? "\n" : "\n\n");
 }
 
 std::string words(std::string_view answer) {
@@ -95,16 +112,19 @@ bool is_success(std::string_view answer, std::string_view begin) {
 
 Result<std::string> HaproxyRuntime::ask(const std::string& command,
                                         const FileDescriptor* bundle) const {
+  if (silence_) return std::unexpected(*silence_);
   const auto talk = [&]() -> Result<std::string> {
-    Connection connection =
-        TRY(within("does HAProxy run, and is this its stats socket?",
-                   Connection::open(TRY(base::SocketAddress::local(socket_)),
-                                    std::chrono::steady_clock::now() + timeout_)));
+    Connection connection = TRY(within(
+        "does HAProxy run, and is this its stats socket?",
+        Connection::open(TRY(base::SocketAddress::local(socket_)),
+                         std::chrono::steady_clock::now() + timeout_, &base::stop_requested)));
     TRY(connection.send(command + (bundle ? " <<\n" : "\n")));
     if (bundle) TRY(send_payload(connection, *bundle));
     return connection.receive(kMaxAnswer);
   };
-  return within(fmt::format("{}: {}", socket_, command), talk());
+  auto answer = within(fmt::format("{}: {}", socket_, command), talk());
+  if (!answer && answer.error().kind == ErrorKind::transient) silence_ = answer.error();
+  return answer;
 }
 
 // "Used", "Unused", "Empty"; "" of a file that HAProxy does not know.

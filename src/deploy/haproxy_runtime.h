@@ -1,6 +1,7 @@
 // HAProxy's memory of certificates, read and changed while it runs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,8 @@ bool is_plain_path(std::string_view path);
 
 // HAProxy's runtime API: the commands about certificates of one stats socket of level admin
 // (HAProxy management guide, 9.3; 2.4 or newer). Each call ends within some `timeout`s, whatever
-// answers.
+// answers, or soon after base::stop_requested. A socket that gave no answer once is not asked
+// again.
 class HaproxyRuntime {
  public:
   explicit HaproxyRuntime(std::string socket,
@@ -32,6 +34,9 @@ class HaproxyRuntime {
   // Makes HAProxy forget a file that load() made known to it.
   Result<> unload(const std::string& path) const;
 
+  // Why the socket gave no answer; nullopt as long as it did.
+  const std::optional<Error>& silence() const { return silence_; }
+
  private:
   Result<std::string> ask(const std::string& command,
                           const base::FileDescriptor* bundle = nullptr) const;
@@ -44,6 +49,7 @@ class HaproxyRuntime {
 
   std::string socket_;
   base::Milliseconds timeout_;
+  mutable std::optional<Error> silence_;
 };
 
 }  // namespace everseal::deploy

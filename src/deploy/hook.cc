@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,21 +12,11 @@ namespace everseal::deploy {
 namespace {
 
 constexpr std::size_t kShownOutput = 300;  // bytes, in an error
-constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH, kAnybodyExecutes = S_IXUSR | S_IXGRP | S_IXOTH;
+constexpr mode_t kAnybodyExecutes = S_IXUSR | S_IXGRP | S_IXOTH;
 
 bool is_run_parts_name(std::string_view name) {
   return std::ranges::all_of(
       name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
-}
-
-// In a sticky directory nobody replaces what is another's.
-Result<> check_owner(const FileReader& files, const std::string& path) {
-  const base::FileStatus status = TRY(files.status(path));
-  const bool is_ours = status.owner == 0 || status.owner == ::geteuid();
-  const bool is_sticky = status.kind == base::FileKind::directory && (status.mode & S_ISVTX) != 0;
-  if (is_ours && ((status.mode & kOthersWrite) == 0 || is_sticky)) return {};
-  return base::rejected(fmt::format(
-      "not run: {} can be changed by other users than root (chown root, chmod go-w)", path));
 }
 
 }  // namespace
@@ -49,14 +38,6 @@ Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::st
   return found;
 }
 
-Result<> check_hook(const FileReader& files, const std::string& path) {
-  std::string each = TRY(files.real_path(path));
-  if (TRY(files.status(each)).kind != base::FileKind::regular)
-    return base::rejected(fmt::format("not run: {} is not a program", path));
-  for (; each != "/" && each != "."; each = base::directory_of(each)) TRY(check_owner(files, each));
-  return {};
-}
-
 std::vector<std::string> hook_environment(const HandedOver& certificate) {
   const std::string& directory = certificate.directory;
   const auto file = [&](const char* name, bool is_there) {
@@ -75,11 +56,12 @@ std::vector<std::string> hook_environment(const HandedOver& certificate) {
 }
 
 Result<> run_hook(const std::string& path, const HandedOver& certificate, base::Seconds timeout,
-                  const FileReader& files, CommandRunner& commands) {
-  TRY(check_hook(files, path));
-  return run_to_success(
-      {.arguments = {path}, .timeout = timeout, .environment = hook_environment(certificate)},
-      commands);
+                  CommandRunner& commands) {
+  return run_to_success({.arguments = {path},
+                         .timeout = timeout,
+                         .environment = hook_environment(certificate),
+                         .on_stop = base::OnStop::end},
+                        commands);
 }
 
 Result<> run_to_success(const base::Command& command, CommandRunner& commands) {

@@ -24,18 +24,13 @@ struct HandedOver {
 // '-'. None if there is no such directory.
 Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::string& directory);
 
-// Whether nobody but root and whoever runs this can change the program or put another one in its
-// place. Errors: rejected, naming the file or directory that others may write.
-Result<> check_hook(const FileReader& files, const std::string& path);
-
 // "EVERSEAL_NAME=…" and so on (docs/hooks.md).
 std::vector<std::string> hook_environment(const HandedOver& certificate);
 
 // Runs it to its end, without a shell and with nothing but that environment (and PATH and LANG).
-// Errors: those of check_hook() and CommandRunner; rejected with its output, for another exit
-// status than 0.
+// Errors: those of CommandRunner; rejected with its output, for another exit status than 0.
 Result<> run_hook(const std::string& path, const HandedOver& certificate, base::Seconds timeout,
-                  const FileReader& files, CommandRunner& commands);
+                  CommandRunner& commands);
 
 // Runs a command and takes any exit status but 0 for an error, with what the command said.
 Result<> run_to_success(const base::Command& command, CommandRunner& commands);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "deploy/error_log.h"
 #include "nginx/instance.h"
 #include "nginx/verify.h"
 #include "scan/probe.h"
@@ -43,15 +44,26 @@ struct Disproof {
 // How long a reload may take to show, before it counts as failed.
 inline constexpr base::Milliseconds kPatience{10'000};
 
+// The workers that a reload has started.
+struct NewWorkers {
+  std::vector<pid_t> pids{};
+  ErrorLog log{};  // what their master says since
+  // How many were shutting down before it already: open connections hold them since an earlier one.
+  std::size_t leftover = 0;
+};
+
 // Reloads nginx and waits, at most `patience`, until only new workers take connections: an old one
 // would answer as before, to us or, worse, to the CA. Returns the new workers. Errors: those of
-// nginx::Instance; with the words of nginx's error log, and as no exit status tells: rejected, if
-// the master goes on with the configuration of before; transient, if it has no worker left.
-Result<std::vector<pid_t>> reload(const nginx::Instance& instance, base::Milliseconds patience);
+// nginx::Instance; transient, before anything is done, if a second master has its listeners and has
+// not gone after `patience`; with the words of nginx's error log, and as no exit status tells:
+// rejected, if the master goes on with the configuration of before; transient, if it has no worker
+// left.
+Result<NewWorkers> reload(const nginx::Instance& instance, base::Milliseconds patience);
 
-// Whether those workers still live, or others that stay (somebody else may reload, too). A worker
-// that dies is replaced at once: visitors notice, a look may not. Errors: transient.
-Result<> check_alive(const nginx::Instance& instance, std::vector<pid_t> workers);
+// Whether those workers still live, or others that stay (somebody else may reload, too), and no
+// second master has come. A worker that dies is replaced at once: visitors notice, a look may not.
+// Errors: transient.
+Result<> check_alive(const nginx::Instance& instance, const NewWorkers& workers);
 
 // "example.org at [::1]:443".
 std::string seen_at(const nginx::Endpoint& endpoint);

@@ -31,19 +31,24 @@ std::uint32_t random_draw() {
   return draw;
 }
 
-Result<> Activation::switch_links() {
-  for (const Issued& issued : versions_) {
-    const std::string& name = issued.certificate.name;
-    const auto live = state_.certificates().live(name);
-    Result<> switched = live ? state_.certificates().switch_live(name, issued.version.number)
-                             : std::unexpected(live.error());
-    if (!switched) {
-      give_up_all(switched.error().message);
-      return within(name, std::move(switched));
-    }
-    before_[name] = live->value_or(0);
-  }
+Result<> Activation::switch_link(const Issued& issued) {
+  const std::string& name = issued.certificate.name;
+  const auto live = TRY(state_.certificates().live(name));
+  TRY(state_.certificates().switch_live(name, issued.version.number));
+  before_[name] = live.value_or(0);
   return {};
+}
+
+std::vector<NotSwitched> Activation::switch_links() {
+  std::vector<NotSwitched> failed;
+  for (const Issued& issued : versions_)
+    if (const auto switched = switch_link(issued); !switched)
+      failed.push_back({issued.certificate, switched.error()});
+  for (const NotSwitched& each : failed) {
+    environment_.reporter.failed(each.certificate.name, each.error.message);
+    give_up(each.certificate.name, each.error.message);
+  }
+  return failed;
 }
 
 // A certificate that had no version before keeps the link: nothing refers to it.
@@ -71,6 +76,12 @@ void Activation::give_up_all(std::string_view why) {
 }
 
 Result<> Activation::commit(Served served) {
+  TRY(record(served));
+  forget_old_versions();
+  return {};
+}
+
+Result<> Activation::record(Served served) {
   if (versions_.empty()) return {};
   std::vector<store::CertificateRecord> certificates;
   std::vector<store::VersionRecord> versions;
@@ -93,10 +104,14 @@ Result<> Activation::commit(Served served) {
       chronicle_.add(each.name, store::EventKind::left_out,
                      fmt::format("{}: {}", name.name, name.words));
   chronicle_.enter();
-  for (const store::CertificateRecord& each : certificates)
-    if (const auto done = forget_old_versions(each); !done)
-      environment_.reporter.note(fmt::format("{}: {}", each.name, done.error().message));
   return {};
+}
+
+void Activation::forget_old_versions() {
+  for (const Issued& each : versions_)
+    if (const auto done = forget_old_versions(each.certificate); !done)
+      environment_.reporter.note(
+          fmt::format("{}: {}", each.certificate.name, done.error().message));
 }
 
 Result<> Activation::forget_old_versions(const store::CertificateRecord& certificate) {

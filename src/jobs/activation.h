@@ -19,6 +19,12 @@ enum class Served { by_nginx, elsewhere };
 // Where in a window a new version is renewed, of 2^32 parts.
 std::uint32_t random_draw();
 
+// A version that could not be switched to.
+struct NotSwitched {
+  store::CertificateRecord certificate;
+  Error error;
+};
+
 // Ready versions on their way to being live. What is not proven goes back to the version before.
 class Activation {
  public:
@@ -30,8 +36,9 @@ class Activation {
 
   const std::vector<Issued>& versions() const { return versions_; }
 
-  // Switches the live links to the new versions. On an error all are switched back.
-  Result<> switch_links();
+  // Switches the live links to the new versions. One that cannot be is given up, said, and given
+  // back: it stops none of the others.
+  std::vector<NotSwitched> switch_links();
 
   // Switches one certificate, or all that are left, back to what was live before, and gives it up.
   void give_up(const std::string& name, std::string_view why);
@@ -40,7 +47,13 @@ class Activation {
   // Records what is left as live. The version before stays, those before it go.
   Result<> commit(Served served);
 
+  // The same in two steps, for a commit that records more than this: nothing may go before that is
+  // durable.
+  Result<> record(Served served);
+  void forget_old_versions();
+
  private:
+  Result<> switch_link(const Issued& version);
   void switch_back(const Issued& version, std::string_view why);
   Result<> forget_old_versions(const store::CertificateRecord& certificate);
 

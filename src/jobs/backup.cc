@@ -7,10 +7,12 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "base/exchange.h"
 #include "base/file_lock.h"
 #include "base/ownership.h"
+#include "base/path_walk.h"
 #include "store/archive.h"
 #include "store/schema.h"
 
@@ -57,14 +59,20 @@ Result<> add(ArchiveWriter& archive, const FileSystem& files, const std::string&
 }
 
 // Nobody else may put something else where we build.
-Result<> check_place(const FileReader& files, const std::string& directory) {
-  const auto status = TRY(files.status(directory));
-  const bool is_ours = status.owner == 0 || status.owner == ::geteuid();
-  const bool is_open = (status.mode & 0022) != 0;
-  if (is_ours && !is_open) return {};
-  return base::rejected(
-      fmt::format("the state directory is restored in {}, which {}", directory,
-                  is_ours ? "others may write to: chmod go-w it" : "belongs to another user"));
+Result<> check_place(const std::string& directory) {
+  const auto found = TRY(base::walk(directory));
+  if (!found.weakness) return {};
+  return base::rejected(fmt::format("the state directory is restored in {}, but {}", directory,
+                                    describe(*found.weakness)));
+}
+
+Result<> take_lock(std::optional<base::FileLock>& lock, const std::string& directory) {
+  auto held = TRY(base::FileLock::take(directory + "/lock"));
+  if (!held)
+    return base::transient(
+        fmt::format("another everseal is at work in {}; run again when it is done", directory));
+  lock.emplace(*std::move(held));
+  return {};
 }
 
 // One run of the job.
@@ -89,7 +97,7 @@ class Restore {
   const base::FileDescriptor& archive_;
   std::string state_;                       // what is to be replaced, without symlinks
   std::optional<base::FileStatus> before_;  // of that
-  base::FileDescriptor old_lock_, new_lock_;
+  std::optional<base::FileLock> old_lock_, new_lock_;
   std::string draft_;  // beside it: what is to take its place; afterwards what was there before
   RestoreReport report_;
 };
@@ -114,7 +122,7 @@ Result<> Restore::find_place() {
   while (state_.size() > 1 && state_.ends_with('/')) state_.pop_back();
   const std::string parent = base::directory_of(state_);
   TRY(base::make_directories(files_, parent, 0755));
-  TRY(check_place(files_, parent));
+  TRY(check_place(parent));
   draft_ = fmt::format("{}.restore-{}", state_, base::to_rfc3339(environment_.clock.now()));
   const auto status = files_.status(state_);
   if (!status && status.error().kind == ErrorKind::not_found) return {};
@@ -122,12 +130,7 @@ Result<> Restore::find_place() {
   if (status->kind != FileKind::directory)
     return base::invalid(fmt::format("{} is no directory", state_));
   before_ = *status;
-  auto held = TRY(base::lock_file(state_ + "/lock"));
-  if (!held)
-    return base::transient(
-        fmt::format("another everseal is at work in {}; run again when it is done", state_));
-  old_lock_ = *std::move(held);
-  return {};
+  return take_lock(old_lock_, state_);
 }
 
 Result<> Restore::ask() {
@@ -148,7 +151,7 @@ Result<> Restore::unpack() {
   }
   if (!base::exists(files_, draft_ + "/catalog.db"))
     return base::invalid("it holds no catalog.db: it is no backup of everseal");
-  new_lock_ = *TRY(base::lock_file(draft_ + "/lock"));
+  TRY(take_lock(new_lock_, draft_));
   TRY(sync_tree(draft_));
   return {};
 }

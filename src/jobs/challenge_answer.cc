@@ -36,7 +36,7 @@ Result<bool> must_answer_anew(const Environment& environment, const std::string&
   if (!nginx::is_untouched(snippet->text))
     return base::rejected(fmt::format(
         "{} was changed by hand: the new key's answer could not be put there", snippet->path));
-  TRY(within("the nginx configuration as it stands", snippet->server.instance().test()));
+  TRY(snippet->server.test_as_it_stands());
   TRY(snippet->server.check_may_edit());
   return true;
 }

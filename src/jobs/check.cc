@@ -59,6 +59,7 @@ std::string what_is_wrong(const StatusReport& report) {
   }
   if (wrong > shown) join(text, fmt::format("and {} more", plural(wrong - shown)));
   if (!report.lateness.empty()) join(text, report.lateness);
+  if (!report.hindrance.empty()) join(text, base::printable(report.hindrance));
   if (wrong == 0)
     for (const store::IncidentRecord& each : report.incidents)
       join(text, base::printable(each.headline));

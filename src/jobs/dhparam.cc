@@ -48,7 +48,7 @@ Result<std::string> DhparamChange::make(const std::string& path, const std::stri
 
 Result<> DhparamChange::replace(const std::vector<std::string>& paths) {
   server_.emplace(TRY(Server::find(environment_)));
-  TRY(within("the nginx configuration as it stands", server_->instance().test()));
+  TRY(server_->test_as_it_stands());
   std::vector<deploy::ChangedFile> files;
   for (const std::string& path : paths) {
     const std::string before = TRY(environment_.files.read(path));

@@ -14,6 +14,10 @@ bool goes_there(const Settings& settings, const store::CertificateRecord& certif
          });
 }
 
+bool is_among(const std::vector<std::string>& names, const store::CertificateRecord& certificate) {
+  return std::ranges::find(names, certificate.name) != names.end();
+}
+
 // Names that a certificate was renewed without are not shown by it.
 deploy::LiveBundle bundle_of(State& state, const store::CertificateRecord& certificate) {
   return {certificate.name, certificate.covered, family_of(certificate), certificate.fingerprint,
@@ -51,9 +55,10 @@ Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& st
   std::vector<deploy::LiveBundle> bundles;
   for (const store::CertificateRecord& certificate : waiting)
     bundles.push_back(bundle_of(state, certificate));
-  const auto failures =
+  const auto [failures, unheard, untried] =
       deploy::put(haproxy, bundles, environment.files, environment.commands, *visitor);
   for (const store::CertificateRecord& certificate : waiting) {
+    if (is_among(untried, certificate)) continue;
     const auto failure = std::ranges::find(failures, certificate.name, &deploy::Disproof::name);
     if (failure == failures.end()) {
       TRY(state.catalog().save_in_haproxy(certificate, haproxy.certificates));
@@ -63,7 +68,7 @@ Result<HaproxyReport> put_into_haproxy(const Environment& environment, State& st
       Error error = failure->error;
       error.message += "; the next run tries again";
       environment.reporter.failed(certificate.name, error.message);
-      report.failed.push_back({certificate, std::move(error)});
+      report.failed.push_back({certificate, std::move(error), is_among(unheard, certificate)});
     }
   }
   return report;

@@ -12,6 +12,7 @@ namespace everseal::jobs {
 struct NotServed {
   store::CertificateRecord certificate;
   Error error;
+  bool is_unheard = false;  // HAProxy's socket gave no answer: what is wrong is not its own
 };
 
 struct HaproxyReport {

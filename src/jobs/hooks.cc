@@ -8,12 +8,15 @@
 #include <set>
 
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "crypto/jws.h"
 #include "deploy/hook.h"
 #include "jobs/chores.h"
 
 namespace everseal::jobs {
 namespace {
+
+using base::stop_requested;
 
 // One call of run_hooks().
 class Run {
@@ -94,7 +97,7 @@ Result<bool> Run::hand_over(const store::CertificateRecord& certificate) {
     done = TRY(attempt(kHook, hook, certificate,
                        [&] {
                          return deploy::run_hook(hook, told, settings.hook_timeout,
-                                                 environment_.files, environment_.commands);
+                                                 environment_.commands);
                        })) &&
            done;
   return done;
@@ -108,10 +111,12 @@ Result<bool> Run::attempt(const char* kind, const std::string& target,
   store::ChoreRecord chore = TRY(state_.catalog().chore(kind, subject));
   const bool is_new = chore.done_for != certificate.fingerprint;
   if (!is_new && chore.failures == 0) return true;
+  if (stop_requested) return false;
   const Time now = environment_.clock.now();
   if (!is_new && urgency_ == renew::Urgency::when_due && !may_be_tried(chore, now)) return false;
   environment_.reporter.progress(certificate.name, fmt::format("{} {}", kind, target));
   const Result<> result = act();
+  if (!result && stop_requested) return false;  // ended by us: the next run begins with it
   chore.done_for = certificate.fingerprint;
   enter_result(chore, result, environment_.clock.now());
   TRY(state_.catalog().save_chore(chore));
@@ -128,9 +133,10 @@ Result<bool> Run::attempt(const char* kind, const std::string& target,
 Result<> Run::copy(const deploy::CopyRule& rule, const deploy::HandedOver& certificate) {
   TRY(deploy::copy_files(rule, certificate.directory, environment_.files));
   if (rule.reload.empty()) return {};
-  return deploy::run_to_success(
-      {.arguments = rule.reload, .timeout = environment_.settings.hook_timeout},
-      environment_.commands);
+  return deploy::run_to_success({.arguments = rule.reload,
+                                 .timeout = environment_.settings.hook_timeout,
+                                 .on_stop = base::OnStop::end},
+                                environment_.commands);
 }
 
 // Nobody is to be told for ever of a hook that was taken away.

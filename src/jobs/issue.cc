@@ -9,14 +9,22 @@
 #include "jobs/haproxy.h"
 #include "jobs/hooks.h"
 #include "jobs/rights.h"
+#include "renew/schedule.h"
 
 namespace everseal::jobs {
 namespace {
+
+constexpr std::size_t kMostNames = 400;  // of which all that is said of them fits into a message
 
 Result<store::CertificateRecord> wanted(const Environment& environment, State& state,
                                         std::span<const IssueName> names,
                                         const std::string& request) {
   const Settings& settings = environment.settings;
+  if (names.size() > kMostNames)
+    return base::invalid(fmt::format(
+        "{} names are too many for one certificate (Let's Encrypt takes 100, nobody more than {}): "
+        "give fewer, or --separate for one certificate each",
+        names.size(), kMostNames));
   const auto known = TRY(state.catalog().certificate(names.front().name));
   store::CertificateRecord certificate = known.value_or(store::CertificateRecord{});
   certificate.request = request;
@@ -75,21 +83,25 @@ Result<Request> all_wanted(const Environment& environment, const IssueOptions& o
   return wanted;
 }
 
-// Until they are live.
-Result<IssueSummary> get(const Environment& environment, const IssueOptions& options,
-                         State& state) {
-  IssueSummary summary;
-  std::vector<store::CertificateRecord> certificates;
-  const Request all = TRY(all_wanted(environment, options));
-  std::span<const IssueName> left = all.names;
-  while (!left.empty()) {
-    const std::size_t count = options.separate ? 1 : left.size();
-    auto certificate = TRY(wanted(environment, state, left.first(count), all.request));
-    left = left.subspan(count);
-    const bool good = certificate.version > 0 && certificate.renew_at > environment.clock.now();
-    (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
-  }
-  if (certificates.empty()) return summary;
+// The version that an interrupted run got for the same names and did not make live: the CA is not
+// asked for another one.
+Result<std::optional<Issued>> got_before(State& state, const store::CertificateRecord& certificate,
+                                         Time now) {
+  if (certificate.id == 0) return std::nullopt;
+  const auto known = TRY(state.catalog().certificate(certificate.id));
+  if (!known || !store::same_request(*known, certificate)) return std::nullopt;
+  auto ready = TRY(state.catalog().version(certificate.id, store::VersionState::ready));
+  if (!ready || !std::ranges::is_permutation(ready->names, certificate.names) ||
+      renew::renewal_time(ready->not_before, ready->not_after) <= now ||
+      !state.certificates().is_complete(certificate.name, ready->number))
+    return std::nullopt;
+  return Issued{certificate, *std::move(ready)};
+}
+
+// From the CA.
+Result<IssueReport> order(const Environment& environment, State& state,
+                          std::vector<store::CertificateRecord> certificates) {
+  if (certificates.empty()) return IssueReport();
   const auto is_standalone = [](const store::CertificateRecord& certificate) {
     return certificate.method == store::Method::standalone;
   };
@@ -98,10 +110,33 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
   TRY(issuer.start());
   TRY(state.take_up(certificates));
   TRY(issuer.open_account());
-  IssueReport report = TRY(issuer.issue(all_names(std::move(certificates))));
+  return issuer.issue(all_names(std::move(certificates)));
+}
+
+// Until they are live.
+Result<IssueSummary> get(const Environment& environment, const IssueOptions& options,
+                         State& state) {
+  IssueSummary summary;
+  std::vector<store::CertificateRecord> certificates;
+  std::vector<Issued> before;
+  const Request all = TRY(all_wanted(environment, options));
+  std::span<const IssueName> left = all.names;
+  while (!left.empty()) {
+    const std::size_t count = options.separate ? 1 : left.size();
+    auto certificate = TRY(wanted(environment, state, left.first(count), all.request));
+    left = left.subspan(count);
+    const bool good = certificate.version > 0 && certificate.renew_at > environment.clock.now();
+    if (auto ready = TRY(got_before(state, certificate, environment.clock.now())))
+      before.push_back(*std::move(ready));
+    else
+      (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
+  }
+  IssueReport report = TRY(order(environment, state, std::move(certificates)));
   summary.failed = std::move(report.failed);
+  std::ranges::move(before, std::back_inserter(report.issued));
   Activation activation(environment, state, std::move(report.issued));
-  TRY(activation.switch_links());
+  for (NotSwitched& failed : activation.switch_links())
+    summary.failed.push_back({std::move(failed.certificate), std::move(failed.error), {}});
   TRY(activation.commit(Served::elsewhere));
   for (const Issued& issued : activation.versions()) summary.issued.push_back(issued.certificate);
   return summary;

@@ -3,17 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/encoding.h"
 #include "jobs/chores.h"
 #include "jobs/kept.h"
+#include "jobs/notices.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
 #include "store/note.h"
 
 namespace everseal::jobs {
-
-std::atomic<bool> stop_requested = false;
 
 namespace {
 
@@ -88,8 +88,15 @@ Result<> Issuer::open_key() {
   if (!key && key.error().kind != ErrorKind::not_found) return std::unexpected(key.error());
   key_was_used_ = key.has_value();
   if (key) {
-    thumbprint_ = TRY(within("account key", ca_.keeper->open_account_key(*key)));
-    return {};
+    auto thumbprint = within("account key", ca_.keeper->open_account_key(*key));
+    if (thumbprint) {
+      thumbprint_ = *std::move(thumbprint);
+      return {};
+    }
+    if (thumbprint.error().kind != ErrorKind::invalid) return std::unexpected(thumbprint.error());
+    const std::string aside = TRY(account_keys_.set_aside(server_, environment_.clock.now()));
+    environment_.reporter.note(fmt::format("{}; kept as {}", thumbprint.error().message, aside));
+    key_was_used_ = false;
   }
   return account_keys_.create(server_, [this](const base::FileDescriptor& file) -> Result<> {
     thumbprint_ = TRY(ca_.keeper->make_account_key(file));
@@ -102,11 +109,41 @@ Result<> Issuer::open_account() {
   TRY(settle_key());
   auto known = TRY(state_.catalog().account(server_));
   if (!known || known->url.empty()) return register_account();
-  if (std::exchange(known->thumbprint, thumbprint_) != thumbprint_) {
+  if (!key_was_used_ || (!known->thumbprint.empty() && known->thumbprint != thumbprint_))
+    return replace_account(known->url);
+  if (known->thumbprint.empty()) {  // an earlier version wrote this
+    known->thumbprint = thumbprint_;
     TRY(state_.catalog().save_account(*known));
     TRY(note_new_key());
   }
   return ca_.net->use_account(known->url);
+}
+
+// The key is another one than that which the account was made with: a change of it was cut short
+// when the CA knew the new one already, or the key was lost and made anew.
+Result<> Issuer::replace_account(const std::string& lost_url) {
+  TRY(register_account());
+  const auto account = TRY(state_.catalog().account(server_));
+  if (!account || account->url == lost_url) return note_new_key();
+  TRY(forget_orders());
+  enter_notice(environment_, state_, "account " + server_,
+               fmt::format("the account key at {} was lost or damaged: a new key has a new account "
+                           "there, {}",
+                           server_, account->url));
+  return note_new_key();
+}
+
+// What was ordered by an account that is lost nobody can ask for any more.
+Result<> Issuer::forget_orders() {
+  std::vector<store::VersionRecord> versions = TRY(state_.catalog().unfinished_versions());
+  std::vector<store::VersionRecord> forgotten;
+  for (store::VersionRecord& each : versions) {
+    const auto certificate = TRY(state_.catalog().certificate(each.certificate_id));
+    if (!certificate || certificate->server != server_ || each.order_url.empty()) continue;
+    each.order_url.clear();
+    forgotten.push_back(std::move(each));
+  }
+  return state_.catalog().save_versions(forgotten);
 }
 
 // An earlier run may have been killed, or have heard no answer, while it changed the key.
@@ -141,8 +178,10 @@ Result<> Issuer::adopt_next_key(const std::string& account_url, const std::strin
   account.server = server_;
   account.url = account_url;
   account.thumbprint = thumbprint;
+  auto transaction = TRY(state_.catalog().begin());
   TRY(state_.catalog().save_account(account));
-  return note_new_key();
+  TRY(note_new_key());
+  return transaction.commit();
 }
 
 Result<> Issuer::note_new_key() {
@@ -199,9 +238,11 @@ Result<> Issuer::make_account() {
   TRY(ca_.keeper->allow_registration(registration));
   const std::string url = TRY(ca_.net->register_account());
   environment_.reporter.done("account", url);
+  auto transaction = TRY(state_.catalog().begin());
   TRY(state_.catalog().save_account(
       {server_, url, settings.contacts, environment_.clock.now(), thumbprint_}));
-  return key_was_used_ ? Result<>() : note_new_key();
+  if (!key_was_used_) TRY(note_new_key());
+  return transaction.commit();
 }
 
 Result<bool> Issuer::agree_to_terms(const std::string& url) {
@@ -227,8 +268,14 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     versions.push_back(task.version);
   }
   TRY(state_.catalog().save_versions(versions));
-  for (const std::uint64_t id : ids)
-    if (!tasks_[id].was_begun) TRY(within(tasks_[id].certificate.name, make_key(id)));
+  // A certificate whose key cannot be made, or kept, stops no other.
+  std::erase_if(ids, [&](std::uint64_t id) {
+    const Result<> made = tasks_[id].was_begun ? Result<>() : make_key(id);
+    if (!made) keep_failure(tasks_[id], made.error(), {});
+    return !made;
+  });
+  chronicle_.enter();
+  if (ids.empty()) return std::move(report_);
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
@@ -238,7 +285,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     run_all(ids);
   } else {
     for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
-    chronicle_.enter();
+    save_failures();
   }
   return std::move(report_);
 }
@@ -264,7 +311,7 @@ Result<> Issuer::agree_anew() {
 Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto pending = TRY(state_.catalog().version(certificate.id, store::VersionState::pending));
-  if (pending && pending->names == names) {
+  if (pending && std::ranges::is_permutation(pending->names, names)) {
     task.version = *pending;
     return resume(task);
   }
@@ -289,13 +336,19 @@ Result<> Issuer::resume(Task& task) {
   }
   const auto key = state_.certificates().open_key(certificate.name, task.version.number);
   if (!key) return {};
-  if (auto public_key = ca_.keeper->open_key(id, task.version.names, *key)) {
+  if (auto public_key = ca_.keeper->open_key(id, order_of(task), *key)) {
     task.public_key = *std::move(public_key);
     task.was_begun = true;
   } else if (public_key.error().kind != ErrorKind::invalid) {
     return std::unexpected(std::move(public_key).error());
   }
   return {};
+}
+
+// The keeper signs no other one for it.
+acme::payload::NewOrder Issuer::order_of(const Task& task) const {
+  return {task.version.names, task.certificate.renewal_id,
+          environment_.settings.certificate_profile};
 }
 
 bool Issuer::keeps_key(const store::CertificateRecord& certificate) const {
@@ -310,7 +363,7 @@ Result<> Issuer::make_key(std::uint64_t id) {
   if (keeps_key(certificate)) return keep_key(id);
   const auto type = TRY(crypto::parse_key_type(certificate.key_type));
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
-    task.public_key = TRY(ca_.keeper->make_key(id, task.version.names, type, file));
+    task.public_key = TRY(ca_.keeper->make_key(id, order_of(task), type, file));
     return {};
   };
   return state_.certificates().begin(certificate.name, task.version.number, write);
@@ -327,7 +380,7 @@ Result<> Issuer::keep_key(std::uint64_t id) {
   };
   TRY(certificates.begin(certificate.name, task.version.number, copy));
   const auto key = TRY(certificates.open_key(certificate.name, task.version.number));
-  task.public_key = TRY(ca_.keeper->open_key(id, task.version.names, key));
+  task.public_key = TRY(ca_.keeper->open_key(id, order_of(task), key));
   return {};
 }
 
@@ -344,7 +397,7 @@ Result<> Issuer::use_request(std::uint64_t id) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto facts = TRY(verifier_->read_request(TRY(base::decode_base64url(certificate.request))));
   task.public_key = facts.public_key_der;
-  return ca_.keeper->use_request(id, task.version.names, facts.der);
+  return ca_.keeper->use_request(id, order_of(task), facts.der);
 }
 
 Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
@@ -352,9 +405,10 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   for (const std::uint64_t id : ids) {
     Task& task = tasks_[id];
     const bool order_unknown = task.was_begun && task.version.order_url.empty();
-    requests.push_back({id, task.version.names, task.version.order_url, order_unknown,
-                        task.certificate.preferred_chain, task.certificate.renewal_id,
-                        environment_.settings.certificate_profile});
+    acme::payload::NewOrder order = order_of(task);
+    requests.push_back({id, std::move(order.names), task.version.order_url, order_unknown,
+                        task.certificate.preferred_chain, std::move(order.replaces),
+                        std::move(order.profile)});
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
@@ -366,6 +420,7 @@ void Issuer::run_all(const std::vector<std::uint64_t>& ids) {
   const auto ran = run(ids);
   if (ran) return;
   for (const std::uint64_t id : ids) enter(tasks_[id], ran.error(), {});
+  save_failures();
 }
 
 // Before finalize the URL is durable already: it is written when it is new.
@@ -423,9 +478,7 @@ void Issuer::progress(std::uint64_t id, acme::Step step) {
 }
 
 void Issuer::finished(std::span<const acme::Outcome> outcomes) {
-  std::vector<store::VersionRecord> ready;
-  std::vector<std::uint64_t> ready_ids;
-  count(outcomes);
+  std::vector<Issued> ready;
   for (const acme::Outcome& outcome : outcomes) {
     Task& task = tasks_[outcome.id];
     for (const std::string& each : outcome.notices)
@@ -438,38 +491,51 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
     } else if (auto version = keep(task, *outcome.chain); !version) {
       keep_failure(task, std::move(version).error().within("certificate from the CA"), outcome);
     } else {
-      ready.push_back(*std::move(version));
-      ready_ids.push_back(outcome.id);
+      ready.push_back({task.certificate, *std::move(version)});
     }
   }
-  const auto saved = state_.catalog().save_versions(ready);
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    Task& task = tasks_[ready_ids[i]];
-    if (!saved) {
-      // The order's URL stays in the catalog: the next run downloads the certificate again.
-      environment_.reporter.failed(task.certificate.name, saved.error().message);
-      report_.failed.push_back({task.certificate, saved.error(), {}});
-      continue;
+  if (const auto saved = save_ended(outcomes, ready); saved) {
+    std::ranges::move(ready, std::back_inserter(report_.issued));
+  } else {
+    // The order's URL stays in the catalog: the next run downloads the certificate again.
+    for (Issued& each : ready) {
+      environment_.reporter.failed(each.certificate.name, saved.error().message);
+      report_.failed.push_back({std::move(each.certificate), saved.error(), {}});
     }
-    chronicle_.add(task.certificate.name, store::EventKind::issued,
-                   fmt::format("version {}, valid until {}", ready[i].number,
-                               base::to_rfc3339(ready[i].not_after)));
-    report_.issued.push_back({task.certificate, ready[i]});
+    save_failures();
   }
-  chronicle_.enter();
+}
+
+// Whatever is to be remembered of certificates that ended together: one durable commit.
+Result<> Issuer::save_ended(std::span<const acme::Outcome> outcomes,
+                            std::span<const Issued> ready) {
+  std::vector<store::VersionRecord> versions;
+  for (const Issued& each : ready) versions.push_back(each.version);
+  return state_.catalog().together([&]() -> Result<> {
+    TRY(state_.catalog().save_versions(versions));
+    for (const auto& [certificate, version] : ready)
+      chronicle_.add(certificate.name, store::EventKind::issued,
+                     fmt::format("version {}, valid until {}", version.number,
+                                 base::to_rfc3339(version.not_after)));
+    count(outcomes);
+    save_failures();
+    return {};
+  });
 }
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.
 void Issuer::count(std::span<const acme::Outcome> outcomes) {
-  auto limits = state_.limits(environment_.settings);
-  if (!limits) return environment_.reporter.note(limits.error().message);
+  if (!limits_) {
+    auto limits = state_.limits(environment_.settings);
+    if (!limits) return environment_.reporter.note(limits.error().message);
+    limits_ = *std::move(limits);
+  }
   const Time now = environment_.clock.now();
   for (const acme::Outcome& each : outcomes)
-    renew::count(*limits,
+    renew::count(*limits_,
                  to_intent(tasks_[each.id].certificate, tasks_[each.id].version.names, now), each,
                  now);
-  limits->forget_full_ones(now);
-  if (const auto saved = state_.catalog().save_limits(limits->buckets()); !saved)
+  if (const auto saved = state_.catalog().save_limits(limits_->take_changed(), now); !saved)
     environment_.reporter.note(saved.error().message);
 }
 
@@ -507,11 +573,18 @@ void Issuer::enter(Task& task, Error error, acme::Outcome outcome) {
   // To be stopped is no setback: the next run goes on at once.
   if (!stop_requested || !outcome.problems.empty())
     enter_failure(certificate, action, outcome, environment_.clock.now());
-  if (const auto saved = state_.catalog().save_certificates({&certificate, 1}); !saved)
-    environment_.reporter.note(saved.error().message);
+  unsaved_.push_back(certificate);
   environment_.reporter.failed(certificate.name, error.message);
   chronicle_.add(certificate.name, store::EventKind::failed, error.message);
   report_.failed.push_back({certificate, std::move(error), std::move(outcome.problems)});
+}
+
+void Issuer::save_failures() {
+  if (!unsaved_.empty())
+    if (const auto saved = state_.catalog().save_certificates(unsaved_); !saved)
+      environment_.reporter.note(saved.error().message);
+  unsaved_.clear();
+  chronicle_.enter();
 }
 
 }  // namespace everseal::jobs

@@ -3,20 +3,22 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "acme/runner.h"
+#include "base/stop.h"
 #include "challenge/http01.h"
 #include "jobs/chronicle.h"
 #include "jobs/state.h"
 #include "privsep/workers.h"
+#include "renew/limits.h"
 #include "store/account_keys.h"
 
 namespace everseal::jobs {
 
-// Set by a signal: jobs end soon and tidily.
-extern std::atomic<bool> stop_requested;
+using base::stop_requested;
 
 // A certificate that the CA has issued: version `version` is complete, not yet live.
 struct Issued {
@@ -104,12 +106,15 @@ class Issuer : private acme::Host {
   Result<std::string> make_next_key();
   Result<> note_new_key();
   Result<> register_account();
+  Result<> replace_account(const std::string& lost_url);
+  Result<> forget_orders();
   Result<> make_account();
   Result<> mend_account(std::string_view problem);
   Result<> agree_anew();
   Result<bool> agree_to_terms(const std::string& url);
   Result<> begin(Task& task, std::vector<std::string> names);
   Result<> resume(Task& task);
+  acme::payload::NewOrder order_of(const Task& task) const;
   bool keeps_key(const store::CertificateRecord& certificate) const;
   Result<> make_key(std::uint64_t id);
   Result<> keep_key(std::uint64_t id);
@@ -118,6 +123,8 @@ class Issuer : private acme::Host {
   Result<> run(const std::vector<std::uint64_t>& ids);
   void run_all(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);
+  Result<> save_ended(std::span<const acme::Outcome> outcomes, std::span<const Issued> ready);
+  void save_failures();
   void count(std::span<const acme::Outcome> outcomes);
   challenge::WebrootResponder& webroot(const std::string& path);
   Result<store::VersionRecord> keep(const Task& task, const std::string& chain_pem);
@@ -138,7 +145,9 @@ class Issuer : private acme::Host {
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
   std::map<std::string, challenge::WebrootResponder> webroots_;
-  std::vector<Task> tasks_;  // by id
+  std::vector<Task> tasks_;                        // by id
+  std::vector<store::CertificateRecord> unsaved_;  // whose failure is not in the catalog yet
+  std::optional<renew::LimitLedger> limits_;       // as counted in this run
   IssueReport report_;
   Chronicle chronicle_;
 };

@@ -5,16 +5,20 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "jobs/activation.h"
 #include "jobs/challenge_answer.h"
+#include "jobs/chores.h"
 #include "jobs/chronicle.h"
+#include "jobs/damage.h"
 #include "jobs/haproxy.h"
 #include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
+#include "jobs/own_files.h"
 #include "jobs/repair.h"
 #include "jobs/rotate.h"
 #include "jobs/server.h"
@@ -28,6 +32,28 @@ namespace {
 using Certificates = std::vector<store::CertificateRecord>;
 
 constexpr base::Seconds kSilence = std::chrono::hours(1);
+constexpr base::Seconds kFilesAreGood = std::chrono::hours(22);  // a day less a timer's delay
+constexpr std::int64_t kFewCertificates = 500;                   // of which all files are read soon
+
+// What is said of a step that the certificates do not need.
+void add_trouble(const Environment& environment, std::vector<RenewalFailure>& troubles,
+                 std::string what, const Result<>& done) {
+  if (done) return;
+  environment.reporter.failed(what, done.error().message);
+  troubles.push_back({std::move(what), done.error()});
+}
+
+// What somebody has put an older catalog back for is neither ordered again nor taken back.
+void catch_up_all(const Environment& environment, State& state, Certificates& certificates) {
+  for (store::CertificateRecord& each : certificates)
+    if (const auto caught_up = catch_up(environment, state, each); !caught_up)
+      environment.reporter.note(fmt::format("{}: {}", each.name, caught_up.error().message));
+    else if (*caught_up)
+      environment.reporter.note(fmt::format(
+          "{}: version {} is live, which the catalog did not know: an older catalog was put back; "
+          "`everseal repair` looks for all that it lacks",
+          each.name, each.version));
+}
 
 // One run of the job.
 class RenewJob {
@@ -39,13 +65,14 @@ class RenewJob {
 
  private:
   Result<Certificates> candidates();
-  Result<> catch_up_all(Certificates& certificates);
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
   Result<> put_off(const RecordsById& certificates, const renew::Plan& plan);
   Wanted wanted(const store::CertificateRecord& certificate, const renew::Action& action);
   void explain(const store::CertificateRecord& certificate, const renew::Action& action);
+  std::optional<Time> when_tried_again(const renew::Action& action,
+                                       const store::CertificateRecord& certificate) const;
   Result<> issue(std::vector<Wanted> wanted);
   Result<> issue_at(const std::string& server, std::vector<Wanted> wanted);
   Result<> fail_all(std::vector<Wanted> wanted, const Error& error);
@@ -53,6 +80,9 @@ class RenewJob {
   Result<> install_in_nginx(Activation& activation);
   Result<> show_by_haproxy();
   Result<> run_hooks();
+  void note_step(std::string what, const Result<>& done) {
+    add_trouble(environment_, summary_.failed_steps, std::move(what), done);
+  }
   void drop(Activation& activation, const std::string& name, Error error);
   void finish(const Activation& activation);
 
@@ -65,7 +95,7 @@ class RenewJob {
 
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
-  if (!options_.dry_run) TRY(catch_up_all(certificates));
+  if (!options_.dry_run) catch_up_all(environment_, state_, certificates);
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   std::vector<Wanted> to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
@@ -73,8 +103,13 @@ Result<RenewSummary> RenewJob::run() {
   if (!plan.doubt.empty())
     environment_.reporter.note(fmt::format("{}: nothing is renewed by such a clock", plan.doubt));
   const auto all = by_id(certificates);
+  std::optional<Time> next_try;  // of those that are to be tried again, as status says it
   for (const renew::Action& action : plan.actions) {
     const store::CertificateRecord& certificate = *all.at(action.id);
+    if (const auto at = when_tried_again(action, certificate)) {
+      ++summary_.waiting;
+      next_try = std::min(next_try.value_or(*at), *at);
+    }
     if (plan.doubt.empty()) explain(certificate, action);
     if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)
@@ -93,17 +128,32 @@ Result<RenewSummary> RenewJob::run() {
   TRY(install({ready_.begin(), elsewhere.begin()}, Served::by_nginx));
   const std::vector<std::string> in_nginx = summary_.renewed;
   TRY(install({elsewhere.begin(), elsewhere.end()}, Served::elsewhere));
-  TRY(show_by_haproxy());
-  TRY(run_hooks());
-  TRY(within("the next step of Strict-Transport-Security",
-             step_hsts(environment_, state_, in_nginx)));
+  note_step("certificates could not be given to HAProxy", show_by_haproxy());
+  note_step("hooks could not be run", run_hooks());
+  note_step("the next step of Strict-Transport-Security could not be taken",
+            step_hsts(environment_, state_, in_nginx));
 
   const store::Catalog::Count count = TRY(state_.catalog().count(environment_.clock.now()));
   summary_.certificates = count.certificates;
   summary_.next_renewal = count.next_renewal;
+  if (next_try)
+    summary_.next_renewal = std::min(summary_.next_renewal.value_or(*next_try), *next_try);
   summary_.next_looks_are_noted = plan.doubt.empty();
   summary_.next_look = plan.doubt.empty() ? count.next_look : plan.next;
   return std::move(summary_);
+}
+
+// Of one that is to be tried, but not yet; when the CA is asked about it is another matter.
+std::optional<Time> RenewJob::when_tried_again(const renew::Action& action,
+                                               const store::CertificateRecord& certificate) const {
+  const Time now = environment_.clock.now();
+  const bool is_wanted = certificate.renew_at <= now || certificate.failures > 0;
+  if (action.what != renew::Do::nothing || !is_wanted) return std::nullopt;
+  renew::Kept kept = to_kept(certificate, renew::Progress::none);
+  kept.ask_at = Time::max();
+  const Time at = renew::decide(kept, now).at;
+  if (at == Time::max()) return std::nullopt;
+  return at > now ? at : action.at;  // the CA's limits say when
 }
 
 Result<Certificates> RenewJob::candidates() {
@@ -131,19 +181,6 @@ Result<Certificates> RenewJob::candidates() {
       chosen.push_back(*found);
   }
   return chosen;
-}
-
-// What somebody has put an older catalog back for is not ordered again.
-Result<> RenewJob::catch_up_all(Certificates& certificates) {
-  for (store::CertificateRecord& each : certificates)
-    if (const auto caught_up = catch_up(environment_, state_, each); !caught_up)
-      environment_.reporter.note(fmt::format("{}: {}", each.name, caught_up.error().message));
-    else if (*caught_up)
-      environment_.reporter.note(fmt::format(
-          "{}: version {} is live, which the catalog did not know: an older catalog was put back; "
-          "`everseal repair` looks for all that it lacks",
-          each.name, each.version));
-  return {};
 }
 
 // By CA, about those that it may be asked about again. One that says nothing is asked an hour
@@ -219,7 +256,9 @@ Wanted RenewJob::wanted(const store::CertificateRecord& certificate, const renew
 void RenewJob::explain(const store::CertificateRecord& certificate, const renew::Action& action) {
   const Time now = environment_.clock.now();
   if (action.what != renew::Do::nothing) return;
-  if (certificate.renew_at > now && options_.urgency == renew::Urgency::when_due) return;
+  if (certificate.renew_at > now && certificate.failures == 0 &&
+      options_.urgency == renew::Urgency::when_due)
+    return;
   if (action.at == Time::max())
     environment_.reporter.note(
         fmt::format("{}: not renewed, nginx does not refer to it", certificate.name));
@@ -250,12 +289,15 @@ Result<> RenewJob::issue(std::vector<Wanted> wanted) {
 
 Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wanted) {
   Issuer issuer(environment_, state_, server);
-  Result<> ready = issuer.open_account();
-  if (ready && std::ranges::any_of(wanted, [](const Wanted& each) {
-        return each.certificate.method == store::Method::nginx;
-      }))
-    ready = answer_for(environment_, state_, issuer.thumbprint());
-  if (!ready) return fail_all(std::move(wanted), ready.error());
+  if (const auto opened = issuer.open_account(); !opened)
+    return fail_all(std::move(wanted), opened.error());
+  const auto by_nginx = std::ranges::stable_partition(
+      wanted, [](const Wanted& each) { return each.certificate.method != store::Method::nginx; });
+  if (!by_nginx.empty())
+    if (const auto ready = answer_for(environment_, state_, issuer.thumbprint()); !ready) {
+      TRY(fail_all({by_nginx.begin(), by_nginx.end()}, ready.error()));
+      wanted.erase(by_nginx.begin(), by_nginx.end());
+    }
   IssueReport report = TRY(issuer.issue(std::move(wanted), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
@@ -282,7 +324,8 @@ Result<> RenewJob::fail_all(std::vector<Wanted> wanted, const Error& error) {
 Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
   if (versions.empty()) return {};
   Activation activation(environment_, state_, std::move(versions));
-  TRY(activation.switch_links());
+  for (NotSwitched& failed : activation.switch_links())
+    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
   if (served == Served::by_nginx) {
     if (auto installed = install_in_nginx(activation); !installed) {
       const std::vector<Issued> all = activation.versions();
@@ -298,7 +341,7 @@ Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
 Result<> RenewJob::install_in_nginx(Activation& activation) {
   const Server server = TRY(Server::find(environment_));
   static_cast<void>(TRY(server.instance().master()));
-  TRY(within("the nginx configuration as it stands", server.instance().test()));
+  TRY(server.test_as_it_stands());
   const nginx::Model model = TRY(server.model());
   const nginx::Sites sites = nginx::find_sites(model);
   std::vector<deploy::Expectation> expectations;
@@ -314,6 +357,7 @@ Result<> RenewJob::install_in_nginx(Activation& activation) {
   std::vector<deploy::Disproof> disproofs;
   if (live) disproofs = TRY(prove(environment_, model, expectations));
   if (live) live = deploy::check_alive(server.instance(), *reloaded);
+  if (live) note_leftover(environment_, *reloaded);
   if (!live) {
     const std::vector<Issued> all = activation.versions();
     for (const Issued& issued : all) drop(activation, issued.certificate.name, live.error());
@@ -336,7 +380,8 @@ Result<> RenewJob::show_by_haproxy() {
   HaproxyReport report = TRY(put_into_haproxy(environment_, state_));
   summary_.in_haproxy = std::move(report.served);
   for (NotServed& failed : report.failed)
-    summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
+    summary_.failed.push_back(
+        {failed.certificate.name, std::move(failed.error), failed.is_unheard});
   return {};
 }
 
@@ -392,14 +437,34 @@ Result<> check_catalog(State& state) {
   return {};
 }
 
+// Whether nginx would start again, where it serves something of ours: a restart may be long to
+// come.
+Result<> test_nginx(const Environment& environment, State& state) {
+  const auto server = Server::find(environment);
+  if (!server) return {};  // what is served says so
+  const auto certificates = TRY(state.catalog().certificates());
+  if (std::ranges::none_of(certificates, &store::CertificateRecord::in_nginx)) return {};
+  store::ChoreRecord chore =
+      TRY(state.catalog().chore(kNginxTest, server->instance().config_path()));
+  const Result<> tested = server->test_as_it_stands();
+  if (!tested) environment.reporter.failed("nginx", tested.error().message);
+  enter_result(chore, tested, environment.clock.now());
+  return state.catalog().save_chore(chore);
+}
+
 // What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
 Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
   const Time now = environment.clock.now();
   TRY(note_run(state, summary, now));
-  if (!stop_requested && TRY(next_check(state, now)) <= now) {
-    if (auto whole = check_catalog(state); !whole && summary)
-      summary->left_undone.push_back({"catalog", std::move(whole).error()});
+  const bool is_failing = !TRY(state.catalog().failing_chores(kNginxTest)).empty();
+  const bool is_time = TRY(next_check(state, now)) <= now;
+  if (!stop_requested && (is_time || is_failing)) TRY(test_nginx(environment, state));
+  if (!stop_requested && is_time) {
+    if (summary)
+      add_trouble(environment, summary->failed_steps, "the catalog is not whole",
+                  check_catalog(state));
     auto served = check_served(environment, state);
+    if (!served && stop_requested) return {};  // the next run looks
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
       summary->not_looked = std::move(served).error();
@@ -412,17 +477,102 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   return {};
 }
 
+// Whenever a person asks, and else once a day; of many certificates only once a day.
+Result<> look_after_files(const Environment& environment, State& state,
+                          const RenewOptions& options) {
+  const Time now = environment.clock.now(),
+             last = TRY(state.catalog().last(store::Moment::files_check));
+  const bool is_time = last + kFilesAreGood <= now || last > now;
+  const bool is_asked = options.look == Look::at_due &&
+                        TRY(state.catalog().count(now)).certificates <= kFewCertificates;
+  if (!is_time && !is_asked) return {};
+  auto certificates = TRY(state.catalog().certificates());
+  catch_up_all(environment, state, certificates);  // what is live is right, whatever is known of it
+  TRY(mend_files(environment, state, {options.names}));
+  return options.names.empty() ? state.catalog().save_last(store::Moment::files_check, now)
+                               : Result<>();
+}
+
+// Before the certificates: renewing edits no file of nginx, so that whatever fails here keeps none
+// of them from being renewed.
+std::vector<RenewalFailure> put_right(const Environment& environment, State& state,
+                                      const RenewOptions& options) {
+  std::vector<RenewalFailure> troubles;
+  add_trouble(environment, troubles, "the files of certificates could not be looked after",
+              look_after_files(environment, state, options));
+  add_trouble(environment, troubles, "our files in nginx's configuration could not be looked after",
+              write_own_files_anew(environment, state));
+  add_trouble(environment, troubles, "a change to nginx was left unfinished",
+              take_back_what_was_left(environment, state));
+  return troubles;
+}
+
 // After the certificates: what fails here has kept none of them from being renewed.
 Result<RenewSummary> renew_and_rotate(const Environment& environment, const RenewOptions& options,
                                       State& state) {
   RenewSummary summary = TRY(renew_certificates(environment, options, state));
   if (!is_for_all(options) || !summary.doubt.empty()) return summary;
-  RotateSummary rotated = TRY(rotate_what_is_due(environment, state));
+  auto rotated = rotate_what_is_due(environment, state);
   if (const auto next = TRY(state.catalog().next_chore()))
     summary.next_look = std::min(summary.next_look.value_or(*next), *next);
-  summary.rotated = std::move(rotated.rotated);
-  std::ranges::move(rotated.failed, std::back_inserter(summary.left_undone));
+  if (!rotated) {
+    add_trouble(environment, summary.failed_steps, "keys and parameters could not be rotated",
+                std::unexpected(rotated.error()));
+    return summary;
+  }
+  summary.rotated = std::move(rotated->rotated);
+  std::ranges::move(rotated->failed, std::back_inserter(summary.left_undone));
   return summary;
+}
+
+// Nullopt, where there is none yet or another job is at work, which a person is told at once.
+Result<std::optional<State>> open_state(const Environment& environment,
+                                        const RenewOptions& options) {
+  if (!TRY(State::is_there(environment))) {
+    TRY(check_not_deleted(environment));
+    return std::nullopt;
+  }
+  auto idle = TRY(State::open_if_idle(environment));
+  if (idle) return idle;
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
+  if (options.urgency != renew::Urgency::when_due) return TRY(State::open(environment));
+  return std::nullopt;
+}
+
+Result<RenewSummary> without_state(const Environment& environment) {
+  RenewSummary summary;
+  if (!TRY(State::is_there(environment))) return summary;
+  environment.reporter.note("Another everseal is at work: it renews what is due.");
+  summary.others_work = true;
+  summary.next_look = environment.clock.now() + std::chrono::minutes(1);
+  return summary;
+}
+
+Result<RenewSummary> renew_in(const Environment& environment, const RenewOptions& options,
+                              State& state) {
+  std::vector<RenewalFailure> troubles;
+  if (!options.dry_run) troubles = put_right(environment, state, options);
+  RenewSummary summary = TRY(renew_and_rotate(environment, options, state));
+  std::ranges::move(troubles, std::back_inserter(summary.failed_steps));
+  return summary;
+}
+
+// What could not be recorded is a failure of the run, though certificates are in use.
+void add_unrecorded(RenewSummary& summary, const Error& error) {
+  if (std::exchange(summary.unrecorded, error)) return;
+  summary.left_undone.push_back({"the record of this run", error});
+}
+
+void finish(const Environment& environment, State& state, Result<RenewSummary>& summary) {
+  if (const auto finished = finish_run(environment, state, summary); !finished) {
+    environment.reporter.failed("the record of this run", finished.error().message);
+    if (summary) add_unrecorded(*summary, finished.error());
+  }
+  if (const auto told = tell_of_renewal(environment, state, summary); !told) {
+    environment.reporter.failed("telling the administrator", told.error().message);
+    if (summary) add_unrecorded(*summary, told.error());
+  }
 }
 
 }  // namespace
@@ -433,26 +583,12 @@ Result<RenewSummary> renew_certificates(const Environment& environment, const Re
 }
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
-  if (!TRY(State::is_there(environment))) {
-    TRY(check_not_deleted(environment));
-    return RenewSummary{};
-  }
-  auto idle = TRY(State::open_if_idle(environment));
-  if (!idle && options.urgency == renew::Urgency::when_due) {
-    environment.reporter.note("Another everseal is at work: it renews what is due.");
-    RenewSummary summary;
-    summary.next_look = environment.clock.now() + std::chrono::minutes(1);
-    return summary;
-  }
-  State state = idle ? *std::move(idle) : TRY(State::open(environment));
-  TRY(take_back_what_was_left(environment, state));
-  auto summary = renew_and_rotate(environment, options, state);
-  if (is_for_all(options)) {
-    if (const auto finished = finish_run(environment, state, summary); !finished)
-      environment.reporter.failed("what nginx serves", finished.error().message);
-    if (const auto told = tell_of_renewal(environment, state, summary); !told)
-      environment.reporter.failed("telling the administrator", told.error().message);
-  }
+  auto opened = open_state(environment, options);
+  if (!opened && is_for_all(options)) tell_of_no_run(environment, opened.error());
+  std::optional<State> state = TRY(std::move(opened));
+  if (!state) return without_state(environment);
+  auto summary = renew_in(environment, options, *state);
+  if (is_for_all(options)) finish(environment, *state, summary);
   return summary;
 }
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/file_descriptor.h"
+#include "base/path_walk.h"
 
 namespace everseal::jobs {
 namespace {
@@ -87,11 +87,6 @@ class Survey {
 
 }  // namespace
 
-std::string user_name(uid_t user) {
-  const passwd* const entry = ::getpwuid(user);
-  return entry ? entry->pw_name : fmt::format("{}", user);
-}
-
 Rights rights_to_edit(const FileReader& files, const nginx::Config& config) {
   return Survey(files, config).run();
 }
@@ -105,7 +100,7 @@ Result<> check_may_edit(const FileReader& files, const nginx::Config& config) {
   for (const auto& [path, rights] : rights_to_edit(files, config)) {
     if ((rights & kWrite) == 0) continue;
     if (::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) continue;
-    const std::string user = user_name(::geteuid());
+    const std::string user = base::user_name(::geteuid());
     return base::rejected(fmt::format(
         "user {0} may not change nginx's configuration ({1}: {2}), so nothing was begun. "
         "Run `everseal setup --user {0}` as root, without --certificates-only; or run "
@@ -142,7 +137,7 @@ Result<> check_may_listen_on_port_80() {
   return base::rejected(fmt::format(
       "user {} may not listen on port 80, where the CA asks for the proof: give the directory that "
       "the name's web server shows (-d NAME:WEBROOT), or run this as root",
-      user_name(::geteuid())));
+      base::user_name(::geteuid())));
 }
 
 }  // namespace everseal::jobs

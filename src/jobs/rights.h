@@ -9,9 +9,6 @@
 
 namespace everseal::jobs {
 
-// "acme"; the number of a user without a name.
-std::string user_name(uid_t user);
-
 // What it takes to edit a configuration: rights by real path, read 4, write 2, pass 1. A file is
 // only read: it is replaced by another in its directory. Written are the directories of the main
 // file, of what lies below it, and of files elsewhere that hold http{} or server{}.

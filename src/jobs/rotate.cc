@@ -8,6 +8,7 @@
 #include "jobs/challenge_answer.h"
 #include "jobs/chores.h"
 #include "jobs/dhparam.h"
+#include "jobs/own_files.h"
 #include "jobs/telling.h"
 
 namespace everseal::jobs {
@@ -32,6 +33,7 @@ class RotateJob {
   Result<> rotate_account(const std::string& server);
   Result<> change_account_key(const std::string& server);
   Result<> rotate_dhparams(const std::vector<std::string>& paths, DhparamChange& change);
+  Result<> commit(DhparamChange& change);
   Result<> rotate_all();
   Result<> rotate_keys(const std::vector<std::string>& names);
   Result<std::vector<std::string>> files_of_nginx();
@@ -44,6 +46,7 @@ class RotateJob {
   const Environment& environment_;
   State& state_;
   RotateSummary summary_;
+  std::vector<std::string> dhparams_;  // that are replaced by a change that is not committed yet
 };
 
 Result<> RotateJob::run(const RotateOptions& options) {
@@ -57,7 +60,7 @@ Result<> RotateJob::run(const RotateOptions& options) {
     case Rotation::dhparam: {
       DhparamChange change(environment_, state_);
       TRY(rotate_dhparams(TRY(files_of_nginx()), change));
-      return change.commit();
+      return commit(change);
     }
     case Rotation::all:
       return rotate_all();
@@ -70,11 +73,9 @@ Result<> RotateJob::rotate_all() {
   DhparamChange change(environment_, state_);
   if (summary_.failed.empty()) TRY(rotate_dhparams(TRY(files_of_nginx()), change));
   Result<> done = summary_.failed.empty() ? rotate_keys({}) : Result<>();
-  if (done && summary_.failed.empty()) return change.commit();
+  if (done && summary_.failed.empty()) return commit(change);
   if (change.has_begun()) {
     TRY(change.restore());
-    std::erase_if(summary_.rotated,
-                  [](const std::string& each) { return each.starts_with(in_words(kDhparam, "")); });
     summary_.unchanged.push_back("parameters of nginx: back as they were, since not all went well");
   }
   return done;
@@ -144,8 +145,19 @@ Result<> RotateJob::rotate_dhparams(const std::vector<std::string>& paths, Dhpar
   }
   if (own.empty()) return {};
   const Result<> replaced = change.replace(own);
-  for (const std::string& path : own) TRY(enter(kDhparam, path, replaced));
+  if (replaced)
+    dhparams_ = own;
+  else
+    for (const std::string& path : own) TRY(enter(kDhparam, path, replaced));
   return {};
+}
+
+// That the parameters stand and that they are new is one truth.
+Result<> RotateJob::commit(DhparamChange& change) {
+  auto transaction = TRY(state_.catalog().begin());
+  TRY(change.commit());
+  for (const std::string& path : dhparams_) TRY(enter(kDhparam, path, {}));
+  return transaction.commit();
 }
 
 // ---- Keys of certificates
@@ -181,6 +193,7 @@ Result<> RotateJob::rotate_keys(const std::vector<std::string>& names) {
   for (const std::string& name : renewed.renewed) summary_.rotated.push_back("key of " + name);
   std::ranges::move(renewed.failed, std::back_inserter(summary_.failed));
   std::ranges::move(renewed.left_undone, std::back_inserter(summary_.failed));
+  std::ranges::move(renewed.failed_steps, std::back_inserter(summary_.failed));
   return {};
 }
 
@@ -203,7 +216,7 @@ Result<> RotateJob::run_what_is_due() {
   files = TRY(due(kDhparam, settings.dhparam_life, files));
   DhparamChange change(environment_, state_);
   TRY(rotate_dhparams(files, change));
-  return change.commit();
+  return commit(change);
 }
 
 // Those that are older than `life`, or whose last attempt has failed and may be repeated. Of what
@@ -255,6 +268,7 @@ Result<RotateSummary> rotate(const Environment& environment, const RotateOptions
   if (!TRY(State::is_there(environment)))
     return RotateSummary{.rotated = {}, .unchanged = {"there are no keys yet"}, .failed = {}};
   State state = TRY(State::open(environment));
+  TRY(write_own_files_anew(environment, state));
   TRY(take_back_what_was_left(environment, state));
   RotateJob job(environment, state);
   const Result<> done = job.run(options);

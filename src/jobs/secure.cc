@@ -10,6 +10,7 @@
 #include "jobs/activation.h"
 #include "jobs/haproxy.h"
 #include "jobs/hooks.h"
+#include "jobs/own_files.h"
 #include "jobs/port_holder.h"
 #include "jobs/preview.h"
 #include "jobs/rights.h"
@@ -50,6 +51,7 @@ class SecureJob {
   Result<> open_challenges(Issuer& issuer);
   Result<> issue();
   Result<> install();
+  Result<> record();
   Result<> hand_over();
   Result<std::vector<deploy::Disproof>> serve(const std::string& thumbprint);
   Result<std::vector<deploy::Disproof>> prove(const nginx::EditPlan& plan, nginx::SiteMode mode,
@@ -121,9 +123,13 @@ Result<> SecureJob::open_state() {
     if (auto there = TRY(State::open_to_read(environment_))) state_.emplace(*std::move(there));
     return {};
   }
+  if (TRY(State::is_there(environment_))) {
+    state_.emplace(TRY(State::open(environment_)));
+    TRY(write_own_files_anew(environment_, *state_, *server_));
+  }
   static_cast<void>(TRY(server_->instance().master()));
   TRY(server_->check_may_edit());
-  state_.emplace(TRY(State::open(environment_)));
+  if (!state_) state_.emplace(TRY(State::open(environment_)));
   context_.emplace(server_->deployment(*state_));
   if (const std::string recovered = TRY(deploy::recover(*context_)); !recovered.empty())
     reporter_.note(recovered);
@@ -131,7 +137,7 @@ Result<> SecureJob::open_state() {
 }
 
 Result<> SecureJob::look() {
-  TRY(within("the nginx configuration as it stands", server_->instance().test()));
+  TRY(server_->test_as_it_stands());
   model_.emplace(TRY(server_->model()));
   found_ = nginx::find_sites(*model_);
   sites_ = TRY(select_sites(*model_, found_, options_.names));
@@ -286,7 +292,7 @@ Result<> SecureJob::open_challenges(Issuer& issuer) {
   const std::string& print = issuer.thumbprint();
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   TRY(put(plan));
-  std::vector<pid_t> workers;
+  deploy::NewWorkers workers;
   if (!plan.edits.empty()) workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
   const auto disproofs = TRY(prove(plan, nginx::SiteMode::challenge, print));
   if (!disproofs.empty()) TRY(deploy::check_alive(server_->instance(), workers));
@@ -393,6 +399,7 @@ Result<std::vector<deploy::Disproof>> SecureJob::serve(const std::string& thumbp
   const auto workers = TRY(deploy::reload(server_->instance(), deploy::kPatience));
   auto disproofs = TRY(prove(plan, nginx::SiteMode::tls, thumbprint));
   TRY(deploy::check_alive(server_->instance(), workers));
+  note_leftover(environment_, workers);
   return disproofs;
 }
 
@@ -404,7 +411,9 @@ Result<> SecureJob::install() {
             TRY(state_->catalog().version(plan.certificate.id, store::VersionState::ready)))
       versions.push_back({plan.certificate, *ready});
   activation_.emplace(environment_, *state_, std::move(versions));
-  TRY(activation_->switch_links());
+  for (const NotSwitched& failed : activation_->switch_links())
+    if (const SitePlan* plan = find_certificate(failed.certificate.name))
+      end(*plan, SiteOutcome::failed, failed.error.message);
   const std::string print = TRY(thumbprint());
   auto disproofs = TRY(serve(print));
   if (!disproofs.empty()) {
@@ -412,11 +421,21 @@ Result<> SecureJob::install() {
     disproofs = TRY(serve(print));
     if (!disproofs.empty()) return std::unexpected(std::move(disproofs.front().error));
   }
-  TRY(activation_->commit(Served::by_nginx));
-  TRY(deployment_->commit());
-  TRY(note_what_nginx_serves(*state_, TRY(server_->model())));
+  TRY(record());
   for (const SitePlan& plan : plans_)
     reporter_.done(plan.certificate.name, "on HTTPS, proven by handshake");
+  return {};
+}
+
+// That the certificates are live and the change to nginx stands is one truth.
+Result<> SecureJob::record() {
+  const nginx::Model model = TRY(server_->model());
+  auto transaction = TRY(state_->catalog().begin());
+  TRY(activation_->record(Served::by_nginx));
+  TRY(deployment_->commit());
+  TRY(note_what_nginx_serves(*state_, model));
+  TRY(transaction.commit());
+  activation_->forget_old_versions();
   return {};
 }
 

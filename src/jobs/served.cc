@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/stop.h"
 #include "jobs/activation.h"
 #include "jobs/chronicle.h"
 #include "jobs/haproxy.h"
@@ -319,6 +320,7 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
       look(*visitor, all);
     }
   }
+  if (base::stop_requested) return base::transient("stopped by a signal");
   report.served = TRY(Inspection(state, now).judge(all, given));
   enter_changes(environment, state, before, last, report.served);
   TRY(catalog.save_served(report.served));

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "base/path_walk.h"
 #include "deploy/proof.h"
 #include "jobs/rights.h"
 
@@ -19,9 +20,18 @@ Result<bool> belongs_to_another(const Environment& environment, const nginx::Ins
   if (!master)
     return base::rejected(
         fmt::format("{}; where that is for want of rights, run `everseal setup --user {}` as root",
-                    master.error().message, user_name(::geteuid())));
+                    master.error().message, base::user_name(::geteuid())));
   const auto process = TRY(environment.files.status(fmt::format("/proc/{}", *master)));
   return process.owner != ::geteuid();
+}
+
+// The file of which nginx says that its key is not that of the certificate
+// (X509_check_private_key).
+std::optional<std::string> key_of_another_certificate(const std::string& words) {
+  constexpr std::string_view kCall = "SSL_CTX_use_PrivateKey(\"";
+  const std::size_t begin = words.find(kCall), name = begin + kCall.size();
+  if (begin == words.npos || !words.contains("key values mismatch")) return std::nullopt;
+  return words.substr(name, words.find('"', name) - name);
 }
 
 }  // namespace
@@ -35,6 +45,22 @@ Result<Server> Server::find(const Environment& environment) {
   if (TRY(belongs_to_another(environment, instance)))
     instance.go_through(nginx::gate_for(environment.files, ::geteuid()));
   return Server(environment, std::move(instance));
+}
+
+// nginx goes on with what it has read, also across the reloads that it refuses.
+Result<> Server::test_as_it_stands() const {
+  Result<> tested = within("the nginx configuration as it stands", instance_.test());
+  if (tested) return tested;
+  const auto key = key_of_another_certificate(tested.error().message);
+  if (!key) return tested;
+  const auto config = nginx::Config::load(environment_.files, instance_.config_path());
+  const auto by = config ? nginx::named_by(*config, environment_.files, *key) : std::nullopt;
+  tested.error().message += fmt::format(
+      "; {} is named at {} and does not belong to the certificate there: another program has left "
+      "the halves of two renewals. nginx serves what it has read and will not start again; put the "
+      "matching half back, or let that program renew. Nothing was changed",
+      *key, by.value_or("a place that is not known"));
+  return tested;
 }
 
 Result<nginx::Model> Server::model() const {
@@ -89,6 +115,16 @@ Result<> Server::change(State& state, const std::string& summary,
     return live;
   }
   return change.commit();
+}
+
+void note_leftover(const Environment& environment, const deploy::NewWorkers& workers) {
+  if (workers.leftover == 0) return;
+  environment.reporter.note(fmt::format(
+      "{} of nginx from before an earlier reload still {} connections that were open then "
+      "(WebSocket, downloads), with the certificate of then; new visitors get the new one. "
+      "`worker_shutdown_timeout 1h;` at the top of nginx.conf would end them",
+      workers.leftover == 1 ? "One worker" : fmt::format("{} workers", workers.leftover),
+      workers.leftover == 1 ? "serves" : "serve"));
 }
 
 Result<> take_back_what_was_left(const Environment& environment, State& state) {

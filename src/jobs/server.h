@@ -4,6 +4,7 @@
 #include <string>
 
 #include "deploy/deployment.h"
+#include "deploy/proof.h"
 #include "jobs/state.h"
 #include "nginx/edit.h"
 #include "nginx/instance.h"
@@ -20,6 +21,11 @@ class Server {
   static Result<Server> find(const Environment& environment);
 
   const nginx::Instance& instance() const { return instance_; }
+
+  // `nginx -t` on the configuration as it stands, before anything is begun. Errors: those of
+  // nginx::Instance::test(); a key and a certificate that do not belong together are named with the
+  // place that names them.
+  Result<> test_as_it_stands() const;
 
   // What the configuration means now, or with these texts in place of files (by real path).
   Result<nginx::Model> model() const;
@@ -49,7 +55,12 @@ class Server {
   nginx::Instance instance_;
 };
 
+// Says that workers of nginx from before an earlier reload are still there, what they show and what
+// would end them; nothing where there are none.
+void note_leftover(const Environment& environment, const deploy::NewWorkers& workers);
+
 // A change to nginx that a killed run left half done is taken back; the reporter hears of it.
+// Errors: those of deploy::recover().
 Result<> take_back_what_was_left(const Environment& environment, State& state);
 
 // Brings the catalog's in_nginx up to what `model` refers to.

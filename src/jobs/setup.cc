@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
+#include "base/directory.h"
 #include "base/ownership.h"
+#include "base/path_walk.h"
+#include "base/trusted_file.h"
 #include "jobs/rights.h"
 #include "jobs/server.h"
 #include "jobs/setup_plan.h"
@@ -18,7 +19,8 @@ namespace everseal::jobs {
 namespace {
 
 constexpr mode_t kSudoersMode = 0440;
-constexpr mode_t kStateMode = 0700;
+constexpr mode_t kStateMode = 0700, kAbove = 0755;
+constexpr std::size_t kMostNames = 1000;  // that are looked at
 constexpr const char* kWarning =
     R"(Whoever changes nginx's configuration decides what nginx's master process does, and that is root:
 where nginx is concerned user {0} becomes as mighty as root. With --certificates-only {0} may only
@@ -46,34 +48,44 @@ Result<> check_installed(const FileReader& files, const char* program, const cha
 }
 
 // What sudo runs as root must be root's to change, and so must be the way to it.
-Result<> check_roots_own(const FileReader& files, const std::string& program) {
-  std::string path = TRY(files.real_path(program));
-  while (true) {
-    const auto status = TRY(files.status(path));
-    if (status.owner != 0 || (status.mode & 02) != 0)
-      return base::rejected(fmt::format(
-          "{} would be run as root, but others than root may change {}; give an nginx that is "
-          "root's with --nginx-binary",
-          program, path));
-    if (path == "/") return {};
-    path = base::directory_of(path);
-  }
+Result<> check_roots_own(const std::string& program) {
+  const auto found = base::find_trusted(program);
+  if (found) return {};
+  return base::rejected(
+      fmt::format("{} would be run as root: {}; or give another with "
+                  "--nginx-binary",
+                  program, found.error().message));
 }
 
-// Without a symlink, so that all that is given away lies in it.
-Result<std::string> state_directory(const Environment& environment, const User& user) {
-  const std::string& given = environment.settings.state;
-  if (!base::exists(environment.files, given)) return given;
-  const std::string path = TRY(environment.files.real_path(given));
-  const auto status = TRY(environment.files.status(path));
+// The state directory, held from when it was looked at until it is given away: or, while it is
+// missing, what is there of the way to it.
+struct StatePlace {
+  base::Directory directory;
+  std::vector<std::string> missing;  // below it, one in the other
+};
+
+Result<StatePlace> hold(const std::string& path) {
+  auto there = base::Directory::open(path);
+  if (there) return StatePlace{*std::move(there), {}};
+  if (there.error().kind != ErrorKind::not_found) return std::unexpected(there.error());
+  StatePlace place = TRY(hold(base::directory_of(path)));
+  place.missing.push_back(base::name_of(path));
+  return place;
+}
+
+// Whether the user may have what is there. The directory is the user's or root's and holds nothing
+// but ours.
+Result<> check_state(const base::Directory& directory, const User& user) {
+  const std::string& path = directory.path();
+  const auto status = TRY(directory.status());
   if (status.owner != 0 && status.owner != user.id.user)
     return base::rejected(fmt::format("{} belongs to user {}, who seems to run everseal already",
-                                      path, user_name(status.owner)));
-  const auto names = TRY(environment.files.list(path));
+                                      path, base::user_name(status.owner)));
+  const auto names = TRY(directory.list(kMostNames));
   const auto is_ours = [](const std::string& name) {
     return name == "catalog.db" || name == "lock";
   };
-  if (names.empty() || std::ranges::any_of(names, is_ours)) return path;
+  if (names.empty() || std::ranges::any_of(names, is_ours)) return {};
   return base::rejected(fmt::format(
       "{} holds other things than Everseal's; give another directory with --state", path));
 }
@@ -145,7 +157,13 @@ Result<std::vector<Need>> look_at_nginx(const Environment& environment, const Se
   return needs;
 }
 
-Result<SetupFacts> look(const Environment& environment, const SetupOptions& options) {
+// What was found, and the place that was looked at.
+struct Found {
+  SetupFacts facts;
+  StatePlace state;
+};
+
+Result<Found> look(const Environment& environment, const SetupOptions& options) {
   if (::geteuid() != 0)
     return base::rejected(
         fmt::format("this must be run as root: sudo everseal setup --user {}", options.user));
@@ -155,16 +173,19 @@ Result<SetupFacts> look(const Environment& environment, const SetupOptions& opti
   const Server server = TRY(Server::find(environment));
   if (nginx::gate_for(environment.files, facts.user.id.user) == nginx::Gate::sudo) {
     TRY(check_installed(environment.files, "sudo", "sudo"));
-    TRY(check_roots_own(environment.files, server.instance().binary()));
+    TRY(check_roots_own(server.instance().binary()));
     facts.commands = {server.instance().test_command(), server.instance().reload_command()};
   }
-  facts.state = TRY(state_directory(environment, facts.user));
-  const auto state = environment.files.status(facts.state);
-  facts.state_is_given = state && state->mode == kStateMode &&
+  StatePlace state = TRY(hold(environment.settings.state));
+  if (state.missing.empty()) TRY(check_state(state.directory, facts.user));
+  facts.state = state.directory.path();
+  for (const std::string& name : state.missing) facts.state = base::join_path(facts.state, name);
+  facts.state_is_given = state.missing.empty() &&
+                         TRY(state.directory.status()).mode == kStateMode &&
                          TRY(is_given(environment.files, facts.state, facts.user));
   facts.sudoers = present_sudoers(environment.files, TRY(sudoers_path(options.user)));
   facts.needs = TRY(look_at_nginx(environment, server, options, facts.user));
-  return facts;
+  return Found{std::move(facts), std::move(state)};
 }
 
 std::string preview(const SetupFacts& facts, const std::vector<SetupStep>& steps,
@@ -183,36 +204,13 @@ std::string preview(const SetupFacts& facts, const std::vector<SetupStep>& steps
 }
 
 // A program that must succeed.
-Result<> run(CommandRunner& commands, std::vector<std::string> command) {
+Result<> run(CommandRunner& commands, std::vector<std::string> command, std::string input = {}) {
   const std::string line = fmt::format("{}", fmt::join(command, " "));
-  const auto answer = TRY(commands.run({std::move(command)}));
+  const auto answer =
+      TRY(commands.run({.arguments = std::move(command), .input = std::move(input)}));
   if (answer.exit_status == 0) return {};
   return base::internal(
       fmt::format("{}: exit status {}: {}", line, answer.exit_status, answer.output));
-}
-
-Result<> perform(const GiveState& step, const SetupFacts& facts, const Environment& environment) {
-  TRY(base::make_directories(environment.files, base::directory_of(step.directory), 0755));
-  TRY(environment.files.make_directory(step.directory, kStateMode));
-  if (::chmod(step.directory.c_str(), kStateMode) != 0)
-    return base::system_error(fmt::format("chmod {}", step.directory), errno);
-  return base::give_tree(step.directory, facts.user.id);
-}
-
-Result<> perform(const Grant& step, const SetupFacts& facts, const Environment& environment) {
-  return run(environment.commands, setfacl_command(facts.user.name, step));
-}
-
-// sudo reads no file with a dot in its name: the copy that visudo looks at does nothing.
-Result<> perform(const WriteSudoers& step, const SetupFacts&, const Environment& environment) {
-  FileSystem& files = environment.files;
-  const std::string draft = step.path + ".draft";
-  TRY(base::remove_tree(files, draft));
-  TRY(files.create(draft, step.text, kSudoersMode));
-  auto good = run(environment.commands, {"visudo", "-cf", draft});
-  TRY(files.remove(draft));
-  TRY(std::move(good));
-  return base::write_durably(files, step.path, step.text, kSudoersMode);
 }
 
 // sudo has the last word: its main file may leave out the directory, or another file may forbid.
@@ -228,10 +226,35 @@ Result<> prove(const SetupFacts& facts, const Environment& environment) {
   return {};
 }
 
+Result<> perform(const GiveState&, Found& found, const Environment& environment) {
+  TRY(prove(found.facts, environment));
+  StatePlace& place = found.state;
+  for (std::size_t left = place.missing.size(); const std::string& name : place.missing) {
+    const mode_t mode = --left == 0 ? kStateMode : kAbove;
+    place.directory = TRY(place.directory.make_directory(name, mode)).directory;
+  }
+  TRY(check_state(place.directory, found.facts.user));
+  TRY(place.directory.set_mode(kStateMode));
+  return base::give_tree(place.directory, found.facts.user.id);
+}
+
+Result<> perform(const Grant& step, Found& found, const Environment& environment) {
+  return run(environment.commands, setfacl_command(found.facts.user.name, step));
+}
+
+Result<> perform(const WriteSudoers& step, Found& found, const Environment& environment) {
+  // Earlier versions had visudo look at this one.
+  TRY(base::remove_file(environment.files, step.path + ".draft"));
+  TRY(run(environment.commands, {"visudo", "-cf", "-"}, step.text));
+  TRY(base::write_durably(environment.files, step.path, step.text, kSudoersMode));
+  return prove(found.facts, environment);
+}
+
 }  // namespace
 
 Result<SetupSummary> setup(const Environment& environment, const SetupOptions& options) {
-  const SetupFacts facts = TRY(within("setup", look(environment, options)));
+  Found found = TRY(within("setup", look(environment, options)));
+  const SetupFacts& facts = found.facts;
   const std::vector<SetupStep> steps = TRY(within("setup", plan_setup(facts)));
   SetupSummary summary{options.user, {}, take_back(facts)};
   for (const SetupStep& step : steps) summary.steps.push_back(describe(step, facts));
@@ -243,8 +266,7 @@ Result<SetupSummary> setup(const Environment& environment, const SetupOptions& o
   for (const SetupStep& step : steps)
     TRY(within(
         "setup",
-        std::visit([&](const auto& one) { return perform(one, facts, environment); }, step)));
-  TRY(within("setup", prove(facts, environment)));
+        std::visit([&](const auto& one) { return perform(one, found, environment); }, step)));
   return summary;
 }
 

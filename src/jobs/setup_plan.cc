@@ -102,12 +102,13 @@ Result<std::string> sudoers_text(const std::string& user,
 
 Result<std::vector<SetupStep>> plan_setup(const SetupFacts& facts) {
   std::vector<SetupStep> steps;
-  if (!facts.state_is_given) steps.push_back(GiveState{facts.state});
   std::ranges::move(plan_grants(facts.needs), std::back_inserter(steps));
   const std::string path = TRY(sudoers_path(facts.user.name));
-  if (facts.commands.empty()) return steps;
-  const std::string text = TRY(sudoers_text(facts.user.name, facts.commands));
-  if (facts.sudoers != text) steps.push_back(WriteSudoers{path, text});
+  if (!facts.commands.empty()) {
+    const std::string text = TRY(sudoers_text(facts.user.name, facts.commands));
+    if (facts.sudoers != text) steps.push_back(WriteSudoers{path, text});
+  }
+  if (!facts.state_is_given) steps.push_back(GiveState{facts.state});
   return steps;
 }
 

@@ -64,7 +64,8 @@ Result<std::string> sudoers_path(const std::string& user);
 Result<std::string> sudoers_text(const std::string& user,
                                  std::span<const std::vector<std::string>> commands);
 
-// What is missing; empty: nothing. Errors: those of the sudoers functions.
+// What is missing; empty: nothing. The state goes last, so that until the user can do all of it
+// root can. Errors: those of the sudoers functions.
 Result<std::vector<SetupStep>> plan_setup(const SetupFacts& facts);
 
 // {"setfacl", "-m", "u:acme:rwx,d:u:acme:rwx", "--", PATH…}

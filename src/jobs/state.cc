@@ -1,13 +1,14 @@
 #include "jobs/state.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "base/file_lock.h"
+#include "base/path_walk.h"
 #include "jobs/rights.h"
+#include "renew/words.h"
 #include "store/schema.h"
 
 namespace everseal::jobs {
@@ -20,7 +21,7 @@ Result<> check_owner(const FileReader& files, const std::string& directory) {
   const auto status = files.status(directory);
   if (!status || status->kind != base::FileKind::directory || status->owner == ::geteuid())
     return {};
-  const std::string owner = user_name(status->owner);
+  const std::string owner = base::user_name(status->owner);
   if (::geteuid() == 0)
     return base::rejected(
         fmt::format("{0} belongs to user {1}: run everseal as {1}, for example with sudo -u {1}",
@@ -28,7 +29,47 @@ Result<> check_owner(const FileReader& files, const std::string& directory) {
   return base::rejected(
       fmt::format("{} belongs to user {}: run everseal as {}, or once, as root, `everseal setup "
                   "--user {}`",
-                  directory, owner, owner, user_name(::geteuid())));
+                  directory, owner, owner, base::user_name(::geteuid())));
+}
+
+// Nobody else may put another directory or other files in its place.
+Result<> check_way(const std::string& directory) {
+  const auto found = base::walk(directory);
+  if (!found || !found->weakness) return {};  // what else is wrong shows when it is used
+  return base::rejected(describe(*found->weakness));
+}
+
+// What others reach: below a directory that is closed to them they reach nothing.
+Result<> check_reachable(const FileReader& files, const std::string& path) {
+  constexpr mode_t kOthers = S_IRWXG | S_IRWXO, kTheyPass = S_IXGRP | S_IXOTH,
+                   kTheyWrite = S_IWGRP | S_IWOTH;
+  const base::FileStatus status = TRY(files.status(path));
+  const std::string name = base::name_of(path);
+  const bool is_key = name.starts_with("key") || name == "privkey.pem" || name == "bundle.pem";
+  if (status.kind == base::FileKind::regular && is_key && (status.mode & kOthers) != 0)
+    return base::rejected(fmt::format(
+        "the key {0} is open to other users; mend it with: chmod go= {0}, and if somebody may have "
+        "used it, change it (everseal rotate)",
+        path));
+  if (status.kind == base::FileKind::symlink) return {};
+  if ((status.mode & kTheyWrite) != 0)
+    return base::rejected(
+        fmt::format("{0} can be changed by other users; mend it with: chmod go-w {0}", path));
+  if (status.kind != base::FileKind::directory || (status.mode & kTheyPass) == 0) return {};
+  for (const std::string& each : TRY(files.list(path)))
+    TRY(check_reachable(files, base::join_path(path, each)));
+  return {};
+}
+
+// SQLite opens them by name: root is not to be led elsewhere by the user whose state it reads.
+Result<> check_files(const FileReader& files, const std::string& directory) {
+  for (const char* name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) {
+    const std::string path = base::join_path(directory, name);
+    const auto status = files.status(path);
+    if (status && status->kind != base::FileKind::regular)
+      return base::rejected(fmt::format("{} is no file; remove it", path));
+  }
+  return {};
 }
 
 std::string catalog_path(const std::string& directory) { return directory + "/catalog.db"; }
@@ -74,25 +115,51 @@ Result<State> State::open_files(const Environment& environment, OpenCatalog open
   return state;
 }
 
-Result<std::optional<base::FileDescriptor>> State::lock_if_idle(const Environment& environment) {
+State State::of(store::Catalog catalog, FileSystem& files, const std::string& directory) {
+  State state;
+  state.catalog_ = std::make_unique<store::Catalog>(std::move(catalog));
+  state.certificates_ = std::make_unique<store::CertificateStore>(files, directory);
+  return state;
+}
+
+Result<std::optional<base::FileLock>> State::lock_if_idle(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
-  return within("state directory", base::lock_file(lock_path(directory)));
+  TRY(within("state directory", check_way(directory)));
+  TRY(within("state directory",
+             check_reachable(environment.files, TRY(environment.files.real_path(directory)))));
+  return within("state directory", base::FileLock::take(lock_path(directory)));
 }
 
-Result<base::FileDescriptor> State::lock(const Environment& environment) {
+Result<base::FileLock> State::lock(const Environment& environment) {
   auto held = TRY(lock_if_idle(environment));
   if (held) return *std::move(held);
-  const auto holder = environment.files.read(lock_path(environment.settings.state));
+  if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
+    return base::transient(stuck);
+  const auto holder = State::holder(environment.settings);
   return base::transient(
       fmt::format("another everseal (process {}) is at work in {}; run again when it is done",
-                  holder ? std::atoi(holder->c_str()) : 0, environment.settings.state));
+                  holder ? holder->process : 0, environment.settings.state));
 }
 
-Result<State> State::open_locked(const Environment& environment, base::FileDescriptor lock) {
+std::optional<base::LockHolder> State::holder(const Settings& settings) {
+  return base::lock_holder(lock_path(settings.state));
+}
+
+std::string stuck_holder(const Settings& settings) {
+  const auto holder = State::holder(settings);
+  if (!holder || holder->held < kLongestWork) return {};
+  return fmt::format(
+      "another everseal (process {0}) has been at work in {1} for {2}: see what it waits for (ps "
+      "-fp "
+      "{0}); if it does not go on, end it (kill -9 {0}): the next run goes on with what it began",
+      holder->process, settings.state, renew::in_words(holder->held));
+}
+
+Result<State> State::open_locked(const Environment& environment, base::FileLock lock) {
   State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
-  state.lock_ = std::move(lock);
+  state.lock_.emplace(std::move(lock));
   return state;
 }
 
@@ -115,6 +182,7 @@ Result<bool> State::is_there(const Environment& environment) {
 
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!TRY(is_there(environment))) return std::nullopt;
+  TRY(within("state directory", check_files(environment.files, environment.settings.state)));
   return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/command_runner.h"
-#include "base/file_descriptor.h"
+#include "base/file_lock.h"
 #include "base/file_system.h"
 #include "jobs/reporter.h"
 #include "jobs/settings.h"
@@ -32,6 +32,12 @@ struct Environment {
   privsep::Workers& workers;
 };
 
+// A job that has the lock for longer does not end by itself.
+inline constexpr base::Seconds kLongestWork = std::chrono::hours(2);
+
+// Of one that has it for longer: who it is, and what to do. Empty: there is none.
+std::string stuck_holder(const Settings& settings);
+
 // The catalog and the certificates.
 class State {
  public:
@@ -41,10 +47,19 @@ class State {
   static Result<State> open(const Environment& environment);
 
   // The lock alone, for what works without a catalog.
-  static Result<base::FileDescriptor> lock(const Environment& environment);
+  static Result<base::FileLock> lock(const Environment& environment);
 
   // The same, but nullopt while another job is at work.
   static Result<std::optional<State>> open_if_idle(const Environment& environment);
+
+  // Who has the lock; nullopt: nobody, as far as that is known.
+  static std::optional<base::LockHolder> holder(const Settings& settings);
+
+  // Lets other jobs work. What is written into the catalog afterwards must not depend on what was
+  // read before.
+  void let_others_work() { lock_.reset(); }
+  // Of what is open already, without a lock: for tests.
+  static State of(store::Catalog catalog, FileSystem& files, const std::string& directory);
 
   // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
   // look into it; invalid with the remedy, if only the catalog is missing.
@@ -72,13 +87,13 @@ class State {
 
  private:
   State() = default;
-  static Result<std::optional<base::FileDescriptor>> lock_if_idle(const Environment& environment);
+  static Result<std::optional<base::FileLock>> lock_if_idle(const Environment& environment);
   Result<> start_over(store::CertificateRecord& certificate);
-  static Result<State> open_locked(const Environment& environment, base::FileDescriptor lock);
+  static Result<State> open_locked(const Environment& environment, base::FileLock lock);
   using OpenCatalog = Result<store::Catalog>(const std::string& path);
   static Result<State> open_files(const Environment& environment, OpenCatalog open_catalog);
 
-  base::FileDescriptor lock_;
+  std::optional<base::FileLock> lock_;
   std::unique_ptr<store::Catalog> catalog_;
   std::unique_ptr<store::CertificateStore> certificates_;
 };

@@ -1,6 +1,7 @@
 #include "jobs/status.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include "jobs/chores.h"
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
+#include "jobs/memory.h"
 #include "jobs/repair.h"
 #include "renew/words.h"
 
@@ -113,6 +115,22 @@ std::string lateness(const StatusReport& report) {
   return std::ranges::any_of(report.certificates, is_old) ? "everseal renew never ran" : "";
 }
 
+// Of a run after the last that is recorded, or of a job that does not end.
+std::string hindrance(const Environment& environment, Time last_run, Time now) {
+  const std::string& directory = environment.settings.state;
+  if (std::string stuck = stuck_holder(environment.settings); !stuck.empty()) return stuck;
+  auto memory = MemoryPlaces(directory, ::geteuid()).read();
+  const auto kept = environment.files.status(directory);
+  if (kept && kept->owner != ::geteuid()) {  // root looks at another's, or has tried to work there
+    auto of_owner = MemoryPlaces(directory, kept->owner).read();
+    if (of_owner && (!memory || memory->at < of_owner->at)) memory = std::move(of_owner);
+  }
+  if (!memory || memory->problem.empty() || memory->at < last_run) return {};
+  return fmt::format("everseal renew could not do its work {} ago: {}",
+                     renew::in_words(std::max(now - memory->at, base::Seconds(0))),
+                     memory->problem);
+}
+
 Result<std::vector<MadeThing>> made(store::Catalog& catalog, const std::string& kind) {
   std::vector<MadeThing> found;
   for (store::ChoreRecord& each : TRY(catalog.chores(kind)))
@@ -121,7 +139,9 @@ Result<std::vector<MadeThing>> made(store::Catalog& catalog, const std::string& 
 }
 
 Level overall(const StatusReport& report) {
-  Level level = report.incidents.empty() && report.lateness.empty() ? Level::ok : Level::warning;
+  const bool is_quiet =
+      report.incidents.empty() && report.lateness.empty() && report.hindrance.empty();
+  Level level = is_quiet ? Level::ok : Level::warning;
   for (const CertificateStatus& each : report.certificates) level = std::max(level, each.level);
   return level;
 }
@@ -161,6 +181,9 @@ void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
   if (!status.is_used && !shows_copy) return;
   const store::CertificateRecord& certificate = status.certificate;
   if (certificate.version > 0) judge_life(status, thresholds, now);
+  if (!status.is_at_hand)
+    enter(status, Level::critical,
+          "its files are missing or damaged: everseal renew puts them right");
   if (status.served && status.served->sight == store::Sight::wrong)
     enter(status, Level::warning, "something else is served");
   if (status.served && status.served->sight == store::Sight::unreachable)
@@ -207,6 +230,10 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   decide(report.certificates, limits, report.now);
   for (CertificateStatus& each : report.certificates) {
     each.expires = expiry(each);
+    each.is_at_hand =
+        each.certificate.version == 0 || each.progress == renew::Progress::ready ||
+        state->certificates().is_at_hand(each.certificate.name, each.certificate.version,
+                                         each.certificate.request.empty());
     judge(each, options.thresholds, report.now);
     if (!options.name.empty()) TRY(add_details(each, catalog, limits, report.now));
   }
@@ -218,6 +245,7 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   report.account_keys = TRY(made(catalog, kAccountKey));
   report.dhparams = TRY(made(catalog, kDhparam));
   report.lateness = lateness(report);
+  report.hindrance = hindrance(environment, report.last_run, report.now);
   report.level = overall(report);
   return report;
 }

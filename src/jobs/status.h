@@ -37,6 +37,7 @@ struct CertificateStatus {
   renew::Action next{};                         // what is done next, when and why
   std::optional<store::ServedRecord> served{};  // what nginx shows, as it was seen last
   bool is_used = true;                          // somebody is to serve it: else it may end in peace
+  bool is_at_hand = true;                       // live/NAME leads to it, and it can be read
   Time expires{};  // what is served, as far as that is known, else what is live; 0: nothing is
   Level level = Level::ok;
   std::string concern{};  // why it is not ok: "expired 3 days ago"
@@ -57,7 +58,8 @@ struct StatusReport {
   std::vector<store::IncidentRecord> incidents{};  // that last, told or not
   Time last_run{};                                 // of `everseal renew`; 0: never
   Time last_check{};                               // of what is served; 0: never
-  std::string lateness{};  // that `everseal renew` has not run for longer than planned; or empty
+  std::string lateness{};   // that `everseal renew` has not run for longer than planned; or empty
+  std::string hindrance{};  // why the last run could not work or record what it did; or empty
   std::vector<MadeThing> account_keys{}, dhparams{};
   Level level = Level::ok;  // of all of it
 };

@@ -135,6 +135,16 @@ TEST(Check, SaysWhatIsWrongWhereNoCertificateIs) {
       << found.line;
 }
 
+TEST(Check, FaultX5_SaysThatTheLastRunCouldNotWork) {
+  StatusReport report = report_of({status_with(days(60))});
+  report.hindrance = "everseal renew could not do its work 2 hours ago: database or disk is full";
+  report.level = Level::warning;
+  EXPECT_TRUE(check(report).line.starts_with(
+      "EVERSEAL WARNING - everseal renew could not do its work 2 hours ago: database or disk is "
+      "full | "))
+      << check(report).line;
+}
+
 TEST(Check, IsUnknownWhereNothingIsKnown) {
   EXPECT_EQ(check(StatusReport()).line, "EVERSEAL UNKNOWN - there are no certificates yet\n");
   const Check found = check(std::unexpected(base::internal("no catalog")));

@@ -7,24 +7,35 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <functional>
+#include <thread>
 
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "crypto/random.h"
 #include "jobs/chores.h"
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
+#include "jobs/memory.h"
+#include "jobs/notices.h"
 #include "jobs/trust.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
 namespace {
 
+using base::stop_requested;
+
 // Keys of incidents begin so.
 constexpr std::string_view kCertificate = "certificate ", kServed = "served ", kUnused = "unused ",
                            kUnsecured = "unsecured ";
 constexpr const char* kNobodyAnswers = "unreachable";
 constexpr const char* kSilence = "silence";
+constexpr const char* kRun = "renew";
 constexpr std::size_t kMostPlaces = 5;
+// More than all ways together may take.
+constexpr base::Seconds kLongestTelling = std::chrono::minutes(5);
+constexpr base::Milliseconds kTick{100};
 
 // Whom a worker tells.
 class WorkersCourier : public notify::Courier {
@@ -45,7 +56,9 @@ std::string host_name() {
   return name[0] ? name.data() : "this machine";
 }
 
-std::vector<notify::Told> tell(const Environment& environment, const notify::Message& message) {
+std::vector<notify::Told> tell(
+    const Environment& environment, const notify::Message& message,
+    std::function<void()> heard = [] {}) {
   constexpr std::size_t kIdBytes = 8;
   WorkersCourier courier(environment);
   const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");  // systemd.exec(5)
@@ -54,7 +67,8 @@ std::vector<notify::Told> tell(const Environment& environment, const notify::Mes
                        .commands = environment.commands,
                        .courier = courier,
                        .credentials = credentials ? credentials : "",
-                       .id = base::hex(crypto::random_bytes(kIdBytes))});
+                       .id = base::hex(crypto::random_bytes(kIdBytes)),
+                       .heard = std::move(heard)});
 }
 
 std::string key_of(const std::string& certificate) {
@@ -138,9 +152,18 @@ notify::Trouble installation_trouble(const store::CertificateRecord& certificate
 }
 
 notify::Trouble run_trouble(const Error& error) {
-  return {.key = "renew",
+  return {.key = kRun,
           .headline = "everseal renew failed",
           .text = fmt::format("Nothing is renewed as long as this is so:\n{}", error.message),
+          .facts = {{"error", error.message}}};
+}
+
+notify::Trouble unrecorded_trouble(const Error& error) {
+  return {.key = kRun,
+          .headline = "everseal renew could not record what it did",
+          .text = fmt::format("Certificates are in place as before, but the next run does not know "
+                              "what this one has done:\n{}",
+                              error.message),
           .facts = {{"error", error.message}}};
 }
 
@@ -150,7 +173,9 @@ struct ChoreWords {
   const char* meanwhile;
   const char* again;  // what tries it at once
 };
-constexpr std::array<ChoreWords, 4> kChoreWords = {{
+constexpr std::array<ChoreWords, 5> kChoreWords = {{
+    {kNginxTest, "nginx would not start again with {}",
+     "It goes on with what it has read; a restart would end it, a reload is refused.", "nginx -t"},
     {kAccountKey, "the account key at {} could not be changed",
      "The old key stays in use; certificates are renewed as before.", "everseal rotate account"},
     {kDhparam, "the parameters in {} could not be replaced", "The old ones stay in use.",
@@ -183,6 +208,14 @@ notify::Trouble chore_trouble(const ChoreWords& words, const store::ChoreRecord&
                 {"next_attempt", base::to_rfc3339(chore.next_attempt)}}};
 }
 
+notify::Trouble step_trouble(const RenewalFailure& step) {
+  return {.key = "step " + step.name,
+          .headline = step.name,
+          .text = fmt::format("Certificates are renewed all the same. What went wrong:\n{}",
+                              step.error.message),
+          .facts = {{"error", step.error.message}}};
+}
+
 notify::Trouble rotation_trouble(const Error& error) {
   return {.key = "rotate",
           .headline = "everseal rotate failed",
@@ -195,6 +228,21 @@ notify::Trouble clock_trouble(const std::string& doubt) {
           .headline = "the clock is wrong",
           .text = fmt::format("Nothing is renewed by such a clock: {}.", doubt),
           .facts = {{"error", doubt}}};
+}
+
+// One for all certificates that wait for it.
+notify::Trouble haproxy_trouble(std::span<const std::string> names, const std::string& error) {
+  const auto shown = names.first(std::min(names.size(), kMostPlaces));
+  const std::string more =
+      shown.size() == names.size() ? "" : fmt::format(" and {} more", names.size() - shown.size());
+  return {
+      .key = "haproxy",
+      .headline = "HAProxy's socket gives no answer",
+      .text = fmt::format(
+          "HAProxy keeps the certificates that it has; new ones wait for it: {}{}.\n\nWhat went "
+          "wrong:\n{}\n\nIt is tried again with the next run of everseal renew.",
+          fmt::join(shown, ", "), more, error),
+      .facts = {{"certificates", std::to_string(names.size())}, {"error", error}}};
 }
 
 notify::Trouble unreachable_trouble(const std::vector<store::ServedRecord>& all) {
@@ -229,6 +277,16 @@ notify::Trouble silence_trouble(std::string headline) {
       .once = true};
 }
 
+notify::Trouble notice_trouble(const store::IncidentRecord& notice) {
+  return {.key = notice.key,
+          .headline = notice.headline,
+          .text = fmt::format("This was put right by everseal itself on {}. If you do not know why "
+                              "it was needed, look for what removes or changes files there.",
+                              notify::in_words(notice.since)),
+          .facts = {{"subject", notice.key.substr(kNotice.size())}},
+          .once = true};
+}
+
 notify::Trouble unsecured_trouble(const std::string& name, const std::string& where) {
   return {
       .key = std::string(kUnsecured) + name,
@@ -250,14 +308,18 @@ struct Findings {
 class Search {
  public:
   Search(const Environment& environment, State& state)
-      : now_(environment.clock.now()), state_(state) {}
+      : now_(environment.clock.now()),
+        has_haproxy_(environment.settings.haproxy.has_value()),
+        state_(state) {}
 
   Result<Findings> find(const Result<RenewSummary>& renewed) {
     add_failing(TRY(state_.catalog().failing_certificates()));
     TRY(add_chores());
     if (renewed) {
+      if (renewed->unrecorded) add(unrecorded_trouble(*renewed->unrecorded));
       if (!renewed->doubt.empty()) add(clock_trouble(renewed->doubt));
-      for (const RenewalFailure& each : renewed->failed) TRY(add_failure(each));
+      TRY(add_failures(renewed->failed));
+      for (const RenewalFailure& each : renewed->failed_steps) add(step_trouble(each));
     } else {
       add(run_trouble(renewed.error()));
       findings_.coverage = notify::Coverage::part;
@@ -274,7 +336,7 @@ class Search {
                                 const std::vector<RenewalFailure>& failed) {
     add_failing(TRY(state_.catalog().failing_certificates()));
     TRY(add_chores());
-    for (const RenewalFailure& each : failed) TRY(add_failure(each));
+    TRY(add_failures(failed));
     TRY(add_what_waits());
     if (!rotated) add(rotation_trouble(rotated.error()));
     findings_.coverage = notify::Coverage::part;
@@ -305,12 +367,28 @@ class Search {
     return {};
   }
 
-  // What is not in the catalog: a version that was issued and could not be installed.
+  Result<> add_failures(const std::vector<RenewalFailure>& failures) {
+    std::vector<std::string> unheard;
+    for (const RenewalFailure& each : failures) {
+      if (!each.is_unheard)
+        TRY(add_failure(each));
+      else
+        unheard.push_back(each.name);
+    }
+    if (!unheard.empty())
+      add(haproxy_trouble(
+          unheard, std::ranges::find_if(failures, &RenewalFailure::is_unheard)->error.message));
+    return {};
+  }
+
+  // What is not in the catalog: a version that was issued and could not be installed, or a failure
+  // that could not be recorded.
   Result<> add_failure(const RenewalFailure& failure) {
     auto certificate = TRY(state_.catalog().certificate(failure.name));
     if (!certificate) return {};
-    const bool is_issued = certificate->renew_at > now_ || TRY(is_ready(*certificate));
-    if (is_issued) {
+    const bool is_to_be_shown =
+        has_haproxy_ && certificate->version > 0 && !is_in_haproxy(*certificate);
+    if (is_to_be_shown || TRY(is_ready(*certificate))) {
       add(installation_trouble(*certificate, failure.error.message, now_));
     } else {
       certificate->last_error = failure.error.message;
@@ -364,6 +442,7 @@ class Search {
     for (const store::IncidentRecord& known : TRY(state_.catalog().incidents())) {
       if (has(known.key)) continue;
       if (known.key == kSilence && known.told_at == Time()) add(silence_trouble(known.headline));
+      if (known.key.starts_with(kNotice) && known.told_at == Time()) add(notice_trouble(known));
       if (known.key.starts_with(kUnsecured) && !has_looked)
         add(unsecured_trouble(known.key.substr(kUnsecured.size()), ""));
     }
@@ -371,21 +450,25 @@ class Search {
   }
 
   const Time now_;
+  const bool has_haproxy_;
   State& state_;
   Findings findings_;
 };
 
 // Names that were there when nginx's configuration was looked at for the first time are no news:
 // whoever ran `everseal secure` has seen them.
-Result<> take_names_as_known(State& state, const RenewSummary& renewed, Time now) {
-  if (!renewed.served || TRY(state.catalog().last(store::Moment::names_check)) != Time()) return {};
-  auto known = TRY(state.catalog().incidents());
-  for (const UnsecuredName& each : renewed.served->unsecured) {
+Result<std::vector<notify::Incident>> names_of_the_first_look(State& state,
+                                                              const Result<RenewSummary>& renewed,
+                                                              Time now) {
+  std::vector<notify::Incident> known;
+  if (!renewed || !renewed->served ||
+      TRY(state.catalog().last(store::Moment::names_check)) != Time())
+    return known;
+  for (const UnsecuredName& each : renewed->served->unsecured) {
     notify::Trouble trouble = unsecured_trouble(each.name, each.where);
     known.push_back({std::move(trouble.key), std::move(trouble.headline), now, now, true});
   }
-  TRY(state.catalog().save_incidents(known));
-  return state.catalog().save_last(store::Moment::names_check, now);
+  return known;
 }
 
 std::vector<notify::Incident> read_incidents(std::vector<store::IncidentRecord> records) {
@@ -396,11 +479,80 @@ std::vector<notify::Incident> read_incidents(std::vector<store::IncidentRecord> 
   return incidents;
 }
 
-Result<> save(State& state, const std::vector<notify::Incident>& incidents) {
+Result<> save(store::Catalog& catalog, const std::vector<notify::Incident>& incidents) {
   std::vector<store::IncidentRecord> records;
   for (const notify::Incident& each : incidents)
     records.push_back({each.key, each.headline, each.since, each.told_at, each.once});
-  return state.catalog().save_incidents(records);
+  return catalog.save_incidents(records);
+}
+
+// What somebody has heard of: in the catalog, and beside it where that could not take it.
+class Hearsay {
+ public:
+  // `catalog`: null, where there is none.
+  Hearsay(const MemoryPlaces& places, store::Catalog* catalog)
+      : places_(places), catalog_(catalog), memory_(places.read()) {
+    auto recorded = catalog ? catalog->incidents() : Result<std::vector<store::IncidentRecord>>();
+    if (recorded) recorded_ = read_incidents(*std::move(recorded));
+    if (!recorded) catalog_ = nullptr;  // it is damaged
+  }
+
+  std::vector<notify::Incident> known() const {
+    if (!memory_) return recorded_;
+    if (memory_->is_whole) return memory_->incidents;
+    std::vector<notify::Incident> all = recorded_;
+    for (const notify::Incident& each : memory_->incidents) {
+      std::erase_if(all, [&](const notify::Incident& known) { return known.key == each.key; });
+      all.push_back(each);
+    }
+    return all;
+  }
+
+  bool is_recorded(const std::vector<notify::Incident>& incidents) const {
+    return catalog_ && !memory_ && recorded_ == incidents;
+  }
+
+  // Into the catalog; where that cannot take it, or for `problem`, which kept this run from working
+  // or from recording what it did, also beside it. Errors: those of the catalog, and of all places.
+  Result<> save(const std::vector<notify::Incident>& incidents, std::string problem, Time now) {
+    Result<> saved;
+    is_remembered_ = false;
+    if (catalog_ && (memory_ || recorded_ != incidents)) saved = jobs::save(*catalog_, incidents);
+    if (catalog_ && saved) recorded_ = incidents;
+    is_remembered_ = catalog_ && saved;
+    if (!saved && problem.empty()) problem = saved.error().message;
+    if (!problem.empty()) {
+      const bool is_whole = catalog_ || (memory_ && memory_->is_whole);
+      memory_ = Memory{now, std::move(problem), incidents, is_whole};
+      const Result<> beside = within("remember what was told", places_.save(*memory_));
+      is_remembered_ = is_remembered_ || beside;
+      if (saved) saved = beside;
+    } else if (memory_) {
+      places_.forget();
+      memory_.reset();
+    }
+    return saved;
+  }
+
+  // Whether the last save() will be found by the next run.
+  bool is_remembered() const { return is_remembered_; }
+
+ private:
+  const MemoryPlaces& places_;
+  store::Catalog* catalog_;
+  std::optional<Memory> memory_;
+  std::vector<notify::Incident> recorded_;  // in the catalog
+  bool is_remembered_ = false;
+};
+
+// Waits for others who tell: nobody hears of anything twice.
+std::optional<base::FileDescriptor> wait_for_turn(const MemoryPlaces& places) {
+  const Instant deadline = std::chrono::steady_clock::now() + kLongestTelling;
+  for (;;) {
+    auto turn = places.take_turn();
+    if (turn || stop_requested || std::chrono::steady_clock::now() >= deadline) return turn;
+    std::this_thread::sleep_for(kTick);
+  }
 }
 
 // Whether anybody was reached.
@@ -414,18 +566,53 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
   return std::ranges::any_of(all, [](const notify::Told& each) { return each.result.has_value(); });
 }
 
-Result<> tell_of(const Environment& environment, State& state, const Findings& findings,
-                 const std::vector<std::string>& renewed) {
+// What one run has to tell.
+struct Account {
+  Findings findings;
+  std::vector<std::string> renewed{};
+  std::string problem{};                    // as Memory has it
+  std::vector<notify::Incident> no_news{};  // that somebody is taken to know
+};
+
+notify::Decision decide(const Hearsay& hearsay, const Account& account, Time now) {
+  auto known = hearsay.known();
+  known.insert(known.end(), account.no_news.begin(), account.no_news.end());
+  return notify::decide(known, account.findings.troubles, account.findings.coverage, now);
+}
+
+// Whether this run has nothing to say, and nothing that others should remember.
+bool is_quiet(const Hearsay& hearsay, const Account& account, Time now) {
+  const notify::Decision decision = decide(hearsay, account, now);
+  return decision.news.empty() && account.renewed.empty() && account.problem.empty() &&
+         hearsay.is_recorded(decision.if_told);
+}
+
+Result<> tell_of(const Environment& environment, store::Catalog* catalog, const Account& account) {
+  const MemoryPlaces places(environment.settings.state, ::geteuid());
   const Time now = environment.clock.now();
-  const auto known = read_incidents(TRY(state.catalog().incidents()));
-  notify::Decision decision = notify::decide(known, findings.troubles, findings.coverage, now);
-  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = renewed};
-  const bool is_quiet = tidings.news.empty() && tidings.renewed.empty();
-  const bool told =
-      !is_quiet && environment.settings.notify.has_any() &&
-      report(environment, tell(environment, notify::compose(tidings, host_name(), now)));
-  const auto& after = told ? decision.if_told : decision.if_nobody_was;
-  return after == known ? Result<>() : save(state, after);
+  if (is_quiet(Hearsay(places, catalog), account, now)) return {};
+  const auto turn = wait_for_turn(places);
+  if (!turn) return base::transient("another everseal tells, and does not end");
+  Hearsay hearsay(places, catalog);
+  notify::Decision decision = decide(hearsay, account, now);
+  // Before anybody is told: what cannot be remembered would be told by each run.
+  const Result<> saved = hearsay.save(decision.if_nobody_was, account.problem, now);
+  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = account.renewed};
+  const bool has_something = !tidings.news.empty() || !tidings.renewed.empty();
+  if (!has_something || !environment.settings.notify.has_any() || stop_requested) return saved;
+  if (!hearsay.is_remembered()) return saved;
+  const auto remember = [&] {  // once more below, where it is an error if it fails
+    static_cast<void>(hearsay.save(decision.if_told, account.problem, now));
+  };
+  const notify::Message message = notify::compose(tidings, host_name(), now);
+  if (!report(environment, tell(environment, message, remember))) return saved;
+  return hearsay.save(decision.if_told, account.problem, now);
+}
+
+// By what it says in the end: why it could not work, or could not record what it did.
+std::string problem_of(const Result<RenewSummary>& renewed) {
+  if (!renewed) return renewed.error().message;
+  return renewed->unrecorded ? renewed->unrecorded->message : "";
 }
 
 }  // namespace
@@ -475,16 +662,34 @@ notify::Trouble served_trouble(const store::CertificateRecord& certificate,
 
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed) {
-  if (renewed) TRY(take_names_as_known(state, *renewed, environment.clock.now()));
-  const bool wants_successes = environment.settings.notify.success && renewed;
-  return tell_of(environment, state, TRY(Search(environment, state).find(renewed)),
-                 wants_successes ? renewed->renewed : std::vector<std::string>());
+  auto findings = Search(environment, state).find(renewed);
+  if (!findings) {  // the catalog cannot be read
+    state.let_others_work();
+    tell_of_no_run(environment, findings.error());
+    return std::unexpected(std::move(findings).error());
+  }
+  Account account{.findings = *std::move(findings), .problem = problem_of(renewed)};
+  if (renewed && environment.settings.notify.success) account.renewed = renewed->renewed;
+  const Time now = environment.clock.now();
+  account.no_news = TRY(names_of_the_first_look(state, renewed, now));
+  state.let_others_work();
+  TRY(tell_of(environment, &state.catalog(), account));
+  if (!renewed || !renewed->served) return {};
+  return state.catalog().save_last(store::Moment::names_check, now);
+}
+
+void tell_of_no_run(const Environment& environment, const Error& why) {
+  const Account account{.findings = {{run_trouble(why)}, notify::Coverage::part},
+                        .problem = why.message};
+  if (const auto told = tell_of(environment, nullptr, account); !told)
+    environment.reporter.failed("telling the administrator", told.error().message);
 }
 
 Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
                           const std::vector<RenewalFailure>& failed) {
-  return tell_of(environment, state, TRY(Search(environment, state).find_in_part(rotated, failed)),
-                 {});
+  const Account account{.findings = TRY(Search(environment, state).find_in_part(rotated, failed))};
+  state.let_others_work();
+  return tell_of(environment, &state.catalog(), account);
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

@@ -15,13 +15,18 @@ notify::Trouble renewal_trouble(const store::CertificateRecord& certificate, Tim
 notify::Trouble served_trouble(const store::CertificateRecord& certificate,
                                const store::ServedRecord& served, Time now);
 
-// Enters what is wrong into the catalog. Tells what is news of it, by the ways that are set; quiet
-// if nothing is. A way that fails is shown to whoever reads this run's output, and if all of them
-// do the news is news again at the next run. Errors: those of the catalog.
+// Lets other jobs work. Enters what is wrong into the catalog. Tells what is news of it, by the
+// ways that are set; quiet if nothing is. A way that fails is shown to whoever reads this run's
+// output, and if all of them do the news is news again at the next run. One process tells at a
+// time; what it told is remembered before it tries another way. Errors: those of the catalog: then
+// it is remembered beside it.
 Result<> tell_of_renewal(const Environment& environment, State& state,
                          const Result<RenewSummary>& renewed);
 
-// The same after `everseal rotate`.
+// That everseal renew could not begin; there is no catalog.
+void tell_of_no_run(const Environment& environment, const Error& why);
+
+// As tell_of_renewal(), after `everseal rotate`.
 Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
                           const std::vector<RenewalFailure>& failed);
 

@@ -179,6 +179,55 @@ Result<Config> Config::load(const FileReader& reader, const std::string& main_pa
 
 namespace {
 
+std::string_view name_in(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// Looks for the statements that name one file, by whatever links its directory is reached.
+class Naming {
+ public:
+  Naming(const Config& config, const FileReader& reader, const std::string& path)
+      : config_(config), reader_(reader), name_(name_in(path)), directory_(directory_of(path)) {}
+
+  const Statement* find(std::span<const Statement> statements) const {
+    for (const Statement& statement : statements) {
+      for (const Word& word : statement.words.subspan(1))
+        if (names(word.value)) return &statement;
+      if (const Statement* inner = find(statement.children)) return inner;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::string directory_of(const std::string& path) const {
+    const std::string directory = base::directory_of(path);
+    return reader_.real_path(directory).value_or(directory);
+  }
+
+  bool names(std::string_view word) const {
+    const std::string pattern(name_in(word));
+    if (::fnmatch(pattern.c_str(), name_.c_str(), FNM_PERIOD) != 0) return false;
+    const std::string path = config_.resolve(word);
+    return directory_of(path) == directory_ ||
+           ::fnmatch(base::directory_of(path).c_str(), directory_.c_str(), FNM_PATHNAME) == 0;
+  }
+
+  const Config& config_;
+  const FileReader& reader_;
+  const std::string name_, directory_;
+};
+
+}  // namespace
+
+std::optional<std::string> named_by(const Config& config, const FileReader& reader,
+                                    const std::string& path) {
+  const Naming naming(config, reader, path);
+  for (const auto& file : config.files())
+    if (const Statement* found = naming.find(file->document.statements()))
+      return fmt::format("{}:{}", file->path, found->line);
+  return std::nullopt;
+}
+
+namespace {
+
 // glob(3) takes a backslash before any byte away, also where nothing else is magic.
 std::string without_backslashes(std::string_view text) {
   std::string plain;

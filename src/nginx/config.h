@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,11 @@ class Config {
   std::vector<std::unique_ptr<ConfigFile>> files_;
   std::vector<Directive> directives_;
 };
+
+// "FILE:LINE" of the first statement that names the file `path` (absolute): includes it, also by a
+// wildcard, or has it as an argument. Nullopt if none does.
+std::optional<std::string> named_by(const Config& config, const FileReader& reader,
+                                    const std::string& path);
 
 // The paths that match a pattern, as glob(3) with flags 0: sorted bytewise, "*" does not match a
 // leading dot; a relative pattern gives relative paths. A directory that we may not read is an

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "nginx/config.h"
@@ -63,6 +64,21 @@ std::string find_binary(const FileReader& reader, const std::string& name) {
 
 std::string process_title(const FileReader& reader, pid_t pid) {
   return reader.read(fmt::format("/proc/{}/cmdline", pid)).value_or("");
+}
+
+bool is_master(const FileReader& reader, pid_t pid) {
+  return process_title(reader, pid).starts_with("nginx: master process");
+}
+
+bool is_leaving(const std::string& title) {
+  return title.starts_with("nginx: worker process") && title.contains("shutting down");
+}
+
+// Whether a process lives that /proc does not show to us (proc(5), hidepid).
+bool is_hidden(const FileReader& reader, pid_t pid) {
+  return base::exists(reader, "/proc/self") &&
+         !base::exists(reader, fmt::format("/proc/{}", pid)) &&
+         (::kill(pid, 0) == 0 || errno == EPERM);
 }
 
 // The parent from /proc/PID/stat: the second field behind the command in parentheses.
@@ -138,12 +154,28 @@ Result<> Instance::test() const {
   return read_test_output(answer.exit_status, answer.output);
 }
 
-Result<pid_t> Instance::master() const {
+// A file that the configuration includes and that is missing says nothing of the master.
+Result<std::string> Instance::pid_file() const {
   std::string path = pid_path_;
-  Config config = TRY(Config::load(*reader_, config_path_));
-  for (const Directive& directive : config.directives()) {
+  auto config = Config::load(*reader_, config_path_);
+  if (!config)
+    return base::invalid("whether nginx runs is not known, as its configuration cannot be read: " +
+                         config.error().message);
+  for (const Directive& directive : config->directives()) {
     if (directive.name() == "pid") path = below(prefix_, std::string(directive.argument(1)));
   }
+  return path;
+}
+
+Result<bool> Instance::is_running() const {
+  const auto found = master();
+  if (found) return true;
+  if (found.error().kind == ErrorKind::not_found) return false;
+  return std::unexpected(found.error());
+}
+
+Result<pid_t> Instance::master() const {
+  const std::string path = TRY(pid_file());
   auto not_running = [&](std::string_view why) {
     return base::not_found(
         fmt::format("nginx is not running (pid file {} {}): start it with \"systemctl start "
@@ -159,9 +191,15 @@ Result<pid_t> Instance::master() const {
     return not_running("holds no process");
   }
   std::string title = process_title(*reader_, pid);
-  if (title.empty()) return not_running(fmt::format("names process {}, which is gone", pid));
-  if (!title.starts_with("nginx: master process")) {
-    return base::invalid(
+  if (title.empty() && !is_hidden(*reader_, pid))
+    return not_running(fmt::format("names process {}, which is gone", pid));
+  if (title.empty())
+    return base::rejected(
+        fmt::format("whether nginx runs is not known: process {} of the pid file {} is hidden from "
+                    "this user (/proc is mounted with hidepid)",
+                    pid, path));
+  if (!is_master(*reader_, pid)) {
+    return base::not_found(
         fmt::format("process {} of the pid file {} is not an nginx master but \"{}\"", pid, path,
                     title.c_str()));
   }
@@ -195,9 +233,24 @@ Result<std::vector<pid_t>> Instance::workers(pid_t master) const {
   std::vector<pid_t> workers = TRY(children(master));
   std::erase_if(workers, [&](pid_t pid) {
     const std::string title = process_title(*reader_, pid);
-    return !title.starts_with("nginx: worker process") || title.contains("shutting down");
+    return !title.starts_with("nginx: worker process") || is_leaving(title);
   });
   return workers;
+}
+
+Result<std::vector<pid_t>> Instance::leaving_workers(pid_t master) const {
+  std::vector<pid_t> leaving = TRY(children(master));
+  std::erase_if(leaving, [&](pid_t pid) { return !is_leaving(process_title(*reader_, pid)); });
+  return leaving;
+}
+
+// The new master of an upgrade is a child of the old one.
+Result<std::vector<pid_t>> Instance::other_masters(pid_t master) const {
+  std::vector<pid_t> others = TRY(children(master));
+  others.push_back(parent_of(*reader_, fmt::format("{}", master)));
+  std::erase_if(others, [&](pid_t pid) { return !is_master(*reader_, pid); });
+  std::ranges::sort(others);
+  return others;
 }
 
 }  // namespace everseal::nginx

@@ -48,9 +48,12 @@ class Instance {
   Result<> test() const;
 
   // The pid of the running master, from the `pid` directive or the compiled-in path, checked to be
-  // an nginx master that lives. Errors: not_found "nginx is not running (pid file …)", invalid if
-  // the process is not nginx.
+  // an nginx master that lives. Errors: not_found, if the pid file is missing or stale, and only
+  // then; invalid if the configuration cannot be read, rejected if the process is hidden from us.
   Result<pid_t> master() const;
+
+  // Whether there is a master. Errors: whatever keeps this from being known, as above.
+  Result<bool> is_running() const;
 
   // Sends SIGHUP to the master. Errors: those of master() and of the gate.
   Result<> reload() const;
@@ -62,8 +65,18 @@ class Instance {
   // Of those the workers that are not shutting down. Errors: as above.
   Result<std::vector<pid_t>> workers(pid_t master) const;
 
+  // Of those the workers that are: they serve what was open when the configuration changed. Errors:
+  // as above.
+  Result<std::vector<pid_t>> leaving_workers(pid_t master) const;
+
+  // The masters that listen on the same sockets as this one: before it or after it in an upgrade of
+  // the binary that was begun (nginx.org, "Upgrading Executable on the Fly") and not ended. Errors:
+  // as above.
+  Result<std::vector<pid_t>> other_masters(pid_t master) const;
+
  private:
   Instance(CommandRunner& runner, const FileReader& reader) : runner_(&runner), reader_(&reader) {}
+  Result<std::string> pid_file() const;
 
   CommandRunner* runner_;
   const FileReader* reader_;

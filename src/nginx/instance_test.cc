@@ -1,5 +1,6 @@
 #include "nginx/instance.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "base/fake_file_system.h"
@@ -52,6 +53,24 @@ TEST_F(InstanceTest, ReadsHowNginxWasBuilt) {
   EXPECT_EQ(instance().pid_path(), "/run/nginx.pid");
 }
 
+// After USR2 the new master is a child of the old one (nginx.org, "Controlling nginx").
+TEST_F(InstanceTest, FaultL6_TellsTheOtherMasterOfAnUpgrade) {
+  const auto put = [this](int pid, int parent, const std::string& title) {
+    files_.put(fmt::format("/proc/{}/stat", pid), fmt::format("{} (nginx) S {} 0", pid, parent));
+    files_.put(fmt::format("/proc/{}/cmdline", pid), "nginx: " + title);
+  };
+  put(77, 1, "master process nginx");
+  put(78, 77, "worker process");
+  put(79, 77, "worker process is shutting down");
+  put(90, 1, "master process nginx -c /srv/other.conf");
+  EXPECT_THAT(*instance().other_masters(77), ElementsAre());
+  EXPECT_THAT(*instance().leaving_workers(77), ElementsAre(79));
+  put(80, 77, "master process nginx");
+  EXPECT_THAT(*instance().other_masters(77), ElementsAre(80));
+  EXPECT_THAT(*instance().other_masters(80), ElementsAre(77));
+  EXPECT_THAT(*instance().workers(77), ElementsAre(78));
+}
+
 TEST_F(InstanceTest, FindsTheMasterThatThePidDirectiveNames) {
   files_.put("/run/other.pid", "77\n");
   files_.put("/proc/77/cmdline", "nginx: master process /usr/sbin/nginx");
@@ -73,6 +92,27 @@ TEST_F(InstanceTest, LeavesOtherProgramsAlone) {
   files_.put("/proc/77/cmdline", "sleep");
   EXPECT_EQ(instance().reload().error().message,
             "process 77 of the pid file /run/other.pid is not an nginx master but \"sleep\"");
+}
+
+TEST_F(InstanceTest, RunsUnlessItsPidFileIsMissingOrStale) {
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/run/other.pid", "77\n");
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/proc/77/cmdline", "sleep");
+  EXPECT_EQ(instance().is_running(), false);
+  files_.put("/proc/77/cmdline", "nginx: master process /usr/sbin/nginx");
+  EXPECT_EQ(instance().is_running(), true);
+}
+
+TEST_F(InstanceTest, IsNotTakenForEndedWhereItsConfigurationCannotBeRead) {
+  files_.put("/etc/nginx/nginx.conf", "include everseal/tls.conf;\n");
+  const auto running = instance().is_running();
+  ASSERT_FALSE(running);
+  EXPECT_EQ(running.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(running.error().message,
+            "whether nginx runs is not known, as its configuration cannot be read: "
+            "/etc/nginx/nginx.conf:1: resolve /etc/nginx/everseal/tls.conf: No such file or "
+            "directory");
 }
 
 TEST_F(InstanceTest, ListsWorkersThatStay) {

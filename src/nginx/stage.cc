@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/file_descriptor.h"
+#include "base/trusted_file.h"
 
 namespace everseal::nginx {
 namespace {
@@ -55,7 +57,8 @@ Result<> Stage::copy_own(const StagedFiles& staged, const std::string& real) {
   for (const std::string& name : TRY(files_.list(real))) {
     std::string path = base::join_path(real, name);
     auto status = TRY(files_.status(path));
-    if (staged.texts.contains(path) || status.kind == base::FileKind::directory) continue;
+    if (staged.texts.contains(path) || staged.removed.contains(path)) continue;
+    if (status.kind == base::FileKind::directory) continue;
     TRY(files_.create(base::join_path(copy, name), TRY(files_.read(path)), 0600));
   }
   return {};
@@ -72,7 +75,9 @@ Result<Mounts> Stage::fill(const StagedFiles& staged) {
     TRY(copy_own(staged, own));
     mounts.emplace_back(directory_ + "/own", own);
   }
-  for (const auto& [path, text] : staged.texts) {
+  std::map<std::string, std::string> texts = staged.texts;
+  for (const std::string& path : staged.removed) texts.emplace(path, "");
+  for (const auto& [path, text] : texts) {
     if (!own.empty() && base::directory_of(path) == own) continue;
     std::string copy = fmt::format("{}/{}", directory_, mounts.size());
     TRY(files_.create(copy, text, 0600));
@@ -108,6 +113,7 @@ void enter_namespace(const std::string& uid_map, const std::string& gid_map) {
 // The child: sets the stage and becomes nginx. Everything it uses was made before the fork.
 [[noreturn]] void become_nginx(const Mounts& mounts, char* const* arguments, int output,
                                const std::string& uid_map, const std::string& gid_map) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use without us
   int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -146,7 +152,8 @@ std::optional<std::string> read_all(int fd) {
 }
 
 Result<> run(const Instance& instance, const Mounts& mounts) {
-  std::vector<std::string> words = {instance.binary(), "-t", "-c", instance.config_path()};
+  const auto nginx = TRY(base::within("not run", base::find_trusted(instance.binary())));
+  std::vector<std::string> words = {nginx.path, "-t", "-c", instance.config_path()};
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);

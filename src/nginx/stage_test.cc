@@ -34,7 +34,7 @@ class StagedTest : public testing::Test {
 
   Result<> test(std::map<std::string, std::string> texts) {
     auto result =
-        staged_test(*instance_, files_, {std::move(texts), root_ + "/own", root_ + "/stage"});
+        staged_test(*instance_, files_, {std::move(texts), {}, root_ + "/own", root_ + "/stage"});
     EXPECT_EQ(files_.list(root_ + "/stage").value().size(), 0u);
     return result;
   }
@@ -43,6 +43,20 @@ class StagedTest : public testing::Test {
   std::string root_;
   std::optional<Instance> instance_;
 };
+
+TEST_F(StagedTest, MissesWhatIsToBeRemoved) {
+  const std::string main = root_ + "/nginx.conf", own = root_ + "/own";
+  ASSERT_TRUE(files_.make_directory(own, 0700));
+  write("own/a.conf", "gzip off;\n");
+  std::string text = files_.read(main).value();
+  text.insert(text.find("    server"), "    include " + own + "/a.conf;\n");
+  const auto result =
+      staged_test(*instance_, files_, {{{main, text}}, {own + "/a.conf"}, own, root_ + "/stage"});
+  ASSERT_FALSE(result);
+  if (result.error().kind == ErrorKind::internal) GTEST_SKIP() << result.error().message;
+  EXPECT_THAT(result.error().message, HasSubstr("open() \"" + own + "/a.conf\" failed"));
+  EXPECT_TRUE(base::exists(files_, own + "/a.conf"));
+}
 
 TEST_F(StagedTest, TestsFilesThatAreNotInPlace) {
   std::string before = files_.read(root_ + "/nginx.conf").value();

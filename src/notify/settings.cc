@@ -95,12 +95,12 @@ Result<std::string> read_secret(const FileReader& files, const std::string& plac
   if (is_credential && credentials.empty())
     return base::invalid(fmt::format(
         "'{}' is a credential of systemd, and $CREDENTIALS_DIRECTORY is not set", place));
-  const std::string path =
-      TRY(files.real_path(is_credential ? base::join_path(credentials, place) : place));
-  if (TRY(files.status(path)).mode & 0007)
+  auto found = TRY(files.read_trusted(is_credential ? base::join_path(credentials, place) : place));
+  const std::string& path = found.path;
+  if (found.mode & 0007)
     return base::invalid(
         fmt::format("{} holds a secret that every user may read: chmod 0600 {}", path, path));
-  std::string secret = TRY(files.read(path));
+  std::string secret = std::move(found.text);
   secret.resize(std::min(secret.find_first_of("\r\n"), secret.size()));
   const bool is_one = !secret.empty() && std::ranges::none_of(secret, [](char c) {
     return static_cast<unsigned char>(c) < ' ' || c == '\x7f';

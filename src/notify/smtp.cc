@@ -14,6 +14,8 @@ namespace {
 using http::curl;
 
 constexpr long kConnectSeconds = 15, kTotalSeconds = 30;
+constexpr long kAnswerSeconds = 20;      // for each of its lines: libcurl's own limit is 120
+constexpr long kGoodByeSeconds = 1;      // once it has the mail
 constexpr std::size_t kMostWords = 500;  // of the server, in bytes
 
 // One mail on its way; its address is known to libcurl.
@@ -57,6 +59,7 @@ void set_where(Transfer& transfer, const Way& way) {
   set(transfer, CURLOPT_NOSIGNAL, 1L);
   set(transfer, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   set(transfer, CURLOPT_TIMEOUT, kTotalSeconds);
+  set(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, kAnswerSeconds);
 }
 
 // No server can talk us out of TLS: without an answer to STARTTLS nothing is sent. Only mechanisms
@@ -132,7 +135,8 @@ Result<> send_by_smtp(const ByMail& mail, const Way& way) {
   set_envelope(transfer);
   set_callbacks(transfer);
   const CURLcode code = curl().easy_perform(transfer.easy.get());
-  if (code == CURLE_OK) return {};
+  set(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, kGoodByeSeconds);
+  if (code == CURLE_OK) return {};  // 250 to the final dot: whatever it makes of our good-bye
   return within(host_and_port(mail.server), Result<>(failure(transfer, code)));
 }
 

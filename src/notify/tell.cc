@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/encoding.h"
+#include "base/stop.h"
 #include "crypto/hmac.h"
 #include "notify/mail.h"
 
@@ -29,14 +31,21 @@ class Telling {
 
   std::vector<Told> tell() {
     if (!settings_.to.empty())
-      told_.push_back({mail_way(), settings_.smtp ? mail_by_smtp() : mail_by_sendmail()});
-    if (settings_.webhook) told_.push_back({webhook_way(), post()});
+      tell_by(mail_way(), [&] { return settings_.smtp ? mail_by_smtp() : mail_by_sendmail(); });
+    if (settings_.webhook) tell_by(webhook_way(), [&] { return post(); });
     if (!settings_.command.empty())
-      told_.push_back({fmt::format("command {}", settings_.command.front()), run_command()});
+      tell_by(fmt::format("command {}", settings_.command.front()), [&] { return run_command(); });
     return std::move(told_);
   }
 
  private:
+  void tell_by(std::string way, const std::function<Result<>()>& act) {
+    told_.push_back({std::move(way), base::transient("not tried: a signal asked us to end")});
+    if (base::stop_requested) return;
+    told_.back().result = act();
+    if (told_.back().result && !std::exchange(is_heard_, true)) means_.heard();
+  }
+
   std::string mail_way() const {
     const std::string by = settings_.smtp ? fmt::format("{}:{}", settings_.smtp->host,
                                                         server_of(*settings_.smtp, "").port)
@@ -65,7 +74,9 @@ class Telling {
 
   // Programs of this machine end lines with \n alone.
   Result<> mail_by_sendmail() const {
-    base::Command command{.arguments = {settings_.sendmail, "-i", "-t"}, .timeout = kTime};
+    base::Command command{.arguments = {settings_.sendmail, "-i", "-t"},
+                          .timeout = kTime,
+                          .on_stop = base::OnStop::end};
     command.input = mail();
     std::erase(command.input, '\r');
     return run(command, means_.commands);
@@ -85,7 +96,8 @@ class Telling {
                 .input = to_json(message_),
                 .environment = {fmt::format("EVERSEAL_EVENT={}", message_.event),
                                 fmt::format("EVERSEAL_HOST={}", message_.host),
-                                fmt::format("EVERSEAL_SUBJECT={}", message_.subject)}},
+                                fmt::format("EVERSEAL_SUBJECT={}", message_.subject)},
+                .on_stop = base::OnStop::end},
                means_.commands);
   }
 
@@ -99,6 +111,7 @@ class Telling {
   const Settings& settings_;
   const Means& means_;
   std::vector<Told> told_;
+  bool is_heard_ = false;
 };
 
 }  // namespace

@@ -24,8 +24,9 @@ struct Means {
   const FileReader& files;
   CommandRunner& commands;
   Courier& courier;
-  std::string credentials{};  // systemd's directory of secrets; empty: there is none
-  std::string id{};           // unique for this message, of letters and digits
+  std::string credentials{};            // systemd's directory of secrets; empty: there is none
+  std::string id{};                     // unique for this message, of letters and digits
+  std::function<void()> heard = [] {};  // called once somebody has heard of it, before other ways
 };
 
 // One way, and what came of it.
@@ -34,11 +35,11 @@ struct Told {
   Result<> result{};
 };
 
-// Each way is tried, whatever comes of the others. The local sendmail gets the mail by `-i -t`; a
-// command gets the message as JSON on its standard input and EVERSEAL_EVENT, EVERSEAL_HOST and
-// EVERSEAL_SUBJECT in its environment. Neither sees a shell, and both have a minute. Errors of a
-// way: those of Courier, CommandRunner and read_secret(); internal with what a program said that
-// ended with another status than 0.
+// Each way is tried, whatever comes of the others, until a signal asks us to end. The local
+// sendmail gets the mail by `-i -t`; a command gets the message as JSON on its standard input and
+// EVERSEAL_EVENT, EVERSEAL_HOST and EVERSEAL_SUBJECT in its environment. Neither sees a shell, and
+// both have a minute. Errors of a way: those of Courier, CommandRunner and read_secret(); internal
+// with what a program said that ended with another status than 0.
 std::vector<Told> tell(const Message& message, const Settings& settings, const Means& means);
 
 // A POST of the message's JSON. With a secret it is signed: the header

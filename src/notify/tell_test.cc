@@ -4,6 +4,7 @@
 
 #include "base/fake_command_runner.h"
 #include "base/fake_file_system.h"
+#include "base/stop.h"
 
 namespace everseal::notify {
 namespace {
@@ -88,6 +89,32 @@ TEST_F(Telling, TriesEachWayWhateverComesOfTheOthers) {
 }
 
 // As `printf %s "1795000000.$BODY" | openssl dgst -sha256 -hmac k` gives it.
+TEST_F(Telling, SaysThatSomebodyHasHeardBeforeItTriesAnotherWay) {
+  courier_.answer = base::transient("away");
+  std::vector<std::size_t> commands;  // that had run by then
+  notify::tell(
+      kMessage,
+      {.to = {"a@example.org"}, .smtp = SmtpSettings{.host = "mail"}, .command = {"/page"}},
+      {files_, runner_, courier_, "", "7f", [&] { commands.push_back(runner_.commands.size()); }});
+  EXPECT_EQ(commands, std::vector<std::size_t>{1}) << "the mail was heard by nobody";
+  commands.clear();
+  courier_.answer = {};
+  notify::tell(
+      kMessage,
+      {.to = {"a@example.org"}, .smtp = SmtpSettings{.host = "mail"}, .command = {"/page"}},
+      {files_, runner_, courier_, "", "7f", [&] { commands.push_back(runner_.commands.size()); }});
+  EXPECT_EQ(commands, std::vector<std::size_t>{1}) << "once, before the second command";
+}
+
+TEST_F(Telling, FaultX7_NothingIsBegunAfterASignal) {
+  base::stop_requested = true;
+  const auto told = tell({.to = {"root"}, .command = {"/page"}});
+  base::stop_requested = false;
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[1].result.error().message, "not tried: a signal asked us to end");
+  EXPECT_TRUE(runner_.commands.empty());
+}
+
 TEST(Webhook, IsSignedWithItsMoment) {
   const ByWebhook post = to_webhook({.at = kMessage.at}, "https://hook.example/", "k");
   ASSERT_EQ(post.headers.size(), 2u);

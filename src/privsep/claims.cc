@@ -1,7 +1,5 @@
 #include "privsep/claims.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "acme/resources.h"
@@ -15,16 +13,27 @@ constexpr std::size_t kMostText = 2000;  // bytes of an error to show
 constexpr std::size_t kMostProblems = 100;
 constexpr std::size_t kMostType = 100;
 
-bool same(const acme::ChallengeResponse& one, const acme::ChallengeResponse& other) {
-  return one.id == other.id && one.name == other.name && one.token == other.token;
+// Of one certificate: an order that is resumed and the one after it, each asked for anew with less
+// (acme/issuance.h), and of each the URL, before challenges and before finalize.
+constexpr int kMostSaves = 20;
+constexpr int kMostChallenges = 10;  // of each name, in all these orders
+constexpr int kMostSteps = 100;
+constexpr base::Seconds kLongestWait = std::chrono::days(1);  // as http::retry_after() believes
+
+std::tuple<std::uint64_t, std::string, std::string> key_of(const acme::ChallengeResponse& it) {
+  return {it.id, it.name, it.token};
 }
 
 }  // namespace
 
-Claims::Claims(std::string origin, const std::vector<acme::IssuanceRequest>& requests)
-    : origin_(std::move(origin)) {
-  for (const acme::IssuanceRequest& each : requests)
-    open_[each.id] = {each.names.begin(), each.names.end()};
+Claims::Claims(std::string origin, const std::vector<acme::IssuanceRequest>& requests,
+               const Clock& clock)
+    : origin_(std::move(origin)), clock_(clock) {
+  for (const acme::IssuanceRequest& each : requests) {
+    Issuance& issuance = open_[each.id];
+    issuance.replaces = each.replaces;
+    for (const std::string& name : each.names) issuance.published[name] = 0;
+  }
 }
 
 Result<> Claims::check(NetEvent& event) {
@@ -32,8 +41,15 @@ Result<> Claims::check(NetEvent& event) {
   return std::visit([this](auto& each) { return check(each); }, event);
 }
 
-Result<> Claims::check_open(std::uint64_t id) const {
-  if (open_.contains(id)) return {};
+std::vector<acme::ChallengeResponse> Claims::published() const {
+  std::vector<acme::ChallengeResponse> all;
+  for (const auto& [id, name, token] : published_) all.push_back({id, name, token});
+  return all;
+}
+
+Result<Claims::Issuance*> Claims::open(std::uint64_t id) {
+  const auto found = open_.find(id);
+  if (found != open_.end()) return &found->second;
   return base::rejected("something about a certificate that was not asked for");
 }
 
@@ -44,7 +60,8 @@ Result<> Claims::check_url(const std::string& url) const {
 
 Result<> Claims::check(tell::SaveOrders& event) {
   for (const acme::OrderRecord& each : event.records) {
-    TRY(check_open(each.id));
+    if (++TRY(open(each.id))->saved > kMostSaves)
+      return base::rejected("more orders than a certificate can need");
     TRY(check_url(each.url));
   }
   return {};
@@ -53,30 +70,34 @@ Result<> Claims::check(tell::SaveOrders& event) {
 // Its token becomes a file's name and a part of its content (faults.md A29).
 Result<> Claims::check(tell::Publish& event) {
   const acme::ChallengeResponse& response = event.response;
-  TRY(check_open(response.id));
-  if (!open_.at(response.id).contains(response.name))
-    return base::rejected("a challenge for a name that was not asked for");
+  auto& names = TRY(open(response.id))->published;
+  const auto name = names.find(response.name);
+  if (name == names.end()) return base::rejected("a challenge for a name that was not asked for");
   if (!acme::is_token(response.token)) return base::rejected("a challenge with a hostile token");
-  if (std::ranges::any_of(published_, [&](const auto& each) { return same(each, response); }))
+  if (++name->second > kMostChallenges)
+    return base::rejected("more challenges than a name can need");
+  if (!published_.insert(key_of(response)).second)
     return base::rejected("a challenge that is published already");
-  published_.push_back(response);
   return {};
 }
 
 Result<> Claims::check(tell::Retract& event) {
-  const auto published = std::ranges::find_if(
-      published_, [&](const auto& each) { return same(each, event.response); });
-  if (published == published_.end())
-    return base::rejected("a challenge to retract that was not published");
-  published_.erase(published);
+  if (published_.erase(key_of(event.response)) > 0) return {};
+  return base::rejected("a challenge to retract that was not published");
+}
+
+Result<> Claims::check(tell::Progress& event) {
+  if (++TRY(open(event.id))->steps > kMostSteps)
+    return base::rejected("more steps than a certificate can need");
   return {};
 }
 
-Result<> Claims::check(tell::Progress& event) { return check_open(event.id); }
-
 Result<> Claims::check(tell::Finished& event) {
   acme::Outcome& outcome = event.outcome;
-  TRY(check_open(outcome.id));
+  const Issuance& issuance = *TRY(open(outcome.id));
+  if (!outcome.replaces.empty() && outcome.replaces != issuance.replaces)
+    return base::rejected("a certificate that was not to be replaced");
+  if (outcome.retry_at) outcome.retry_at = std::min(*outcome.retry_at, clock_.now() + kLongestWait);
   if (!outcome.order_url.empty()) TRY(check_url(outcome.order_url));
   if (!outcome.chain)
     outcome.chain.error().message = base::printable(outcome.chain.error().message, kMostText);

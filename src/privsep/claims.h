@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "acme/issuance.h"
@@ -12,11 +13,13 @@
 namespace everseal::privsep {
 
 // The issuances that net runs, as the monitor knows them. Net reads what strangers send, so that
-// whatever it says is a claim: of which only those pass that fit what was asked of it.
+// whatever it says is a claim: of which only those pass that fit what was asked of it, and no more
+// of them than the certificates can need. Each is checked in a time that does not grow with them.
 class Claims {
  public:
-  // `origin`: of the CA (http::https_origin).
-  Claims(std::string origin, const std::vector<acme::IssuanceRequest>& requests);
+  // `origin`: of the CA (http::https_origin). The clock must outlive it.
+  Claims(std::string origin, const std::vector<acme::IssuanceRequest>& requests,
+         const Clock& clock = base::real_clock());
 
   // Errors: rejected, with what it is that net may not say. Texts to be shown are made printable
   // and cut.
@@ -27,7 +30,7 @@ class Claims {
   bool complete() const { return open_.empty(); }
 
   // What is published and not yet retracted.
-  const std::vector<acme::ChallengeResponse>& published() const { return published_; }
+  std::vector<acme::ChallengeResponse> published() const;
 
  private:
   Result<> check(tell::SaveOrders& event);
@@ -36,12 +39,20 @@ class Claims {
   Result<> check(tell::Progress& event);
   Result<> check(tell::Finished& event);
   Result<> check(tell::Ended& event);
-  Result<> check_open(std::uint64_t id) const;
+  // What was asked for, and how much net has said of it.
+  struct Issuance {
+    std::map<std::string, int> published{};  // of each name
+    std::string replaces{};
+    int saved = 0, steps = 0;
+  };
+
+  Result<Issuance*> open(std::uint64_t id);
   Result<> check_url(const std::string& url) const;
 
   const std::string origin_;
-  std::map<std::uint64_t, std::set<std::string>> open_;  // the names of each issuance
-  std::vector<acme::ChallengeResponse> published_;
+  const Clock& clock_;
+  std::map<std::uint64_t, Issuance> open_;
+  std::set<std::tuple<std::uint64_t, std::string, std::string>> published_;  // id, name, token
   bool ended_ = false;
 };
 

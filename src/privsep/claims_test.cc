@@ -1,5 +1,6 @@
 #include "privsep/claims.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace everseal::privsep {
@@ -16,8 +17,11 @@ class ClaimsTest : public testing::Test {
     return good ? "" : good.error().message;
   }
 
-  Claims claims_{"https://ca.test:443",
-                 {{.id = 1, .names = {"a.com"}}, {.id = 2, .names = {"b.com"}}}};
+  const base::FakeClock clock_{Time(base::Seconds(1'000'000))};
+  Claims claims_{
+      "https://ca.test:443",
+      {{.id = 1, .names = {"a.com"}, .replaces = "one.id"}, {.id = 2, .names = {"b.com"}}},
+      clock_};
   NetEvent last_;
 };
 
@@ -43,6 +47,37 @@ TEST_F(ClaimsTest, RefusesWhatWasNotAskedFor) {
             "a challenge for a name that was not asked for");
   EXPECT_EQ(check(tell::SaveOrders{{{1, "https://evil.test/order/1"}}}),
             "a URL that is not the CA's");
+}
+
+TEST_F(ClaimsTest, FaultS11_PassesNoMoreThanCanBeNeeded) {
+  const auto last_of = [this](int count, auto make) {
+    std::string last;
+    for (int i = 0; i < count && last.empty(); ++i) last = check(make(i));
+    return last;
+  };
+  const auto publish = [](int i) { return tell::Publish{{1, "a.com", fmt::format("{:030}", i)}}; };
+  EXPECT_EQ(last_of(10, publish), "");
+  EXPECT_EQ(check(publish(10)), "more challenges than a name can need");
+  EXPECT_EQ(check(tell::Retract{publish(0).response}), "");
+  EXPECT_EQ(check(publish(0)), "more challenges than a name can need");
+  EXPECT_EQ(claims_.published().size(), 9u);
+  const auto save = [](int) { return tell::SaveOrders{{{1, "https://ca.test/order/1"}}}; };
+  EXPECT_EQ(last_of(20, save), "");
+  EXPECT_EQ(check(save(0)), "more orders than a certificate can need");
+  const auto step = [](int) { return tell::Progress{1, acme::Step::ordering}; };
+  EXPECT_EQ(last_of(100, step), "");
+  EXPECT_EQ(check(step(0)), "more steps than a certificate can need");
+}
+
+// Not a year later because net says so, and no other certificate than the one that is replaced.
+TEST_F(ClaimsTest, FaultS11_BelievesNoOutcomeFurtherThanItMust) {
+  EXPECT_EQ(check(tell::Finished{{.id = 1,
+                                  .chain = base::transient("no"),
+                                  .retry_at = clock_.now() + std::chrono::days(400)}}),
+            "");
+  EXPECT_EQ(std::get<tell::Finished>(last_).outcome.retry_at, clock_.now() + std::chrono::days(1));
+  EXPECT_EQ(check(tell::Finished{{.id = 2, .chain = "x", .replaces = "one.id"}}),
+            "a certificate that was not to be replaced");
 }
 
 TEST_F(ClaimsTest, FaultA29_RefusesHostileTokens) {

@@ -12,6 +12,7 @@ class FakeWorkers : public Workers {
     return base::internal("there is no CA in this test");
   }
   Result<crypto::Verifier*> verifier() override { return &verifier_; }
+  Result<crypto::KeyExaminer*> key_examiner() override { return &examiner_; }
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
   std::vector<std::string> users_to_make() const override { return {}; }
   Result<> make_users(CommandRunner&) override { return {}; }
@@ -27,6 +28,7 @@ class FakeWorkers : public Workers {
 
  private:
   crypto::DirectVerifier verifier_;
+  crypto::DirectKeyExaminer examiner_;
   scan::DirectVisitor visitor_;
 };
 

@@ -1,18 +1,22 @@
-// Net replaced by an enemy, on the channels of the real monitor and the real keeper.
+// Net, or verify, replaced by an enemy, on the channels of the real monitor and the real keeper.
 //
 // The test program plays the roles itself: started again as `everseal role net` it is hostile, in
-// the way that the CA's host names; every other role is the real one.
+// the way that the CA's host names, and as verify in the way of what it is given to read; every
+// other role is the real one.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "privsep/messages.h"
 #include "privsep/process_workers.h"
 #include "privsep/roles.h"
+#include "privsep/service.h"
 
 namespace everseal::privsep {
 namespace {
@@ -51,6 +55,7 @@ class HostileNet {
     reply(Result<std::string>(way_ == "account-elsewhere" ? "https://evil.test/1"
                                                           : "https://ca.test/1"));
   }
+  void answer(const ask_net::UseAccount&) { reply(Result<>()); }
   void answer(const ask_net::AddIssuance&) { reply(Result<>()); }
   void answer(const ask_net::Run&) {
     attack();
@@ -81,6 +86,10 @@ class HostileNet {
     if (way_ == "silence") std::this_thread::sleep_for(base::Seconds(60));
     if (way_ == "endless")
       for (;;) tell(tell::Progress{1, acme::Step::ordering});
+    if (way_ == "many-challenges")
+      for (int i = 0;; ++i) ask_monitor(tell::Publish{{1, "a.com", fmt::format("{:030}", i)}});
+    if (way_ == "many-orders")
+      for (;;) ask_monitor(tell::SaveOrders{{{1, "https://many-orders.test/order/1"}}});
     if (way_ == "publish-and-exit") {
       tell(tell::Publish{{1, "a.com", kToken}});
       static_cast<void>(monitor_.receive());
@@ -90,6 +99,10 @@ class HostileNet {
     attack_keeper();
   }
 
+  void ask_monitor(const NetEvent& event) {
+    tell(event);
+    if (!monitor_.receive()) ::_exit(0);
+  }
   void finish_early() {
     tell(tell::Ended{});
     reply(Result<>());
@@ -108,7 +121,12 @@ class HostileNet {
     if (way_ == "other-port") said_ = sign("https://other-port.test:444/", payload::PostAsGet());
     if (way_ == "other-names") said_ = sign(url, payload::NewOrder{{"a.com", "evil.com"}});
     if (way_ == "other-request") said_ = sign(url, payload::Finalize{2});
-    if (way_ == "deactivate") said_ = sign("https://deactivate.test/1", payload::Deactivate());
+    if (way_ == "deactivate") said_ = sign(account(), payload::Deactivate());
+    if (way_ == "deactivate-alias") said_ = sign(account("01"), payload::Deactivate());
+    if (way_ == "other-account")
+      said_ = ask({{account(), "n", account("01")}, payload::Deactivate()});
+    if (way_ == "other-profile") said_ = sign(url, payload::NewOrder{{"a.com"}, "", "other"});
+    if (way_ == "other-replaced") said_ = sign(url, payload::NewOrder{{"a.com"}, "other.id", ""});
     if (way_ == "change-key") said_ = sign(url, payload::ChangeKey());
     if (way_ == "new-account") said_ = ask({{url, "n", ""}, payload::NewAccount()});
     if (way_ == "keeper-garbage") said_ = send_keeper("garbage");
@@ -116,7 +134,10 @@ class HostileNet {
       said_ = send_keeper(encode(KeeperRequest(ask_keeper::AllowRegistration{})));
   }
   std::string sign(const std::string& url, const acme::Payload& what) {
-    return ask({{url, "n", "https://" + way_ + ".test/1"}, what});
+    return ask({{url, "n", account()}, what});
+  }
+  std::string account(const std::string& id = "1") {
+    return "https://" + way_ + ".test/account/" + id;
   }
   std::string ask(const Sign& request) { return send_keeper(encode(SignerRequest(request))); }
   std::string send_keeper(const std::string& bytes) {
@@ -140,6 +161,36 @@ class HostileNet {
   const Channel monitor_, keeper_;
   std::string way_, said_ = "nothing";
 };
+
+// The other enemy: says of what it reads whatever that is.
+class HostileVerify {
+ public:
+  bool allows(const auto&) const { return true; }
+  Result<crypto::EncodedChain> handle(ask_verify::Verify& request,
+                                      std::span<const base::FileDescriptor>) {
+    return crypto::EncodedChain{.certificates = {request.expected.public_key_der},
+                                .not_before = request.expected.now,
+                                .not_after = request.expected.now + base::Seconds(1),
+                                .fingerprint = std::string(64, '0'),
+                                .renewal_id = request.pem};
+  }
+  Result<crypto::LeafFacts> handle(ask_verify::Inspect&, std::span<const base::FileDescriptor>) {
+    return crypto::LeafFacts{};
+  }
+  Result<crypto::RequestFacts> handle(ask_verify::ReadRequest& request,
+                                      std::span<const base::FileDescriptor>) {
+    return crypto::RequestFacts{.der = "", .public_key_der = "", .names = {request.bytes}};
+  }
+};
+
+[[noreturn]] void play_verify() {
+  const Channel monitor{base::FileDescriptor(kMonitorDescriptor)};
+  static_cast<void>(say_ready(monitor, {}, Strictness::required));
+  HostileVerify enemy;
+  while (serve_one<VerifyRequest>(monitor, enemy)) {
+  }
+  ::_exit(0);
+}
 
 // Remembers what reached it.
 class Host : public acme::Host {
@@ -175,14 +226,16 @@ class HostileNetTest : public testing::Test {
     const base::FileDescriptor account(::memfd_create("account", MFD_CLOEXEC));
     const base::FileDescriptor key(::memfd_create("key", MFD_CLOEXEC));
     EXPECT_TRUE(ca->keeper->make_account_key(account));
-    const auto made = ca->keeper->make_key(1, {"a.com"}, crypto::KeyType::ecdsa_p256, key);
+    EXPECT_TRUE(ca->net->use_account("https://" + way + ".test/account/1"));
+    const auto made =
+        ca->keeper->make_key(1, {{"a.com"}, "", ""}, crypto::KeyType::ecdsa_p256, key);
     EXPECT_TRUE(made) << made.error().message;
     acme::RunnerOptions options;
     options.deadline = base::Milliseconds(500);
     host_ = {};
     const auto result = ca->net->run({{.id = 1, .names = {"a.com"}}}, host_, options);
     keeper_lives_ =
-        ca->keeper->make_key(2, {"b.com"}, crypto::KeyType::ecdsa_p256, key).has_value();
+        ca->keeper->make_key(2, {{"b.com"}, "", ""}, crypto::KeyType::ecdsa_p256, key).has_value();
     return result ? "" : result.error().message;
   }
 
@@ -201,9 +254,13 @@ class HostileNetTest : public testing::Test {
 TEST_F(HostileNetTest, GetsNoSignatureThatIsNotDue) {
   EXPECT_EQ(keeper_said("sign-elsewhere"), "not signed: https://evil.test/x is not at the CA");
   EXPECT_EQ(keeper_said("other-port"), "not signed: https://other-port.test:444/ is not at the CA");
-  EXPECT_EQ(keeper_said("other-names"), "not signed: an order for names that are not planned");
+  EXPECT_EQ(keeper_said("other-names"), "not signed: an order that is not planned");
   EXPECT_EQ(keeper_said("other-request"), "not signed: a certificate that is not planned");
-  EXPECT_EQ(keeper_said("deactivate"), "not signed: this could deactivate the account");
+  EXPECT_EQ(keeper_said("other-profile"), "not signed: an order that is not planned");
+  EXPECT_EQ(keeper_said("other-replaced"), "not signed: an order that is not planned");
+  EXPECT_EQ(keeper_said("deactivate"), "not signed: this could change the account");
+  EXPECT_EQ(keeper_said("deactivate-alias"), "not signed: this could deactivate the account");
+  EXPECT_EQ(keeper_said("other-account"), "not signed: the account is not named as it must be");
   EXPECT_EQ(keeper_said("new-account"), "not signed: no account may be made");
   EXPECT_EQ(keeper_said("change-key"), "not signed: the account's key is not to be changed");
 }
@@ -228,10 +285,18 @@ TEST_F(HostileNetTest, IsEndedWhenItSendsWhatItMayNot) {
   EXPECT_TRUE(keeper_lives_);
 }
 
+TEST_F(HostileNetTest, FaultS11_IsEndedWhenItSendsMoreThanCanBeNeeded) {
+  const std::string stopped = "the net process was stopped: it sent more ";
+  EXPECT_EQ(run("endless"), stopped + "steps than a certificate can need");
+  EXPECT_EQ(run("many-challenges"), stopped + "challenges than a name can need");
+  EXPECT_EQ(std::ranges::count(host_.happened, "publish a.com"), 10);
+  EXPECT_EQ(std::ranges::count(host_.happened, "retract a.com"), 10);
+  EXPECT_EQ(run("many-orders"), stopped + "orders than a certificate can need");
+  EXPECT_EQ(host_.happened.size(), 20u);
+}
+
 TEST_F(HostileNetTest, CannotHang) {
   EXPECT_EQ(run("silence"),
-            "the net process does not answer; run again, what was begun is resumed");
-  EXPECT_EQ(run("endless"),
             "the net process does not answer; run again, what was begun is resumed");
   EXPECT_EQ(run("exit"),
             "the net process ended with status 7; run again, what was begun is resumed");
@@ -261,10 +326,29 @@ TEST_F(HostileNetTest, CannotNameAnAccountElsewhere) {
             "the net process was stopped: it sent an account that is not at the CA");
 }
 
+// Names become directories of the state directory, the renewal id a part of URLs.
+TEST(HostileVerifyTest, FaultS11_SaysNothingThatIsAPath) {
+  for (const char* name : {"../../etc/x", "a.com/..", "A.com", "a..com", ".", "a.com\n"}) {
+    ProcessWorkers workers{Strictness::required, {.tell = [](const std::string&) {}}};
+    const auto facts = (*workers.verifier())->read_request(name);
+    ASSERT_FALSE(facts) << name;
+    EXPECT_EQ(facts.error().message, "the verify process was stopped: it sent names that are none");
+  }
+  ProcessWorkers workers{Strictness::required, {.tell = [](const std::string&) {}}};
+  EXPECT_TRUE((*workers.verifier())->read_request("a.com"));
+  const crypto::ExpectedCertificate expected{"key", {"a.com"}, Time(base::Seconds(1000))};
+  EXPECT_TRUE((*workers.verifier())->verify("one.id", expected));
+  const auto chain = (*workers.verifier())->verify("one/../id", expected);
+  ASSERT_FALSE(chain);
+  EXPECT_EQ(chain.error().message,
+            "the verify process was stopped: it sent a renewal id that is none");
+}
+
 }  // namespace
 
 // What this program is when it is started as a role.
 [[noreturn]] void play(std::span<const char* const> arguments) {
+  if (std::string_view(arguments[2]) == "verify") play_verify();
   if (std::string_view(arguments[2]) != "net") ::_exit(run_role(arguments));
   HostileNet(Channel(base::FileDescriptor(kMonitorDescriptor)),
              Channel(base::FileDescriptor(kPeerDescriptor)))

@@ -17,8 +17,11 @@ using nlohmann::json;
 
 namespace {
 
-const char* const kUrls[] = {"https://ca.test/order/1", "https://ca.test/account/1",
-                             "https://evil.test/", "https://ca.test:443/x", "http://ca.test/x"};
+const std::string kAccount = "https://ca.test/account/1";
+const char* const kUrls[] = {
+    "https://ca.test/order/1", "https://ca.test/account/1", "https://ca.test/account/01",
+    "https://ca.test/reg/1",   "https://evil.test/",        "https://ca.test:443/x",
+    "http://ca.test/x"};
 
 std::string url(FuzzedDataProvider& data) {
   std::string text = data.PickValueInArray(kUrls);
@@ -70,12 +73,17 @@ void check(const std::string& jws) {
   expect(origin && *origin == "https://ca.test:443");
   const std::string body = part("payload");
   expect(header.contains("kid") != header.contains("jwk"));
+  expect(!header.contains("kid") || header.at("kid").get<std::string>() == kAccount);
   expect(!header.contains("jwk") || body == acme::kFindAccount);
   if (body.empty()) return;
+  const std::string to = header.at("url").get<std::string>();
+  expect(to != kAccount);
+  expect(body != acme::kDeactivate || !to.starts_with("https://ca.test/account/"));
   const json said = json::parse(body, nullptr, false);
   expect(said.is_object() && !said.contains("termsOfServiceAgreed"));
   if (said.contains("identifiers"))
-    expect(said.at("identifiers").dump() == R"([{"type":"dns","value":"a.com"}])");
+    expect(said.at("identifiers").dump() == R"([{"type":"dns","value":"a.com"}])" &&
+           !said.contains("replaces") && said.value("profile", "p") == "p");
 }
 
 // With one planned certificate; made once, for keys are slow.
@@ -83,8 +91,8 @@ Keeper prepared() {
   Keeper keeper;
   const base::FileDescriptor account(::memfd_create("account", 0)), key(::memfd_create("key", 0));
   expect(keeper.use_ca("https://ca.test/dir").has_value() &&
-         keeper.make_account_key(account).has_value() &&
-         keeper.make_key(7, {"a.com"}, crypto::KeyType::ecdsa_p256, key).has_value());
+         keeper.make_account_key(account).has_value() && keeper.use_account(kAccount).has_value() &&
+         keeper.make_key(7, {{"a.com"}, "", "p"}, crypto::KeyType::ecdsa_p256, key).has_value());
   return keeper;
 }
 

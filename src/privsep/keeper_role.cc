@@ -30,12 +30,15 @@ class MonitorService {
   bool allows(const ask_keeper::MakeAccountKey&) const { return state_ == State::has_ca; }
   bool allows(const ask_keeper::OpenNextKey&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::MakeNextKey&) const { return state_ == State::has_key; }
+  bool allows(const ask_keeper::UseAccount&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::Choose&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::AllowKeyChange&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::AllowRegistration&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::MakeKey&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::OpenKey&) const { return state_ == State::has_key; }
   bool allows(const ask_keeper::UseRequest&) const { return state_ == State::has_key; }
+
+  bool allows(const ask_keeper::ExamineKey&) const { return state_ == State::fresh; }
 
   Result<> handle(ask_keeper::UseCa& request, Files) {
     TRY(keeper_.use_ca(request.directory_url));
@@ -54,6 +57,9 @@ class MonitorService {
   Result<std::string> handle(ask_keeper::MakeNextKey&, Files files) {
     return keeper_.make_next_key(*TRY(only_descriptor(files)));
   }
+  Result<> handle(ask_keeper::UseAccount& request, Files) {
+    return keeper_.use_account(request.url);
+  }
   Result<> handle(ask_keeper::Choose& request, Files) { return keeper_.choose(request.key); }
   Result<> handle(ask_keeper::AllowKeyChange&, Files) { return keeper_.allow_key_change(); }
   Result<> handle(ask_keeper::AllowRegistration& request, Files) {
@@ -61,14 +67,18 @@ class MonitorService {
     return {};
   }
   Result<std::string> handle(ask_keeper::MakeKey& request, Files files) {
-    return keeper_.make_key(request.id, request.names, request.type, *TRY(only_descriptor(files)));
+    return keeper_.make_key(request.id, request.order, request.type, *TRY(only_descriptor(files)));
   }
   Result<std::string> handle(ask_keeper::OpenKey& request, Files files) {
-    return keeper_.open_key(request.id, request.names, *TRY(only_descriptor(files)));
+    return keeper_.open_key(request.id, request.order, *TRY(only_descriptor(files)));
   }
   Result<> handle(ask_keeper::UseRequest& request, Files) {
-    keeper_.use_request(request.id, request.names, std::move(request.request));
+    keeper_.use_request(request.id, request.order, std::move(request.request));
     return {};
+  }
+
+  Result<crypto::KeyInFile> handle(ask_keeper::ExamineKey&, Files files) {
+    return crypto::DirectKeyExaminer().examine(*TRY(only_descriptor(files)));
   }
 
  private:

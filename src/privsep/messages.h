@@ -11,6 +11,7 @@
 #include "acme/client.h"
 #include "acme/issuance.h"
 #include "acme/renewal_info.h"
+#include "crypto/key_examiner.h"
 #include "crypto/verifier.h"
 #include "notify/delivery.h"
 #include "privsep/sandbox.h"
@@ -51,6 +52,10 @@ struct OpenNextKey {  // the account's; with a descriptor to read; answers its t
 struct MakeNextKey {  // with a descriptor to write
   using Answer = std::string;
 };
+struct UseAccount {
+  using Answer = void;
+  std::string url{};
+};
 struct Choose {
   using Answer = void;
   acme::AccountKey key{};
@@ -62,29 +67,34 @@ struct AllowRegistration {
   using Answer = void;
   acme::Registration registration{};
 };
+// The order says what may be ordered in that issuance's name.
 struct MakeKey {  // with a descriptor to write; answers the public key in DER
   using Answer = std::string;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
   crypto::KeyType type{};
 };
 struct OpenKey {  // with a descriptor to read; answers the public key in DER
   using Answer = std::string;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
 };
 struct UseRequest {  // whose key is not ours
   using Answer = void;
   std::uint64_t id = 0;
-  std::vector<std::string> names{};
+  acme::payload::NewOrder order{};
   std::string request{};  // PKCS #10 in DER
+};
+struct ExamineKey {  // with a descriptor to read; of a keeper that knows no CA
+  using Answer = crypto::KeyInFile;
 };
 }  // namespace ask_keeper
 using KeeperRequest =
     std::variant<ask_keeper::UseCa, ask_keeper::OpenAccountKey, ask_keeper::MakeAccountKey,
-                 ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::Choose,
-                 ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration, ask_keeper::MakeKey,
-                 ask_keeper::OpenKey, ask_keeper::UseRequest>;
+                 ask_keeper::OpenNextKey, ask_keeper::MakeNextKey, ask_keeper::UseAccount,
+                 ask_keeper::Choose, ask_keeper::AllowKeyChange, ask_keeper::AllowRegistration,
+                 ask_keeper::MakeKey, ask_keeper::OpenKey, ask_keeper::UseRequest,
+                 ask_keeper::ExamineKey>;
 
 // ---- The keeper, asked by net: this and nothing else.
 
@@ -262,6 +272,7 @@ void fields(auto& archive, crypto::LeafFacts& it) {
 void fields(auto& archive, crypto::RequestFacts& it) {
   archive(it.der, it.public_key_der, it.names);
 }
+void fields(auto& archive, crypto::KeyInFile& it) { archive(it.public_key_der, it.bytes); }
 void fields(auto& archive, scan::Target& it) {
   archive(it.address, it.port, it.proxy_protocol, it.key);
 }
@@ -293,11 +304,12 @@ void fields(auto& archive, acme::Outcome& it) {
 }
 
 void fields(auto& archive, ask_keeper::UseCa& it) { archive(it.directory_url); }
+void fields(auto& archive, ask_keeper::UseAccount& it) { archive(it.url); }
 void fields(auto& archive, ask_keeper::Choose& it) { archive(it.key); }
 void fields(auto& archive, ask_keeper::AllowRegistration& it) { archive(it.registration); }
-void fields(auto& archive, ask_keeper::MakeKey& it) { archive(it.id, it.names, it.type); }
-void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.names); }
-void fields(auto& archive, ask_keeper::UseRequest& it) { archive(it.id, it.names, it.request); }
+void fields(auto& archive, ask_keeper::MakeKey& it) { archive(it.id, it.order, it.type); }
+void fields(auto& archive, ask_keeper::OpenKey& it) { archive(it.id, it.order); }
+void fields(auto& archive, ask_keeper::UseRequest& it) { archive(it.id, it.order, it.request); }
 void fields(auto& archive, Sign& it) { archive(it.header, it.payload); }
 void fields(auto& archive, ask_net::UseCa& it) { archive(it.directory_url); }
 void fields(auto& archive, ask_net::UseAccount& it) { archive(it.url); }

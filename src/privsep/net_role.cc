@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -21,6 +24,8 @@ namespace everseal::privsep {
 namespace {
 
 using Files = std::span<const base::FileDescriptor>;
+
+constexpr base::Seconds kLookUpTime{10};
 
 // What looking up a host reads: the resolver's settings, its modules and OpenSSL's and libcurl's
 // libraries with their settings (nsswitch.conf(5), resolv.conf(5)). All of it is given up before
@@ -48,15 +53,49 @@ struct FreeAddresses {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
 
+// Ends this process when its time is over, with an answer to whoever waits for one: nothing else
+// bounds getaddrinfo(3), which asks each of some servers several times, and a thread is forbidden.
+class TimeToLookUp {
+ public:
+  TimeToLookUp(const Channel& monitor, const std::string& host) {
+    const Result<> late = base::transient(fmt::format(
+        "look up {}: the resolver gives no answer within {} s", host, kLookUpTime.count()));
+    socket_ = monitor.socket().get();
+    answer_ = encode(late);
+    struct sigaction act{};
+    act.sa_handler = [](int) {
+      static_cast<void>(::send(socket_, answer_.data(), answer_.size(), MSG_NOSIGNAL) < 0);
+      ::_exit(1);
+    };
+    ::sigaction(SIGALRM, &act, nullptr);
+    set(kLookUpTime);
+  }
+  ~TimeToLookUp() { set({}); }
+  TimeToLookUp(const TimeToLookUp&) = delete;
+  TimeToLookUp& operator=(const TimeToLookUp&) = delete;
+
+ private:
+  static void set(base::Seconds time) {
+    const itimerval timer{.it_interval = {}, .it_value = {.tv_sec = time.count(), .tv_usec = 0}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+  }
+  static inline int socket_ = -1;
+  static inline std::string answer_;
+};
+
 // The host's addresses as text, in the resolver's order; empty for a host that is one.
-Result<std::vector<std::string>> look_up(const std::string& host) {
+Result<std::vector<std::string>> look_up(const Channel& monitor, const std::string& host) {
   in6_addr number;
   if (host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &number) == 1)
     return std::vector<std::string>();
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  int code = 0;
+  {
+    const TimeToLookUp time(monitor, host);
+    code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  }
   const std::unique_ptr<addrinfo, FreeAddresses> owner(list);
   if (code != 0) return base::transient(fmt::format("look up {}: {}", host, ::gai_strerror(code)));
   std::vector<std::string> addresses;
@@ -259,12 +298,12 @@ class NetService {
     std::vector<std::string> addresses{};  // none: the host is one
     std::uint16_t port = 0;
   };
-  static Result<Way> find_way(const std::string& origin, Files files) {
+  Result<Way> find_way(const std::string& origin, Files files) const {
     Way way;
     way.trusted_pem = TRY(base::read_all(*TRY(only_descriptor(files)), "read the CA bundle"));
     const HostAndPort target = host_of(origin);
     static_cast<void>(TRY(http::open_curl()));
-    way.addresses = TRY(look_up(target.host));
+    way.addresses = TRY(look_up(monitor_, target.host));
     way.port = target.port;
     return way;
   }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,35 +15,15 @@
 #include <thread>
 #include <vector>
 
+#include "base/spawn.h"
+
 namespace everseal::privsep {
 namespace {
 
 constexpr const char* kSelf = "/proc/self/exe";
 constexpr std::string_view kRequired = "required", kRelaxed = "relaxed", kSameUser = "-";
 
-struct SpawnAttributes {
-  posix_spawnattr_t value;
-  SpawnAttributes() { posix_spawnattr_init(&value); }
-  ~SpawnAttributes() { posix_spawnattr_destroy(&value); }
-
-  // All signals as a new program finds them, in a process group of its own.
-  void start_afresh() {
-    sigset_t all, none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_setsigdefault(&value, &all);
-    posix_spawnattr_setsigmask(&value, &none);
-    posix_spawnattr_setpgroup(&value, 0);
-    posix_spawnattr_setflags(
-        &value, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  }
-};
-
-struct SpawnActions {
-  posix_spawn_file_actions_t value;
-  SpawnActions() { posix_spawn_file_actions_init(&value); }
-  ~SpawnActions() { posix_spawn_file_actions_destroy(&value); }
-};
+using base::SpawnActions, base::SpawnAttributes;
 
 // Copies beyond the numbers that the child will use, so that none overwrites another.
 Result<std::vector<base::FileDescriptor>> out_of_the_way(std::span<const Channel* const> channels) {

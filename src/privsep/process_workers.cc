@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/domain_name.h"
 #include "base/encoding.h"
 #include "http/message.h"
 #include "privsep/claims.h"
@@ -32,6 +33,9 @@ class KeeperProcess : public KeeperClient {
   Result<> use_ca(const std::string& directory_url) {
     return worker_.post<KeeperRequest>(ask_keeper::UseCa{directory_url});
   }
+  Result<> use_account(const std::string& url) {
+    return worker_.post<KeeperRequest>(ask_keeper::UseAccount{url});
+  }
   Result<std::string> open_account_key(const base::FileDescriptor& file) override {
     return worker_.call<KeeperRequest>(ask_keeper::OpenAccountKey{}, kAnswerTime, &file);
   }
@@ -53,17 +57,17 @@ class KeeperProcess : public KeeperClient {
   Result<> allow_registration(const acme::Registration& registration) override {
     return worker_.call<KeeperRequest>(ask_keeper::AllowRegistration{registration});
   }
-  Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+  Result<std::string> make_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                crypto::KeyType type, const base::FileDescriptor& file) override {
-    return worker_.call<KeeperRequest>(ask_keeper::MakeKey{id, names, type}, kAnswerTime, &file);
+    return worker_.call<KeeperRequest>(ask_keeper::MakeKey{id, order, type}, kAnswerTime, &file);
   }
-  Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+  Result<std::string> open_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                const base::FileDescriptor& file) override {
-    return worker_.call<KeeperRequest>(ask_keeper::OpenKey{id, names}, kAnswerTime, &file);
+    return worker_.call<KeeperRequest>(ask_keeper::OpenKey{id, order}, kAnswerTime, &file);
   }
-  Result<> use_request(std::uint64_t id, const std::vector<std::string>& names,
+  Result<> use_request(std::uint64_t id, const acme::payload::NewOrder& order,
                        const std::string& request) override {
-    return worker_.call<KeeperRequest>(ask_keeper::UseRequest{id, names, request});
+    return worker_.call<KeeperRequest>(ask_keeper::UseRequest{id, order, request});
   }
 
   Worker& worker() { return worker_; }
@@ -77,7 +81,10 @@ class NetProcess : public NetClient {
   NetProcess(Worker worker, std::string origin)
       : worker_(std::move(worker)), origin_(std::move(origin)) {}
 
-  void need(KeeperProcess& keeper) { worker_.need(keeper.worker()); }
+  void need(KeeperProcess& keeper) {
+    keeper_ = &keeper;
+    worker_.need(keeper.worker());
+  }
 
   Result<> use_ca(const std::string& directory_url, const base::FileDescriptor& trusted) {
     return worker_.post<NetRequest>(ask_net::UseCa{directory_url}, &trusted);
@@ -89,16 +96,17 @@ class NetProcess : public NetClient {
     return terms;
   }
   Result<> use_account(const std::string& url) override {
+    TRY(keeper_->use_account(url));
     return worker_.call<NetRequest>(ask_net::UseAccount{url}, kCaTime);
   }
   Result<std::optional<std::string>> find_account() override {
     auto url = TRY(worker_.call<NetRequest>(ask_net::FindAccount{}, kCaTime));
-    if (url) TRY(check_url(*url));
+    if (url) TRY(accept_account(*url));
     return url;
   }
   Result<std::string> register_account() override {
     auto url = TRY(worker_.call<NetRequest>(ask_net::RegisterAccount{}, kCaTime));
-    TRY(check_url(url));
+    TRY(accept_account(url));
     return url;
   }
 
@@ -129,10 +137,37 @@ class NetProcess : public NetClient {
   }
 
  private:
-  Result<> check_url(const std::string& url) {
-    if (http::https_origin(url).value_or("") == origin_) return {};
+  Result<> accept_account(const std::string& url) {
+    if (http::https_origin(url).value_or("") == origin_) return keeper_->use_account(url);
     return std::unexpected(worker_.lost({ErrorKind::rejected, "an account that is not at the CA"}));
   }
+
+  // What ended, until it is handed on: all of it together, so that one durable commit serves them
+  // all. Net does not wait for that; it is held up for a moment only, and never beyond the end.
+  class Ended {
+   public:
+    explicit Ended(acme::Host& host) : host_(host) {}
+    ~Ended() { hand_on(); }
+    Ended(const Ended&) = delete;
+    Ended& operator=(const Ended&) = delete;
+
+    void add(acme::Outcome outcome) {
+      if (outcomes_.empty()) due_ = std::chrono::steady_clock::now() + kTogether;
+      outcomes_.push_back(std::move(outcome));
+    }
+    void hand_on() {
+      due_ = Instant::max();
+      if (!outcomes_.empty()) host_.finished(std::exchange(outcomes_, {}));
+    }
+    Instant due() const { return due_; }
+
+   private:
+    static constexpr base::Milliseconds kTogether{200};
+
+    acme::Host& host_;
+    std::vector<acme::Outcome> outcomes_;
+    Instant due_ = Instant::max();
+  };
 
   // Net has the time of each group of issuances that are under way at once, and a fifth of one more
   // to tidy up.
@@ -143,6 +178,7 @@ class NetProcess : public NetClient {
     Instant deadline =
         std::chrono::steady_clock::now() + groups * options.deadline + options.deadline / 5;
     bool told_to_stop = false;
+    Ended ended(host);
     for (;;) {
       const Instant now = std::chrono::steady_clock::now();
       if (options.stop && *options.stop && !std::exchange(told_to_stop, true)) {
@@ -151,10 +187,14 @@ class NetProcess : public NetClient {
       }
       if (now >= deadline)
         return std::unexpected(worker_.lost({ErrorKind::transient, "no end in time"}));
-      if (!worker_.wait(std::min(deadline, now + kStopLatency))) continue;
+      if (now >= ended.due()) ended.hand_on();
+      if (!worker_.wait(std::min({deadline, ended.due(), now + kStopLatency}))) continue;
       NetEvent event = TRY(next(claims));
       if (claims.ended()) return read_end(claims);
-      TRY(std::visit([&](const auto& each) { return act(host, each); }, event));
+      if (auto* const finished = std::get_if<tell::Finished>(&event))
+        ended.add(std::move(finished->outcome));
+      else
+        TRY(std::visit([&](const auto& each) { return act(host, each); }, event));
     }
   }
 
@@ -186,13 +226,12 @@ class NetProcess : public NetClient {
     host.progress(event.id, event.step);
     return {};
   }
-  Result<> act(acme::Host& host, const tell::Finished& event) {
-    host.finished({&event.outcome, 1});
-    return {};
-  }
+  // Those are not for the host, or not yet.
+  Result<> act(acme::Host&, const tell::Finished&) { return {}; }
   Result<> act(acme::Host&, const tell::Ended&) { return {}; }
 
   Worker worker_;
+  KeeperProcess* keeper_ = nullptr;  // of whom net is a client
   const std::string origin_;
 };
 
@@ -221,6 +260,30 @@ class MetricsProcess : public MetricsPage {
   Worker worker_;
 };
 
+// SHA-256 in lower-case hexadecimal.
+bool is_fingerprint(std::string_view text) {
+  constexpr std::size_t kDigits = 64;
+  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+// base64url and a dot (RFC 9773 §4.1), or empty.
+bool is_renewal_id(std::string_view text) {
+  constexpr std::size_t kMostBytes = 200;
+  return text.size() <= kMostBytes && std::ranges::all_of(text, [](unsigned char c) {
+           return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+         });
+}
+
+// What verify says of a request, checked: its names become paths.
+Result<> check_request(const crypto::RequestFacts& facts) {
+  const bool good = std::ranges::all_of(facts.names, [](const std::string& name) {
+    const auto parsed = base::parse_domain_name(name);
+    return parsed && *parsed == name;
+  });
+  if (good && !facts.names.empty()) return {};
+  return base::rejected("names that are none");
+}
+
 // What verify says, checked: a chain that a keeper of ours could serve.
 Result<> check_chain(const crypto::EncodedChain& chain,
                      const crypto::ExpectedCertificate& expected) {
@@ -229,10 +292,8 @@ Result<> check_chain(const crypto::EncodedChain& chain,
     return base::rejected("a chain that is none");
   if (!chain.certificates.front().contains(expected.public_key_der))
     return base::rejected("a leaf without our key");
-  constexpr std::size_t kDigits = 64;  // of SHA-256
-  if (chain.fingerprint.size() != kDigits ||
-      chain.fingerprint.find_first_not_of("0123456789abcdef") != std::string::npos)
-    return base::rejected("a fingerprint that is none");
+  if (!is_fingerprint(chain.fingerprint)) return base::rejected("a fingerprint that is none");
+  if (!is_renewal_id(chain.renewal_id)) return base::rejected("a renewal id that is none");
   if (chain.not_before > expected.now || chain.not_after <= expected.now)
     return base::rejected("a leaf that is not valid now");
   return {};
@@ -261,7 +322,21 @@ class ProcessWorkers::VerifyProcess : public crypto::Verifier {
   Result<crypto::RequestFacts> read_request(std::string_view bytes) override {
     if (bytes.size() > kMostChainBytes)
       return base::invalid("the certificate request is too large");
-    return worker_.call<VerifyRequest>(ask_verify::ReadRequest{std::string(bytes)});
+    auto facts = TRY(worker_.call<VerifyRequest>(ask_verify::ReadRequest{std::string(bytes)}));
+    if (auto good = check_request(facts); !good) return std::unexpected(worker_.lost(good.error()));
+    return facts;
+  }
+
+ private:
+  Worker worker_;
+};
+
+class ProcessWorkers::ExamineProcess : public crypto::KeyExaminer {
+ public:
+  explicit ExamineProcess(Worker worker) : worker_(std::move(worker)) {}
+
+  Result<crypto::KeyInFile> examine(const base::FileDescriptor& file) override {
+    return worker_.call<KeeperRequest>(ask_keeper::ExamineKey{}, kAnswerTime, &file);
   }
 
  private:
@@ -285,6 +360,8 @@ class ProcessWorkers::VisitProcess : public scan::Visitor {
     auto leaf = TRY(worker_.call<NetRequest>(ask_net::Handshake{target, server_name, timeout},
                                              timeout + kAnswerTime));
     leaf.issuer = base::printable(leaf.issuer);
+    if (!is_fingerprint(leaf.fingerprint))
+      return std::unexpected(worker_.lost({ErrorKind::rejected, "a fingerprint that is none"}));
     return leaf;
   }
   Result<scan::Answer> get(const scan::Target& target, const std::string& host,
@@ -340,6 +417,15 @@ Result<CaWorkers> ProcessWorkers::open_ca(const std::string& directory_url,
 Result<crypto::Verifier*> ProcessWorkers::verifier() {
   if (!verifier_) verifier_ = std::make_unique<VerifyProcess>(TRY(start(Role::verify)));
   return verifier_.get();
+}
+
+// Nobody is at the other end of its second channel.
+Result<crypto::KeyExaminer*> ProcessWorkers::key_examiner() {
+  if (!examiner_) {
+    const auto [nobody, for_keeper] = TRY(Channel::make_pair());
+    examiner_ = std::make_unique<ExamineProcess>(TRY(start(Role::keeper, &for_keeper)));
+  }
+  return examiner_.get();
 }
 
 Result<scan::Visitor*> ProcessWorkers::visitor(std::span<const std::uint16_t> ports) {

@@ -19,6 +19,7 @@ class ProcessWorkers : public Workers {
   Result<CaWorkers> open_ca(const std::string& directory_url,
                             const base::FileDescriptor& trusted) override;
   Result<crypto::Verifier*> verifier() override;
+  Result<crypto::KeyExaminer*> key_examiner() override;
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) override;
   std::vector<std::string> users_to_make() const override;
   Result<> make_users(CommandRunner& commands) override;
@@ -28,6 +29,7 @@ class ProcessWorkers : public Workers {
 
  private:
   class VerifyProcess;
+  class ExamineProcess;
   class VisitProcess;
   RoleOptions options(Role role);
   Result<Worker> start(Role role, const Channel* peer = nullptr);
@@ -36,6 +38,7 @@ class ProcessWorkers : public Workers {
   const Strictness strictness_;
   const RunContext run_;
   std::unique_ptr<VerifyProcess> verifier_;
+  std::unique_ptr<ExamineProcess> examiner_;
   std::unique_ptr<VisitProcess> visitor_;
 };
 

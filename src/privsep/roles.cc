@@ -24,7 +24,7 @@ void set_signals() {
   struct sigaction end{};
   end.sa_handler = request_end;
   sigaction(SIGTERM, &end, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  for (const int ignored : {SIGPIPE, SIGXFSZ}) signal(ignored, SIG_IGN);
 }
 
 // A channel that Process::start() left there; empty if there is none.

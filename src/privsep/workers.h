@@ -15,6 +15,7 @@
 #include "base/command_runner.h"
 #include "base/file_descriptor.h"
 #include "challenge/http01.h"
+#include "crypto/key_examiner.h"
 #include "crypto/verifier.h"
 #include "notify/delivery.h"
 #include "scan/probe.h"
@@ -33,15 +34,16 @@ class KeeperClient {
   virtual Result<> choose(acme::AccountKey key) = 0;
   virtual Result<> allow_key_change() = 0;
   virtual Result<> allow_registration(const acme::Registration& registration) = 0;
-  virtual Result<std::string> make_key(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<std::string> make_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                        crypto::KeyType type, const base::FileDescriptor& file) = 0;
-  virtual Result<std::string> open_key(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<std::string> open_key(std::uint64_t id, const acme::payload::NewOrder& order,
                                        const base::FileDescriptor& file) = 0;
-  virtual Result<> use_request(std::uint64_t id, const std::vector<std::string>& names,
+  virtual Result<> use_request(std::uint64_t id, const acme::payload::NewOrder& order,
                                const std::string& request) = 0;
 };
 
-// The client of that CA; see acme::Client and acme::run().
+// The client of that CA; see acme::Client and acme::run(). The account that is used, found or made
+// is the only one that the keeper signs for from then on.
 class NetClient {
  public:
   virtual ~NetClient() = default;
@@ -87,6 +89,9 @@ class Workers {
                                     const base::FileDescriptor& trusted) = 0;
 
   virtual Result<crypto::Verifier*> verifier() = 0;
+
+  // A keeper that knows no CA and signs nothing.
+  virtual Result<crypto::KeyExaminer*> key_examiner() = 0;
 
   // For servers of this machine that listen on these TCP ports; no others can be reached.
   virtual Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) = 0;

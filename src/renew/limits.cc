@@ -154,7 +154,7 @@ std::int64_t LimitLedger::full_at(const Bucket& bucket, Time now) const {
 }
 
 void LimitLedger::take(const Bucket& bucket, Time now) {
-  buckets_[bucket.name] = TokenBucket::take(full_at(bucket, now), bucket.limit, milliseconds(now));
+  change(bucket.name) = TokenBucket::take(full_at(bucket, now), bucket.limit, milliseconds(now));
 }
 
 void LimitLedger::reserve(const Intent& intent, Time now) {
@@ -199,8 +199,20 @@ void LimitLedger::refused(const Intent& intent, Time until, std::string_view wor
     return bucket.name.contains(about_failures ? " failures " : " domain ") && words.contains(name);
   });
   const Bucket& bucket = chosen == buckets.end() ? buckets.front() : *chosen;
-  std::int64_t& full_at = buckets_[bucket.name];
+  std::int64_t& full_at = change(bucket.name);
   full_at = std::max(full_at, TokenBucket::empty_until(milliseconds(until), bucket.limit));
+}
+
+std::int64_t& LimitLedger::change(const std::string& bucket) {
+  changed_.insert(bucket);
+  return buckets_[bucket];
+}
+
+LimitLedger::Buckets LimitLedger::take_changed() {
+  Buckets changed;
+  for (const std::string& each : std::exchange(changed_, {}))
+    if (const auto found = buckets_.find(each); found != buckets_.end()) changed.insert(*found);
+  return changed;
 }
 
 void LimitLedger::forget_full_ones(Time now) {

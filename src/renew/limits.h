@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,6 +89,8 @@ class LimitLedger {
   void refused(const Intent& intent, Time until, std::string_view words);
 
   const Buckets& buckets() const { return buckets_; }
+  // Those that have changed since this was asked last.
+  Buckets take_changed();
   // Drops those that are full.
   void forget_full_ones(Time now);
 
@@ -106,8 +109,11 @@ class LimitLedger {
   std::int64_t full_at(const Bucket& bucket, Time now) const;
   void take(const Bucket& bucket, Time now);
 
+  std::int64_t& change(const std::string& bucket);
+
   std::map<std::string, std::optional<Limits>> limits_;  // by server
   Buckets buckets_;
+  std::set<std::string> changed_;  // of buckets_
 };
 
 }  // namespace everseal::renew

@@ -108,6 +108,9 @@ TEST_F(LimitLedgerTest, BelievesTheCaThatSaysMore) {
 
 TEST_F(LimitLedgerTest, IsKept) {
   issue(intent({"a.com"}), 5);
+  const auto changed = ledger_.take_changed();
+  EXPECT_EQ(changed, ledger_.buckets());
+  EXPECT_TRUE(ledger_.take_changed().empty());
   ledger_ = LimitLedger(ledger_.buckets());
   EXPECT_NE(why(intent({"a.com"})), "");
   ledger_.forget_full_ones(kNow + days(6));

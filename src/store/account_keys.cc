@@ -44,6 +44,12 @@ Result<base::FileDescriptor> AccountKeys::open(const std::string& server) const 
   return files_.open(path(server, kKey));
 }
 
+Result<std::string> AccountKeys::set_aside(const std::string& server, Time now) {
+  const std::string name = fmt::format("key.damaged-{}.pem", base::to_rfc3339(now));
+  TRY(rename(server, kKey, name));
+  return path(server, name);
+}
+
 Result<> AccountKeys::create(const std::string& server, const base::ContentWriter& write) {
   TRY(base::make_directories(files_, directory(server), 0700));
   return base::write_durably_with(files_, path(server, kKey), write, kPrivateFile);

@@ -13,7 +13,8 @@ namespace everseal::store {
 // STATE/accounts/CA/key.pem, CA made from the directory URL. While the key is changed, and until it
 // is known which of both the CA knows, the next one is beside it as key.next.pem. What it replaced
 // is kept as key.until-DATE.pem; a next key that the CA did not take is kept as key.spare.pem and
-// becomes the next one again. `files` must outlive it.
+// becomes the next one again. A damaged one is kept as key.damaged-DATE.pem. `files` must outlive
+// it.
 class AccountKeys {
  public:
   AccountKeys(FileSystem& files, std::string state_directory)
@@ -27,6 +28,9 @@ class AccountKeys {
 
   // The key for the CA with this directory URL. Errors: not_found.
   Result<base::FileDescriptor> open(const std::string& server) const;
+
+  // A key that is none any more makes room for a new one, and is kept; returns its path.
+  Result<std::string> set_aside(const std::string& server, Time now);
 
   // Keeps a new key, as `write` writes it in PEM; durable when it returns.
   Result<> create(const std::string& server, const base::ContentWriter& write);

@@ -67,5 +67,16 @@ TEST(AccountKeys, LoseNoKeyAtAnyMoment) {
   }
 }
 
+TEST(AccountKeys, FaultD7_KeepADamagedOneAside) {
+  base::FakeFileSystem files;
+  files.put(kDirectory + "key.pem", "damaged");
+  AccountKeys keys(files, "/state");
+  const auto aside = keys.set_aside(kServer, kNow);
+  ASSERT_TRUE(aside) << aside.error().message;
+  EXPECT_EQ(files.read(*aside), "damaged");
+  EXPECT_TRUE(aside->starts_with(kDirectory + "key.damaged-2"));
+  EXPECT_EQ(keys.open(kServer).error().kind, ErrorKind::not_found);
+}
+
 }  // namespace
 }  // namespace everseal::store

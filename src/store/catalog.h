@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -158,6 +159,7 @@ enum class EventKind {
   differs,     // something else is served than what is live
   agrees,      // no longer so
   unused,      // nginx does not refer to it any more
+  damaged,     // its files on disk; what was done about it
 };
 std::string_view to_string(EventKind kind);
 
@@ -202,6 +204,7 @@ enum class Moment {
   renewal_run,   // `everseal renew` of all that is due
   served_check,  // of what is served
   names_check,   // of the names in nginx's configuration
+  files_check,   // of the files of live certificates
 };
 
 // The database. Every call is one durable transaction unless said otherwise. One thread.
@@ -215,6 +218,11 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
+  // All calls that `writes` makes are one durable transaction, or nothing of them happened. Errors:
+  // those of `writes`.
+  Result<> together(const std::function<Result<>()>& writes);
+  // Makes one transaction of all calls until it is committed: where two of them tell one truth.
+  Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
 
   // Takes over what can be read of the catalog at `path`, which may be damaged; this one is new.
   // Errors: those of store::salvage().
@@ -278,7 +286,8 @@ class Catalog {
   // Of the CAs: when each bucket is full again, in milliseconds since 1970 (renew::LimitLedger).
   using Limits = std::map<std::string, std::int64_t, std::less<>>;
   Result<Limits> limits();
-  Result<> save_limits(const Limits& limits);
+  // Sets these, and forgets all that are full at `now`.
+  Result<> save_limits(const Limits& changed, Time now);
 
   Result<std::int64_t> begin_change(Time at, const std::string& summary,
                                     const std::vector<std::string>& sites);

@@ -12,10 +12,10 @@ namespace {
 using base::Statement;
 using base::Transaction;
 
-constexpr Words<8> kEventKinds = {"issued",   "installed", "failed", "taken back",
-                                  "left out", "differs",   "agrees", "unused"};
+constexpr Words<9> kEventKinds = {"issued",  "installed", "failed", "taken back", "left out",
+                                  "differs", "agrees",    "unused", "damaged"};
 constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
-constexpr Words<3> kMoments = {"renewal run", "served check", "names check"};
+constexpr Words<4> kMoments = {"renewal run", "served check", "names check", "files check"};
 constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
 
 constexpr std::string_view kChoreColumns =
@@ -134,11 +134,12 @@ Result<Catalog::Limits> Catalog::limits() {
   return limits;
 }
 
-Result<> Catalog::save_limits(const Limits& limits) {
+Result<> Catalog::save_limits(const Limits& changed, Time now) {
   Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(database_.execute("DELETE FROM limits"));
-  Statement insert = TRY(database_.prepare(replace_into("limits", "bucket, full_at")));
-  for (const auto& [bucket, full_at] : limits) TRY(insert.bind(1, bucket).bind(2, full_at).run());
+  Statement set = TRY(database_.prepare(replace_into("limits", "bucket, full_at")));
+  for (const auto& [bucket, full_at] : changed) TRY(set.bind(1, bucket).bind(2, full_at).run());
+  Statement forget = TRY(database_.prepare("DELETE FROM limits WHERE full_at <= ?"));
+  TRY(forget.bind(1, to_integer(now) * 1000).run());
   return transaction.commit();
 }
 

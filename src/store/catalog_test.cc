@@ -112,9 +112,35 @@ TEST_F(CatalogTest, KeepsWhenToRenew) {
 }
 
 TEST_F(CatalogTest, KeepsLimits) {
-  ASSERT_TRUE(catalog_.save_limits({{"x", 5}, {"y", 6}}));
-  ASSERT_TRUE(catalog_.save_limits({{"y", 7}}));
-  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"y", 7}}));
+  ASSERT_TRUE(catalog_.save_limits({{"x", 5000}, {"y", 6001}, {"z", 9000}}, Time()));
+  ASSERT_TRUE(catalog_.save_limits({{"y", 7000}}, Time(base::Seconds(5))));
+  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"y", 7000}, {"z", 9000}}));
+}
+
+TEST_F(CatalogTest, SavesTogetherAllOrNothing) {
+  const auto save = [this](Result<> end) {
+    return catalog_.together([&, end]() -> Result<> {
+      TRY(catalog_.save_limits({{"x", 5000}}, Time()));
+      TRY(catalog_.save_limits({{"y", 6000}}, Time()));
+      return end;
+    });
+  };
+  EXPECT_EQ(save(base::transient("no")).error().message, "no");
+  EXPECT_TRUE(catalog_.limits()->empty());
+  ASSERT_TRUE(save({}));
+  EXPECT_EQ(catalog_.limits()->size(), 2u);
+}
+
+TEST_F(CatalogTest, KeepsWhatAFailedPartDidNotTouch) {
+  ASSERT_TRUE(catalog_.together([this]() -> Result<> {
+    TRY(catalog_.save_limits({{"x", 5000}}, Time()));
+    EXPECT_FALSE(catalog_.together([this]() -> Result<> {
+      TRY(catalog_.save_limits({{"y", 6000}}, Time()));
+      return base::transient("no");
+    }));
+    return {};
+  }));
+  EXPECT_EQ(*catalog_.limits(), (Catalog::Limits{{"x", 5000}}));
 }
 
 TEST_F(CatalogTest, LetsOneVersionBeLive) {
@@ -260,6 +286,27 @@ TEST_F(CatalogTest, KnowsWhatIsToBeHandedOver) {
   EXPECT_EQ(catalog_.certificates_to_hand_over("other")->size(), 1u);
   EXPECT_EQ(catalog_.has_certificate_of(record.server), true);
   EXPECT_EQ(catalog_.has_certificate_of("https://nobody/"), false);
+}
+
+TEST_F(CatalogTest, FaultD6_CallsWithinATransactionAreOne) {
+  const auto change = catalog_.begin_change(kNow, "secure", {}),
+             undoing = catalog_.begin_change(kNow, "undo", {});
+  const auto both = [&]() -> Result<> {
+    TRY(catalog_.set_change_state(*change, ChangeState::undone));
+    return catalog_.end_change(*undoing, ChangeState::undone, {});
+  };
+  const auto states = [&] {
+    return std::pair((*catalog_.change(*change))->state, (*catalog_.change(*undoing))->state);
+  };
+  const std::pair before(ChangeState::applying, ChangeState::applying);
+  {
+    const auto transaction = catalog_.begin();
+    ASSERT_TRUE(transaction && both());
+  }
+  EXPECT_EQ(states(), before) << "nobody has committed it";
+  auto transaction = catalog_.begin();
+  ASSERT_TRUE(transaction && both() && transaction->commit());
+  EXPECT_EQ(states(), std::pair(ChangeState::undone, ChangeState::undone));
 }
 
 }  // namespace

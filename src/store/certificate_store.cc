@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/copy_bytes.h"
 #include "store/note.h"
 
 namespace everseal::store {
@@ -82,14 +83,15 @@ Result<base::FileDescriptor> CertificateStore::open_key(const std::string& name,
   return files_.open(version_path(name, version) + "/privkey.pem");
 }
 
-Result<> CertificateStore::create_bundle(const std::string& directory, const std::string& chain) {
-  const std::string path = directory + "/bundle.pem", attempt = fmt::format("write {}", path);
-  TRY(base::remove_tree(files_, path));
-  const auto write = [&](const base::FileDescriptor& bundle) -> Result<> {
-    TRY(base::copy_all(TRY(files_.open(directory + "/privkey.pem")), bundle, attempt));
+base::ContentWriter CertificateStore::bundle_writer(const std::string& directory,
+                                                    std::uint64_t key_bytes,
+                                                    const std::string& chain) const {
+  return [&, key_bytes, attempt = fmt::format("write {}/bundle.pem", directory),
+          directory](const base::FileDescriptor& bundle) -> Result<> {
+    const auto key = TRY(files_.open(directory + "/privkey.pem"));
+    TRY(base::copy_bytes(key, bundle, key_bytes, attempt));
     return base::write_all(bundle, chain, attempt);
   };
-  return files_.create_with(path, write, kPrivateFile);
 }
 
 Result<> CertificateStore::complete(const std::string& name, int version,
@@ -103,7 +105,12 @@ Result<> CertificateStore::complete(const std::string& name, int version,
   };
   if (!note.empty()) contents.emplace_back(kNoteFile, note);
   const bool has_key = !is_begun_by_request(name, version);
-  if (has_key) TRY(create_bundle(directory, contents[0].second));
+  if (has_key) {
+    const std::string bundle = directory + "/bundle.pem";
+    TRY(base::remove_tree(files_, bundle));
+    TRY(files_.create_with(
+        bundle, bundle_writer(directory, base::kMaxFileBytes, contents[0].second), kPrivateFile));
+  }
   for (const auto& [file, bytes] : contents) {
     const std::string path = fmt::format("{}/{}", directory, file);
     TRY(base::remove_tree(files_, path));
@@ -145,7 +152,9 @@ Result<> CertificateStore::switch_live(const std::string& name, int version) {
   const std::string temporary = fmt::format("{}/.{}.new", directory, name);
   TRY(base::remove_tree(files_, temporary));
   TRY(files_.make_symlink(fmt::format("../certs/{}/versions/{}", name, version), temporary));
-  TRY(files_.rename(temporary, fmt::format("{}/{}", directory, name)));
+  const std::string link = fmt::format("{}/{}", directory, name);
+  TRY(make_way(link));
+  TRY(files_.rename(temporary, link));
   return files_.sync(directory);
 }
 
@@ -187,6 +196,67 @@ int CertificateStore::Versions::last() const {
 Result<std::string> CertificateStore::read(const std::string& name, int version,
                                            std::string_view file) const {
   return files_.read(base::join_path(version_path(name, version), file));
+}
+
+// A directory cannot be replaced by a rename.
+Result<> CertificateStore::make_way(const std::string& path) {
+  const auto status = files_.status(path);
+  if (!status || status->kind != base::FileKind::directory) return {};
+  const std::string aside =
+      fmt::format("{}/.{}.set-aside", base::directory_of(path), path.substr(path.rfind('/') + 1));
+  TRY(base::remove_tree(files_, aside));
+  return files_.rename(path, aside);
+}
+
+std::string CertificateStore::file_path(const std::string& name, int version,
+                                        std::string_view file) const {
+  return base::join_path(version_path(name, version), file);
+}
+
+Result<base::FileDescriptor> CertificateStore::open_file(const std::string& name, int version,
+                                                         std::string_view file) const {
+  return files_.open(file_path(name, version, file));
+}
+
+bool CertificateStore::is_well_kept(const std::string& name, int version,
+                                    std::string_view file) const {
+  const auto status = files_.status(file_path(name, version, file));
+  const auto directory = files_.status(version_path(name, version));
+  return status && directory && status->kind == base::FileKind::regular && status->size > 0 &&
+         status->mode == kPrivateFile && status->owner == directory->owner;
+}
+
+bool CertificateStore::is_at_hand(const std::string& name, int version, bool has_key) const {
+  const auto target = files_.read_link(fmt::format("{}/live/{}", state_, name));
+  if (!target || !target->ends_with(fmt::format("/versions/{}", version))) return false;
+  const auto status = files_.status(file_path(name, version, has_key ? kBundle : kChain));
+  return status && status->kind == base::FileKind::regular && status->size > 0;
+}
+
+Result<> CertificateStore::restore(const std::string& name, int version, std::string_view file,
+                                   std::string_view pem) {
+  const std::string path = file_path(name, version, file);
+  TRY(make_way(path));
+  return base::write_durably(files_, path, pem, kPrivateFile);
+}
+
+Result<> CertificateStore::restore_bundle(const std::string& name, int version,
+                                          std::uint64_t key_bytes, const std::string& chain) {
+  const std::string path = file_path(name, version, kBundle);
+  TRY(make_way(path));
+  return base::write_durably_with(
+      files_, path, bundle_writer(version_path(name, version), key_bytes, chain), kPrivateFile);
+}
+
+Result<> CertificateStore::restore_key(const std::string& name, int version,
+                                       std::uint64_t key_bytes) {
+  const std::string path = file_path(name, version, kKey);
+  TRY(make_way(path));
+  const auto copy = [&](const base::FileDescriptor& key) -> Result<> {
+    return base::copy_bytes(TRY(open_file(name, version, kBundle)), key, key_bytes,
+                            "write " + path);
+  };
+  return base::write_durably_with(files_, path, copy, kPrivateFile);
 }
 
 bool CertificateStore::is_complete(const std::string& name, int version) const {

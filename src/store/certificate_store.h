@@ -1,6 +1,7 @@
 // Certificates on disk: immutable versions and the one switch (docs/formats.md).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,7 +54,8 @@ class CertificateStore {
   // rename; one that is not there is no error. Errors: rejected.
   Result<> remove(const std::string& name, int version);
 
-  // Makes a complete version the live one; durable when it returns.
+  // Makes a complete version the live one; durable when it returns. What somebody else has put in
+  // the link's place is kept beside it as .NAME.set-aside.
   Result<> switch_live(const std::string& name, int version);
 
   // The version that live refers to; nullopt if there is none.
@@ -74,6 +76,32 @@ class CertificateStore {
   // A file of a complete version, which is no key. Errors: those of reading it.
   Result<std::string> read(const std::string& name, int version, std::string_view file) const;
 
+  // ---- Of a complete version, where somebody else was at its files.
+
+  static constexpr std::string_view kBundle = "bundle.pem", kKey = "privkey.pem",
+                                    kChain = "fullchain.pem", kIssuers = "chain.pem",
+                                    kLeaf = "cert.pem";
+
+  // One of its files. Errors: not_found, and those of the file system.
+  Result<base::FileDescriptor> open_file(const std::string& name, int version,
+                                         std::string_view file) const;
+
+  // Whether a file is regular, ours, 0600 and not empty; one that is not there is not.
+  bool is_well_kept(const std::string& name, int version, std::string_view file) const;
+
+  // Whether live/NAME leads to this version, which has what nginx is told to read: a quick look.
+  bool is_at_hand(const std::string& name, int version, bool has_key) const;
+
+  // Writes one of its files of certificates anew.
+  Result<> restore(const std::string& name, int version, std::string_view file,
+                   std::string_view pem);
+
+  // The bundle from the first bytes of privkey.pem and a chain in PEM; privkey.pem from the first
+  // bytes of the bundle.
+  Result<> restore_bundle(const std::string& name, int version, std::uint64_t key_bytes,
+                          const std::string& chain);
+  Result<> restore_key(const std::string& name, int version, std::uint64_t key_bytes);
+
  private:
   std::string versions_path(const std::string& name) const;
   std::string version_path(const std::string& name, int version) const;
@@ -81,7 +109,10 @@ class CertificateStore {
   Result<> begin_with(const std::string& name, int version, std::string_view file,
                       const base::ContentWriter& write);
   Result<> check_is(const std::string& name, int version, const crypto::EncodedChain& chain) const;
-  Result<> create_bundle(const std::string& directory, const std::string& chain);
+  std::string file_path(const std::string& name, int version, std::string_view file) const;
+  base::ContentWriter bundle_writer(const std::string& directory, std::uint64_t key_bytes,
+                                    const std::string& chain) const;
+  Result<> make_way(const std::string& path);
 
   FileSystem& files_;
   const std::string state_;

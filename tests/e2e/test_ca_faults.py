@@ -37,10 +37,10 @@ class CaFaults(ManyNamesCase):
         self.ca = self.authority
         self.refused = 0  # certificates that the CA issued and that must not be taken
 
-    def issue(self, count, **options):
+    def issue(self, count, more=(), **options):
         """A first certificate for each of some names; their files."""
         self.serve(count)
-        self.run_everseal(*self.issue_arguments(), **options)
+        self.run_everseal(*self.issue_arguments(), *more, **options)
         return self.certificate_files()
 
     def failures(self, *arguments, status=3):
@@ -157,6 +157,33 @@ class Nonces(CaFaults):
 
 
 class Limits(CaFaults):
+    def test_A5_forms_of_retry_after(self):
+        """Of one who is busy; what cannot be a wait is none, and none is longer than a day."""
+        def date(seconds):
+            at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+            return at.strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+        hour, own = 3600, 60
+        forms = [("7200", 2 * hour), (date(2 * hour), 2 * hour), (date(-DAY), own), ("-5", own),
+                 ("soon", own), ("", own), ("1e9", own), ("0x10", own), ("9" * 40, DAY),
+                 (str(3650 * DAY), DAY), (date(3650 * DAY), DAY), ("Thu, 32 Foo 2099", own)]
+        before = self.issue(len(forms))
+        self.ca.fault(*({"resource": "new-order", "name": name,
+                         "problem": problem("serverInternal", 503, "busy"),
+                         "headers": {"Retry-After": form}}
+                        for name, (form, _) in zip(self.names, forms)))
+        asked = self.ca.requests()["new-order"]
+        self.assertEqual(sorted(self.failures()), sorted(self.names[:-1]))
+        for name, (form, expected) in zip(self.names, forms):
+            with self.subTest(form):
+                wait = self.seconds_to_next_attempt(name)
+                self.assertTrue(expected - 60 <= wait <= expected + 60, wait)
+                self.assertEqual(self.certificate_files()[name], before[name])
+        self.assertLess(self.ca.requests()["new-order"] - asked, 8 * len(forms))
+        self.assertIn("busy", self.run_everseal("status").out)
+        self.assert_invariants(new_account=1)
+        self.assert_converges()
+
     def test_A6_one_limited_name_of_a_thousand_waits_alone(self):
         self.serve(999)
         self.ca.fault({"resource": "new-order", "name": "n500.many.example",
@@ -189,6 +216,79 @@ class Limits(CaFaults):
         self.assertEqual(self.ca.requests()["new-order"], asked + 2)
         self.assertEqual(self.certificate_files()[name], before[name])
         self.assert_invariants(new_order=asked + 2)
+        self.assert_converges()
+
+
+class Bodies(CaFaults):
+    def test_A9_bodies_without_an_end_are_cut(self):
+        """A hundred MiB where a few KiB are due; hostile_ca has those that never end."""
+        resources = ("new-order", "order", "authz", "challenge", "finalize", "cert")
+        before = self.issue(len(resources))
+        self.ca.fault(*({"resource": resource, "name": name, "has_effect": True, "status": 200,
+                         "body": {"text": "x", "repeat": 100 << 20}}
+                        for name, resource in zip(self.names, resources)))
+        failed = self.failures()
+        self.assertEqual(sorted(failed), sorted(self.names[:-1]))
+        for name, (kind, message) in failed.items():
+            self.assertRegex(message, "larger than", name)
+            self.assertEqual(self.certificate_files()[name], before[name])
+            self.assertGreater(self.seconds_to_next_attempt(name), 0)
+        self.assert_invariants(new_account=1)
+        self.assert_converges()
+
+
+class Profiles(CaFaults):
+    def profiles(self, *names):
+        self.ca.manage("/policy", {"profiles": {name: {"validity": "30d"} for name in names}})
+
+    def test_A25_a_profile_vanishes(self):
+        """What was wanted is ordered without it, and it is said."""
+        self.profiles("special", "other")
+        self.issue(1, more=("--certificate-profile", "special"))
+        self.assertEqual(set(self.ca.ledger("SELECT profile FROM orders")), {"special"})
+        self.profiles("other")
+        orders = self.count_orders()
+        result = self.run_everseal("renew", "--force", "--certificate-profile", "special")
+        self.assertRegex(result.out + result.err,
+                         "ordered without the profile special: .*no profile 'special'")
+        self.assertEqual(self.ca.ledger(f"SELECT DISTINCT profile FROM orders WHERE id > {orders}"),
+                         ["other"])
+        self.assertEqual(self.count_orders(), orders + 2)
+        self.assert_invariants(new_account=1)
+        self.assert_converges()
+
+    def test_A25_a_profile_vanishes_before_the_certificate_is_made(self):
+        before = self.issue(1)
+        self.ca.fault({"resource": "finalize", "name": "n0.many.example",
+                       "problem": problem("invalidProfile", 400, "the profile is no more")})
+        [(name, (_, message))] = self.failures().items()
+        self.assertIn("the profile is no more", message)
+        self.assertEqual(self.certificate_files()[name], before[name])
+        self.assert_invariants(new_account=1)
+        self.assert_converges()
+
+
+class Clocks(CaFaults):
+    def set_date(self, hours):
+        at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
+        self.ca.fault({"headers": {"Date": at.strftime("%a, %d %b %Y %H:%M:%S GMT")}})
+
+    def test_A28_the_cas_clock_is_off(self):
+        """By less than a day nobody minds. More is said, and a person can go on all the same."""
+        self.issue(1)
+        for hours, doubted in ((-23, False), (23, False), (-25, True), (25, True)):
+            with self.subTest(hours):
+                self.set_date(hours)
+                before = self.certificate_files()
+                self.run_everseal("renew", "--force")
+                after = self.certificate_files()
+                self.assertFalse([name for name in self.names if after[name] == before[name]])
+                result = self.run_everseal("renew")
+                words = "but it should be .*: nothing is renewed by such a clock"
+                (self.assertRegex if doubted else self.assertNotRegex)(result.out + result.err,
+                                                                       words)
+                self.ca.clear()
+        self.assert_invariants(new_account=1)
         self.assert_converges()
 
 

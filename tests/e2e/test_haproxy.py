@@ -7,7 +7,7 @@ import sqlite3
 import ssl
 import threading
 
-from harness import MachineCase, main, visitor
+from harness import MachineCase, main, processes, visitor
 from harness.everseal import STATE
 from harness.haproxy import CERTIFICATES, SETTINGS, SOCKET, Haproxy, make_self_signed, settings
 from harness.load import Load, Wrk
@@ -187,6 +187,28 @@ class HaproxyTest(MachineCase):
         self.assertIn(f"*{other}", self.haproxy.ask("show ssl cert"))
         self.haproxy.ask(f"abort ssl cert {other}")
         self.run_everseal("renew")
+        self.assert_shown()
+
+    # --- what is in memory
+
+    def test_S11_no_key_is_in_the_monitors_memory(self):
+        """It stands still before each thing that it sends, and is looked at."""
+        delay = ("strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto,sendfile",
+                 "-e", "inject=sendto,sendfile:delay_enter=200000")
+        running = self.everseal.start(*ISSUE, wrapper=delay)
+        key, material, looks = STATE / "live" / NAME / "privkey.pem", None, 0
+        while running.poll() is None:
+            if material is None and key.exists():
+                material = processes.key_material(key)
+            for pid in processes.children(running.pid) if material else ():
+                with contextlib.suppress(OSError):
+                    memory = processes.memory(pid)
+                    looks += 1
+                    self.assertFalse(any(part in memory for part in material), "key bytes")
+        out, err = running.communicate(timeout=60)
+        self.assertEqual(running.returncode, 0, out + err)
+        print(f"{looks} looks")
+        self.assertGreater(looks, 10)
         self.assert_shown()
 
     # --- killed

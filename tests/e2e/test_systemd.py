@@ -189,9 +189,11 @@ class Units(OwnCaCase):
         self.machine.put("/etc/systemd/system/copy.path",
                          "[Path]\nDirectoryNotEmpty=/var/lib/everseal/deployed\n")
         self.machine.put("/etc/systemd/system/copy.service",
-                         "[Service]\nType=oneshot\nExecStart=rm -r /var/lib/everseal/deployed\n"
-                         "ExecStart=install -m 640 -g mail -t /etc "
-                         "/var/lib/everseal/live/one.example/bundle.pem\n")
+                         "[Service]\nType=oneshot\n"
+                         "ExecStart=runuser -u everseal -- rm -r /var/lib/everseal/deployed\n"
+                         "ExecStart=/bin/sh -euc 'umask 077; cd /etc; for f in bundle; do runuser -u "
+                         "everseal -- cat /var/lib/everseal/live/one.example/$$f.pem > .$$f.new; "
+                         "chgrp mail .$$f.new; chmod 640 .$$f.new; mv .$$f.new $$f.pem; done'\n")
         self.run_there("systemctl", "daemon-reload")
         self.run_there("systemctl", "start", "copy.path")
         self.run_there("systemctl", "enable", "--now", "everseal-renew.timer")

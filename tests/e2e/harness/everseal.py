@@ -55,8 +55,8 @@ class Everseal:
         self.results.append(result)
         return result
 
-    def start(self, *arguments, **options):
-        return subprocess.Popen(self.command(*arguments), stdin=subprocess.DEVNULL,
+    def start(self, *arguments, wrapper=(), **options):
+        return subprocess.Popen([*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 **options)
 

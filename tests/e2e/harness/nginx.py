@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -34,7 +35,8 @@ class Nginx:
     def _start(self):
         # Not a pipe: without error_log in its configuration nginx keeps what it was given.
         with open(SCRATCH / "nginx-start.log", "w+") as log:
-            result = subprocess.run(["nginx"], stdout=log, stderr=log, timeout=30)
+            # By its path, which it starts again where its binary is upgraded.
+            result = subprocess.run([shutil.which("nginx")], stdout=log, stderr=log, timeout=30)
             log.seek(0)
             if result.returncode != 0:
                 raise AssertionError("nginx does not start:\n" + log.read())

@@ -1,0 +1,261 @@
+#include "base/directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <memory>
+
+#include "base/attributes.h"
+#include "base/path_walk.h"
+
+namespace everseal::base {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* stream) const { ::closedir(stream); }
+};
+
+// Opens one name in a directory, without following a symlink or leaving the directory.
+FileDescriptor open_beneath(const FileDescriptor& directory, const std::string& name,
+                            std::uint64_t flags, mode_t mode = 0) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.mode = mode;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return FileDescriptor(
+      static_cast<int>(::syscall(SYS_openat2, directory.get(), name.c_str(), &how, sizeof(how))));
+}
+
+// A failed act on something that others may have put there.
+std::unexpected<Error> refusal(const std::string& attempt, int code) {
+  switch (code) {
+    case ELOOP:
+      return rejected(attempt + ": a symlink is in its place, which is not followed");
+    case ENOTDIR:
+      return rejected(attempt + ": something else than a directory is in its place");
+    case EISDIR:
+      return rejected(attempt + ": a directory is in its place; remove it");
+    case EEXIST:
+      return rejected(attempt + ": something is in its place already");
+    default:
+      return system_error(attempt, code);
+  }
+}
+
+std::string temporary_name(std::string_view name) { return fmt::format(".{}.everseal", name); }
+
+}  // namespace
+
+Result<Directory> Directory::open(const std::string& path) {
+  // As a rule there is no symlink on the way, and nothing to decide.
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  FileDescriptor handle(
+      static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof(how))));
+  if (handle) return Directory(std::move(handle), path);
+  Destination found = TRY(walk(path));
+  if (!S_ISDIR(found.status.st_mode)) return invalid(fmt::format("{}: not a directory", path));
+  return Directory(std::move(found.handle), std::move(found.path));
+}
+
+Result<> Directory::check_name(std::string_view name) const {
+  const bool is_one =
+      !name.empty() && name != "." && name != ".." && !name.contains('/') && !name.contains('\0');
+  if (is_one) return {};
+  return invalid(fmt::format("'{}' is not the name of a file in {}", name, path_));
+}
+
+Result<Directory> Directory::open_directory(const std::string& name) const {
+  TRY(check_name(name));
+  FileDescriptor handle = open_beneath(handle_, name, O_PATH | O_DIRECTORY);
+  if (!handle) return refusal(fmt::format("open the directory {}", at(name)), errno);
+  return Directory(std::move(handle), at(name));
+}
+
+// What mkdirat has made may have been moved away since. The mode is given to what was opened, if it
+// is ours and empty, as ours is.
+Result<> Directory::take_as_made(const std::string& name, mode_t mode) const {
+  const std::string attempt = fmt::format("make the directory {}", at(name));
+  const FileDescriptor made = open_beneath(handle_, name, O_RDONLY | O_DIRECTORY);
+  struct stat status{};
+  if (!made || ::fstat(made.get(), &status) != 0) return refusal(attempt, errno);
+  if ((status.st_mode & 07777) == mode) return {};
+  const Directory found(FileDescriptor(::dup(made.get())), at(name));
+  if (status.st_uid != ::geteuid() || !TRY(found.list(1)).empty())
+    return rejected(attempt + ": another user has put something else in its place");
+  if (::fchmod(made.get(), mode) != 0) return system_error(attempt, errno);
+  return {};
+}
+
+Result<Directory::Made> Directory::make_directory(const std::string& name, mode_t mode) const {
+  TRY(check_name(name));
+  const bool is_new = ::mkdirat(handle_.get(), name.c_str(), mode) == 0;
+  if (!is_new && errno != EEXIST)
+    return system_error(fmt::format("make the directory {}", at(name)), errno);
+  if (is_new) TRY(take_as_made(name, mode));
+  return Made{TRY(open_directory(name)), is_new};
+}
+
+Result<FileStatus> Directory::status() const {
+  struct stat status{};
+  if (::fstat(handle_.get(), &status) != 0)
+    return system_error(fmt::format("stat {}", path_), errno);
+  return file_status(status);
+}
+
+Result<> Directory::set_mode(mode_t mode) const {
+  if (::fchmod(TRY(open_readable()).get(), mode) == 0) return {};
+  return system_error(fmt::format("chmod {}", path_), errno);
+}
+
+Result<FileStatus> Directory::status(const std::string& name) const {
+  TRY(check_name(name));
+  struct stat status{};
+  if (::fstatat(handle_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+    return system_error(fmt::format("stat {}", at(name)), errno);
+  return file_status(status);
+}
+
+// For what O_PATH cannot do.
+Result<FileDescriptor> Directory::open_readable() const {
+  FileDescriptor directory(::openat(handle_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return system_error(fmt::format("open {}", path_), errno);
+  return directory;
+}
+
+Result<std::vector<std::string>> Directory::list(std::size_t most) const {
+  FileDescriptor directory = TRY(open_readable());
+  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(directory.get()));
+  if (!stream) return system_error(fmt::format("list {}", path_), errno);
+  directory.release();
+  std::vector<std::string> names;
+  while (const dirent* const entry = names.size() < most ? ::readdir(stream.get()) : nullptr) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<FileDescriptor> Directory::open_file(const std::string& name) const {
+  TRY(check_name(name));
+  const std::string attempt = fmt::format("open {}", at(name));
+  FileDescriptor file = open_beneath(handle_, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) return refusal(attempt, errno);
+  if (!S_ISREG(status.st_mode)) return rejected(attempt + ": not a regular file");
+  return file;
+}
+
+Result<FileDescriptor> Directory::create_file(const std::string& name,
+                                              const FileRights& rights) const {
+  TRY(check_name(name));
+  const std::string attempt = fmt::format("create {}", at(name));
+  FileDescriptor file = open_beneath(handle_, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (!file) return refusal(attempt, errno);
+  const bool is_given = rights.owner != FileRights().owner || rights.group != FileRights().group;
+  if ((is_given && ::fchown(file.get(), rights.owner, rights.group) != 0) ||
+      ::fchmod(file.get(), rights.mode) != 0) {
+    const int code = errno;
+    static_cast<void>(remove_file(name));
+    return system_error(attempt, code);
+  }
+  return file;
+}
+
+Result<Draft> Directory::draft(const std::string& name, const ContentWriter& write,
+                               const FileRights& rights) const {
+  TRY(check_name(name));
+  const std::string temporary = temporary_name(name);
+  if (const auto removed = remove_file(temporary);
+      !removed && removed.error().kind != ErrorKind::not_found)
+    return std::unexpected(removed.error());
+  const FileDescriptor file = TRY(create_file(temporary, rights));
+  Draft draft(*this, temporary, name);
+  TRY(write(file));
+  if (::fsync(file.get()) != 0) return system_error(fmt::format("fsync {}", at(temporary)), errno);
+  return draft;
+}
+
+Result<> Directory::write_durably(const std::string& name, const ContentWriter& write,
+                                  const FileRights& rights) const {
+  TRY(TRY(draft(name, write, rights)).place());
+  return sync();
+}
+
+Result<> Directory::replace(const std::string& name, std::string_view bytes) const {
+  const FileDescriptor old = TRY(open_file(name));
+  const auto write = [&](const FileDescriptor& file) -> Result<> {
+    TRY(write_all(file, bytes, fmt::format("write {}", at(name))));
+    return copy_attributes(old, file, at(name));
+  };
+  return write_durably(name, write, {});
+}
+
+Result<> Directory::rename(const std::string& from, const std::string& to) const {
+  TRY(check_name(from));
+  TRY(check_name(to));
+  if (::renameat(handle_.get(), from.c_str(), handle_.get(), to.c_str()) == 0) return {};
+  return refusal(fmt::format("rename {} to {}", at(from), to), errno);
+}
+
+Result<> Directory::remove_file(const std::string& name) const {
+  TRY(check_name(name));
+  if (::unlinkat(handle_.get(), name.c_str(), 0) == 0) return {};
+  return refusal(fmt::format("remove {}", at(name)), errno);
+}
+
+Result<> Directory::remove_empty_directory(const std::string& name) const {
+  TRY(check_name(name));
+  if (::unlinkat(handle_.get(), name.c_str(), AT_REMOVEDIR) == 0) return {};
+  return refusal(fmt::format("remove the directory {}", at(name)), errno);
+}
+
+Result<> Directory::sync() const {
+  if (::fsync(TRY(open_readable()).get()) != 0)
+    return system_error(fmt::format("fsync {}", path_), errno);
+  return {};
+}
+
+Draft::~Draft() {
+  if (directory_) static_cast<void>(directory_->remove_file(temporary_));
+}
+
+Result<> Draft::place() {
+  TRY(directory_->rename(temporary_, name_));
+  directory_ = nullptr;
+  return {};
+}
+
+namespace {
+
+Result<> remove_all(const Directory& parent, const std::string& name) {
+  const auto status = parent.status(name);
+  if (!status && status.error().kind == ErrorKind::not_found) return {};
+  if (!status) return std::unexpected(status.error());
+  if (status->kind != FileKind::directory) return parent.remove_file(name);
+  const Directory directory = TRY(parent.open_directory(name));
+  for (const std::string& each : TRY(directory.list(std::numeric_limits<std::size_t>::max())))
+    TRY(remove_all(directory, each));
+  return parent.remove_empty_directory(name);
+}
+
+}  // namespace
+
+Result<> remove_held_tree(const std::string& path) {
+  const auto parent = Directory::open(directory_of(path));
+  if (!parent && parent.error().kind == ErrorKind::not_found) return {};
+  if (!parent) return std::unexpected(parent.error());
+  return remove_all(*parent, path.substr(path.rfind('/') + 1));
+}
+
+}  // namespace everseal::base

@@ -1,0 +1,32 @@
+// Whether the files of live certificates are as they were written, and what is done if not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "jobs/state.h"
+
+namespace everseal::jobs {
+
+// A live certificate of which something was missing or different on disk.
+struct Damage {
+  std::string name;      // the certificate's
+  std::string what;      // "bundle.pem, live/example.org"
+  bool restored = true;  // else it is due at once: nothing that is left makes it whole
+};
+
+struct DamageOptions {
+  std::vector<std::string> names{};  // certificates that have one of them; empty: all
+};
+
+// Looks at all files of each live certificate: that the chain is the one whose leaf the catalog
+// knows, that the key belongs to it, that each file holds what it must, that live/NAME leads there.
+// The key is looked at by a process of its own; its bytes are copied within the kernel. What can be
+// made from what is left is written anew. Else the certificate is made due, and live/NAME leads to
+// an older version as long as there is one. Both are entered into its history, and told. Errors:
+// those of the catalog and of the workers; what goes wrong with one certificate is said, and keeps
+// none of the others from being looked at.
+Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
+                                       const DamageOptions& options);
+
+}  // namespace everseal::jobs

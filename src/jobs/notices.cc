@@ -1,0 +1,26 @@
+#include "jobs/notices.h"
+
+#include "base/encoding.h"
+
+namespace everseal::jobs {
+namespace {
+
+Result<> keep(const Environment& environment, State& state, const std::string& key,
+              const std::string& headline) {
+  auto incidents = TRY(state.catalog().incidents());
+  std::erase_if(incidents, [&](const store::IncidentRecord& each) { return each.key == key; });
+  incidents.push_back({key, headline, environment.clock.now(), Time(), true});
+  return state.catalog().save_incidents(incidents);
+}
+
+}  // namespace
+
+void enter_notice(const Environment& environment, State& state, const std::string& subject,
+                  const std::string& headline) {
+  const std::string text = base::printable(headline);
+  environment.reporter.note(text);
+  if (const auto kept = keep(environment, state, std::string(kNotice) + subject, text); !kept)
+    environment.reporter.note(kept.error().message);
+}
+
+}  // namespace everseal::jobs

@@ -15,31 +15,9 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
 # pylint: disable=wrong-import-position
 from harness.everseal import binary
+from harness.many_certificates import fill
 
 _TURNS = 21
-
-
-def fill(catalog, count):
-    """Certificates as they are in the middle of their lives, looked at four times a day."""
-    now = int(time.time())
-    columns = [row[1] for row in catalog.execute("PRAGMA table_info(certificates)")]
-    values = {"id": "i", "name": "'n' || i || '.example'",
-              "names": """'["n' || i || '.example","www.n' || i || '.example"]'""",
-              "covered": """'["n' || i || '.example","www.n' || i || '.example"]'""",
-              "server": "'https://acme-v02.api.letsencrypt.org/directory'",
-              "key_type": "'ecdsa-p256'", "method": "'webroot'", "webroots": "'[]'",
-              "preferred_chain": "''", "version": "1", "fingerprint": "hex(i) || hex(randomblob(28))",
-              "not_before": f"{now} - 86400 * 30 + i % 86400", "not_after": f"{now} + 86400 * 60 + i % 86400",
-              "renew_at": f"{now} + 86400 * 30 + i % 86400", "ask_at": f"{now} + 600 + i % 21600",
-              "next_look": f"{now} + 600 + i % 21600", "renewal_id": "'aYhba4dGQEHhs3uEe6CuLN4ByNQ.' || i",
-              "draw": "abs(random()) % 4294967296", "last_error": "''"}
-    row = ", ".join(values.get(column, "''" if column in ("beside", "in_haproxy", "window_explanation")
-                               else "'[]'" if column in ("failing",) else "0") for column in columns)
-    catalog.execute(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
-                    f"INSERT INTO certificates SELECT {row} FROM n")
-    catalog.execute("INSERT INTO versions (certificate_id, number, state, order_url, not_before, not_after, "
-                    "fingerprint) SELECT id, 1, 'live', '', not_before, not_after, fingerprint "
-                    "FROM certificates")
 
 
 def turn(state):

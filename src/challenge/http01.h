@@ -1,6 +1,7 @@
 // http-01 (RFC 8555 §8.3): a known text under a path of the CA's choice on port 80.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace everseal::challenge {
 
 // The directory of the URL that a CA asks for.
 inline constexpr std::string_view kHttp01Path = "/.well-known/acme-challenge/";
+
+// Where it asks (RFC 8555 §8.3).
+inline constexpr std::uint16_t kHttp01Port = 80;
 
 // TOKEN.THUMBPRINT (RFC 8555 §8.1).
 std::string key_authorization(std::string_view token, std::string_view thumbprint);

@@ -6,9 +6,11 @@
 #include <iterator>
 
 #include "base/encoding.h"
+#include "crypto/random.h"
 #include "jobs/chores.h"
 #include "jobs/kept.h"
 #include "jobs/notices.h"
+#include "jobs/port_holder.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
 #include "store/note.h"
@@ -28,6 +30,11 @@ bool is_about_account(std::string_view problem_type) {
 // What the CA says of a request that it will never take.
 bool is_about_request(std::string_view problem_type) {
   return problem_type == "badCSR" || problem_type == "badPublicKey";
+}
+
+std::string new_token() {
+  constexpr std::size_t kTokenBytes = 24;
+  return base::base64url(crypto::random_bytes(kTokenBytes));
 }
 
 // "a.example: unauthorized: …; b.example: …", or the error as it is.
@@ -276,6 +283,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
   });
   chronicle_.enter();
   if (ids.empty()) return std::move(report_);
+  look_ahead(ids);
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
@@ -415,8 +423,63 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   return ca_.net->run(requests, *this, options);
 }
 
+// What stands in the CA's way is said before an attempt is spent on it. Where nobody answers at
+// all, and nobody listens here, none is. What has been renewed before is trusted to lead here.
+void Issuer::look_ahead(std::vector<std::uint64_t>& ids) {
+  std::vector<std::uint64_t> doubtful;
+  std::ranges::copy_if(ids, std::back_inserter(doubtful), [&](std::uint64_t id) {
+    const store::CertificateRecord& certificate = tasks_[id].certificate;
+    return certificate.version == 0 || certificate.failures > 0;
+  });
+  if (doubtful.empty() || stop_requested) return;
+  const auto seen = try_answers(doubtful);
+  if (!seen) return environment_.reporter.note(seen.error().message);
+  for (const Hindrance& each : seen->hindrances) environment_.reporter.note(to_string(each));
+  if (seen->unanswered.empty() || port_holder(environment_.files, challenge::kHttp01Port)) return;
+  std::erase_if(ids, [&](std::uint64_t id) {
+    const auto name = std::ranges::find_first_of(tasks_[id].version.names, seen->unanswered);
+    if (name == tasks_[id].version.names.end()) return false;
+    give_up_unanswered(id, *name);
+    return true;
+  });
+  chronicle_.enter();
+}
+
+// By a token that no CA knows. What cannot be put in place is said when the CA asks for it.
+Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids) {
+  std::vector<PlacedAnswer> placed;
+  std::vector<challenge::Responder*> responders;
+  for (const std::uint64_t id : ids)
+    for (const std::string& name : tasks_[id].version.names) {
+      if (placed.size() == kMostLookedAt) break;
+      const std::string token = new_token();
+      PlacedAnswer answer{name, token, challenge::key_authorization(token, thumbprint_)};
+      const auto one = responder(tasks_[id], name);
+      if (!one || !(*one)->publish(token, answer.body)) continue;
+      placed.push_back(std::move(answer));
+      responders.push_back(*one);
+    }
+  auto seen = [&]() -> Result<Preflight> {
+    if (placed.empty()) return Preflight{};
+    return jobs::look_ahead(*TRY(environment_.workers.scout()), placed);
+  }();
+  for (std::size_t i = 0; i < placed.size(); ++i) responders[i]->retract(placed[i].token);
+  return seen;
+}
+
+void Issuer::give_up_unanswered(std::uint64_t id, const std::string& name) {
+  keep_failure(
+      tasks_[id],
+      {ErrorKind::rejected,
+       fmt::format("{}: nothing listens on port 80, where the CA asks: start the web server "
+                   "first; the CA was not asked",
+                   name)},
+      {});
+}
+
 // A CA that cannot be reached is a failure of all; what was begun is resumed by the next run.
 void Issuer::run_all(const std::vector<std::uint64_t>& ids) {
+  if (ids.empty()) return;
   const auto ran = run(ids);
   if (ran) return;
   for (const std::uint64_t id : ids) enter(tasks_[id], ran.error(), {});

@@ -11,6 +11,7 @@
 #include "base/stop.h"
 #include "challenge/http01.h"
 #include "jobs/chronicle.h"
+#include "jobs/preflight.h"
 #include "jobs/state.h"
 #include "privsep/workers.h"
 #include "renew/limits.h"
@@ -120,6 +121,9 @@ class Issuer : private acme::Host {
   Result<> keep_key(std::uint64_t id);
   Result<> use_request(std::uint64_t id);
   Result<> begin_by_request(std::uint64_t id);
+  void look_ahead(std::vector<std::uint64_t>& ids);
+  Result<Preflight> try_answers(const std::vector<std::uint64_t>& ids);
+  void give_up_unanswered(std::uint64_t id, const std::string& name);
   Result<> run(const std::vector<std::uint64_t>& ids);
   void run_all(const std::vector<std::uint64_t>& ids);
   Result<challenge::Responder*> responder(const Task& task, const std::string& name);

@@ -14,6 +14,9 @@ class FakeWorkers : public Workers {
   Result<crypto::Verifier*> verifier() override { return &verifier_; }
   Result<crypto::KeyExaminer*> key_examiner() override { return &examiner_; }
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t>) override { return &visitor_; }
+  Result<std::unique_ptr<scan::Scout>> scout() override {
+    return base::internal("there is no outside in this test");
+  }
   std::vector<std::string> users_to_make() const override { return {}; }
   Result<> make_users(CommandRunner&) override { return {}; }
   Result<> deliver(const notify::Delivery&, const base::FileDescriptor&) override {

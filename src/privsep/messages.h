@@ -145,6 +145,11 @@ struct UseServers {  // of this machine: look at them, by these ports
   using Answer = void;
   std::vector<std::uint16_t> ports{};
 };
+struct LookUp {  // names, as a CA would; then what answers there on port 80
+  using Answer = std::vector<scan::Whereabouts>;
+  std::vector<std::string> names{};
+  base::Milliseconds patience{};
+};
 struct Handshake {
   using Answer = scan::Leaf;
   scan::Target target{};
@@ -166,7 +171,7 @@ using NetRequest =
     std::variant<ask_net::UseCa, ask_net::Terms, ask_net::UseAccount, ask_net::FindAccount,
                  ask_net::RegisterAccount, ask_net::ChangeKey, ask_net::RenewalInfo,
                  ask_net::AddIssuance, ask_net::Run, ask_net::UseServers, ask_net::Handshake,
-                 ask_net::Get, ask_net::Deliver>;
+                 ask_net::Get, ask_net::Deliver, ask_net::LookUp>;
 
 // ---- The monitor, told by net while it runs issuances: claims, each to be checked.
 
@@ -277,6 +282,7 @@ void fields(auto& archive, scan::Target& it) {
   archive(it.address, it.port, it.proxy_protocol, it.key);
 }
 void fields(auto& archive, scan::Leaf& it) { archive(it.fingerprint, it.issuer, it.not_after); }
+void fields(auto& archive, scan::Whereabouts& it) { archive(it.addresses, it.problem); }
 void fields(auto& archive, scan::Answer& it) { archive(it.status, it.location, it.body); }
 
 void fields(auto& archive, acme::payload::NewOrder& it) {
@@ -317,6 +323,7 @@ void fields(auto& archive, ask_net::RenewalInfo& it) { archive(it.ids); }
 void fields(auto& archive, ask_net::AddIssuance& it) { archive(it.request); }
 void fields(auto& archive, ask_net::Run& it) { archive(it.most_at_once, it.deadline); }
 void fields(auto& archive, ask_net::UseServers& it) { archive(it.ports); }
+void fields(auto& archive, ask_net::LookUp& it) { archive(it.names, it.patience); }
 void fields(auto& archive, ask_net::Handshake& it) {
   archive(it.target, it.server_name, it.timeout);
 }

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "acme/runner.h"
+#include "challenge/http01.h"
 #include "crypto/ssl.h"
 #include "http/curl.h"
 #include "http/curl_transport.h"
@@ -193,8 +194,36 @@ class RemoteHost : public acme::Host {
   const Channel& monitor_;
 };
 
-// Either the client of one CA, or the visitor of servers of this machine, or the courier of one
-// message; never two of them, so that what a CA sent cannot vouch for what is served.
+// What fits into a message for 200 names: a CA asks at one of them, or two.
+constexpr std::ptrdiff_t kMostAddresses = 8;
+
+std::vector<std::string> first_of(const std::vector<std::string>& addresses) {
+  return {addresses.begin(), addresses.begin() + std::min(std::ssize(addresses), kMostAddresses)};
+}
+
+// A resolver that is silent is not waited for as long as resolv.conf(5) says: it is asked about
+// many names. What it answers late is not known.
+std::vector<scan::Whereabouts> look_up_all(const Channel& monitor,
+                                           const std::vector<std::string>& names,
+                                           base::Milliseconds patience) {
+  ::setenv("RES_OPTIONS", "timeout:2 attempts:1", 1);
+  const Instant deadline = std::chrono::steady_clock::now() + patience;
+  std::vector<scan::Whereabouts> found;
+  for (const std::string& name : names) {
+    if (std::chrono::steady_clock::now() >= deadline) break;
+    auto addresses = look_up(monitor, name);
+    scan::Whereabouts& each = found.emplace_back();
+    if (addresses)
+      each.addresses = first_of(*addresses);
+    else
+      each.problem = addresses.error().message;
+  }
+  return found;
+}
+
+// Either the client of one CA, or the visitor of servers of this machine, or the scout of what a CA
+// will meet, or the courier of one message; never two of them, so that what a CA sent cannot vouch
+// for what is served.
 class NetService {
  public:
   NetService(const Channel& monitor, const Channel& keeper, Strictness strictness)
@@ -212,7 +241,10 @@ class NetService {
   bool allows(const ask_net::UseServers&) const { return state_ == State::fresh; }
   bool allows(const ask_net::Deliver&) const { return state_ == State::fresh; }
   bool allows(const ask_net::Handshake&) const { return state_ == State::visitor; }
-  bool allows(const ask_net::Get&) const { return state_ == State::visitor; }
+  bool allows(const ask_net::Get&) const {
+    return state_ == State::visitor || state_ == State::scout;
+  }
+  bool allows(const ask_net::LookUp&) const { return state_ == State::fresh; }
 
   Result<> handle(ask_net::UseCa& request, Files files) {
     state_ = State::client;
@@ -281,6 +313,13 @@ class NetService {
     return notify::deliver(request.delivery, {std::move(way.trusted_pem), addresses});
   }
 
+  Result<std::vector<scan::Whereabouts>> handle(ask_net::LookUp& request, Files) {
+    state_ = State::scout;
+    auto found = look_up_all(monitor_, request.names, request.patience);
+    TRY(leave_only({challenge::kHttp01Port}));
+    return found;
+  }
+
   Result<scan::Leaf> handle(ask_net::Handshake& request, Files) {
     return visitor_.handshake(request.target, request.server_name, request.timeout);
   }
@@ -290,7 +329,7 @@ class NetService {
   }
 
  private:
-  enum class State { fresh, client, visitor, courier };
+  enum class State { fresh, client, visitor, scout, courier };
 
   // All that is needed to speak to one server of the outside.
   struct Way {

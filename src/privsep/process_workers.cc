@@ -284,6 +284,31 @@ Result<> check_request(const crypto::RequestFacts& facts) {
   return base::rejected("names that are none");
 }
 
+class ScoutProcess : public scan::Scout {
+ public:
+  explicit ScoutProcess(Worker worker) : worker_(std::move(worker)) {}
+
+  Result<std::vector<scan::Whereabouts>> look_up(const std::vector<std::string>& names,
+                                                 base::Milliseconds patience) override {
+    auto found = TRY(worker_.call<NetRequest>(ask_net::LookUp{names, patience}));
+    for (scan::Whereabouts& each : found) {
+      each.problem = base::printable(each.problem);
+      for (const std::string& address : each.addresses)
+        if (base::canonical_address(address) != address)
+          return std::unexpected(worker_.lost({ErrorKind::rejected, "an address that is none"}));
+    }
+    return found;
+  }
+  Result<scan::Answer> get(const scan::Target& target, const std::string& host,
+                           const std::string& path, base::Milliseconds timeout) override {
+    return worker_.call<NetRequest>(ask_net::Get{target, host, path, timeout},
+                                    timeout + kAnswerTime);
+  }
+
+ private:
+  Worker worker_;
+};
+
 // What verify says, checked: a chain that a keeper of ours could serve.
 Result<> check_chain(const crypto::EncodedChain& chain,
                      const crypto::ExpectedCertificate& expected) {
@@ -441,6 +466,10 @@ Result<> ProcessWorkers::deliver(const notify::Delivery& delivery,
                                  const base::FileDescriptor& trusted) {
   Worker worker = TRY(start(Role::net));
   return worker.call<NetRequest>(ask_net::Deliver{delivery}, kAnswerTime, &trusted);
+}
+
+Result<std::unique_ptr<scan::Scout>> ProcessWorkers::scout() {
+  return std::make_unique<ScoutProcess>(TRY(start(Role::net)));
 }
 
 Result<std::unique_ptr<challenge::Responder>> ProcessWorkers::standalone_responder() {

@@ -21,6 +21,7 @@ class ProcessWorkers : public Workers {
   Result<crypto::Verifier*> verifier() override;
   Result<crypto::KeyExaminer*> key_examiner() override;
   Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) override;
+  Result<std::unique_ptr<scan::Scout>> scout() override;
   std::vector<std::string> users_to_make() const override;
   Result<> make_users(CommandRunner& commands) override;
   Result<> deliver(const notify::Delivery& delivery, const base::FileDescriptor& trusted) override;

@@ -96,6 +96,9 @@ class Workers {
   // For servers of this machine that listen on these TCP ports; no others can be reached.
   virtual Result<scan::Visitor*> visitor(std::span<const std::uint16_t> ports) = 0;
 
+  // For one look at names and at what answers on port 80 where they lead.
+  virtual Result<std::unique_ptr<scan::Scout>> scout() = 0;
+
   // The system users that roles are to run as and that do not exist yet; none where roles run as
   // whoever runs this. Until they are made roles run as users that nobody else is.
   virtual std::vector<std::string> users_to_make() const = 0;

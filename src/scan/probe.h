@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -51,6 +52,27 @@ class Visitor {
 
   // A plain GET of `path` (with a Host header) on its own connection. Errors: transient
   // (connection, time), rejected (not HTTP).
+  virtual Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
+                             base::Milliseconds timeout) = 0;
+};
+
+// What this machine's resolver says of a name.
+struct Whereabouts {
+  std::vector<std::string> addresses{};  // numeric, in the resolver's order
+  std::string problem{};                 // why there are none
+};
+
+// Interface for looking at a name from outside as a CA does: where it leads, and what answers there
+// on port 80.
+class Scout {
+ public:
+  virtual ~Scout() = default;
+
+  // In the names' order, as far as the resolver answered within `patience`. Errors: transient.
+  virtual Result<std::vector<Whereabouts>> look_up(const std::vector<std::string>& names,
+                                                   base::Milliseconds patience) = 0;
+
+  // As Visitor::get().
   virtual Result<Answer> get(const Target& target, const std::string& host, const std::string& path,
                              base::Milliseconds timeout) = 0;
 };

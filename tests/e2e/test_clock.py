@@ -77,7 +77,7 @@ class ClockCase(DaemonCase):
 
 
 class ClockThatIsSet(ClockCase):
-    def test_nothing_is_renewed_before_it_has_been_so_for_an_hour(self):
+    def test_T1_nothing_is_renewed_before_it_has_been_so_for_an_hour(self):
         self.make_due(int(time.time()) + 9 * _DAY)
         self.start()
         self.assertGreater(self.step(10 * _DAY), _QUARTER - 5, "not busy with it")
@@ -88,7 +88,7 @@ class ClockThatIsSet(ClockCase):
         self.assertEqual(self.doubts(), 2)
         self.assertNotRegex(self.said[0], "example: waits", "the clock is one reason for all")
 
-    def test_by_years_and_back_all_is_as_it_was(self):
+    def test_T1_by_years_and_back_all_is_as_it_was(self):
         self.run_everseal("renew")
         before = self.catalog()
         self.start()
@@ -165,6 +165,39 @@ class ClockThatIsSet(ClockCase):
         self.step(70 * _DAY)
         self.suspend(_QUARTER)
         self.assertEqual(self.doubts(), 0)
+
+
+class MachineThatReboots(ClockCase):
+    def test_C14_amid_an_order_by_a_clock_of_1970(self):
+        """Nothing is renewed or forgotten by it; once it is right, the order that was begun goes on."""
+        self.make_due(int(time.time()))
+        self.ca.fault({"resource": "finalize", "delay": "5s"})
+        finalized = self.ca.requests()["finalize"]
+        daemon = DaemonCase.start(self, **self.environment, **self.clock.environment)
+        wait_until("it is at it", lambda: self.ca.requests()["finalize"] > finalized)
+        daemon.kill()
+        daemon.communicate(timeout=20)
+        orders = self.ca.requests()["new-order"]
+        self.ca.clear()
+        before = self.everything()
+
+        self.clock.step(60 - int(time.time()))
+        self.start()
+        self.suspend(_QUARTER)
+        self.assertEqual(self.everything(), before, "neither renewed nor forgotten")
+        self.assertEqual(self.ca.requests()["new-order"], orders)
+
+        self.clock.step(int(time.time()) - int(self.clock.time()))
+        for _ in range(6):
+            self.turn()
+            self.suspend(_QUARTER)
+        self.assert_renewed()
+        self.assertEqual(self.ca.requests()["new-order"], orders, "no second order")
+
+    @staticmethod
+    def everything():
+        """Every key and certificate on disk."""
+        return sorted(str(path) for path in STATE.rglob("*.pem"))
 
 
 class MachineThatSleeps(ClockCase):

@@ -42,7 +42,7 @@ class Challenge(EditCase):
             self.skipTest(f"nginx's {module} is not installed")
         self.start(tree)
 
-    def test_a_default_server_that_swallows_the_name(self):
+    def test_N4_a_default_server_that_swallows_the_name(self):
         self.start_with({
             "sites-enabled/0": "server { listen 80 default_server; server_name _; return 444; }\n",
             SITE: site(f"{_SELF_SIGNED} root /srv;", "listen 443 ssl;")})
@@ -113,7 +113,7 @@ def _test_of(body):
 
 
 for _name, _body in _OBSTACLES.items():
-    setattr(Challenge, "test_through_" + _name.replace(" ", "_"), _test_of(_body))
+    setattr(Challenge, "test_N4_through_" + _name.replace(" ", "_"), _test_of(_body))
 
 
 if __name__ == "__main__":

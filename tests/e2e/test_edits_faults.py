@@ -67,13 +67,13 @@ class EditFaults(EditCase):
 
     # faults.md, L2: nginx -t and the reload report success, and the master keeps what it had.
 
-    def test_the_master_keeps_the_old_configuration(self):
+    def test_L2_the_master_keeps_the_old_configuration(self):
         with port_taken(443):
             self.assert_rolled_back("goes on with the configuration of before",
                                     "bind() to 0.0.0.0:443 failed (98: Address already in use)")
         self.secure_later()
 
-    def test_the_master_keeps_the_old_configuration_and_writes_no_log(self):
+    def test_L2_the_master_keeps_the_old_configuration_and_writes_no_log(self):
         (CONFIGURATION / "nginx.conf").write_text(_MAIN.replace("/var/log/nginx/error.log",
                                                                 "stderr"))
         self.nginx.cold_start()
@@ -99,7 +99,7 @@ class EditFaults(EditCase):
 
     # faults.md, L3: the new workers die.
 
-    def test_the_new_workers_cannot_start(self):
+    def test_L3_the_new_workers_cannot_start(self):
         main_file = CONFIGURATION / "nginx.conf"
         text = main_file.read_text()
         main_file.write_text("worker_rlimit_nofile 1;\n" + text)
@@ -110,7 +110,7 @@ class EditFaults(EditCase):
         self.nginx.cold_start()  # its master has given up on workers
         self.secure_later()
 
-    def test_the_new_workers_are_killed_again_and_again(self):
+    def test_L3_the_new_workers_are_killed_again_and_again(self):
         stop = threading.Event()
         killer = threading.Thread(target=self.kill_workers_with_tls, args=(stop,))
         killer.start()
@@ -135,7 +135,7 @@ class EditFaults(EditCase):
 
     # The administrator edits meanwhile: theirs wins, and it is said.
 
-    def test_an_edit_between_the_plan_and_the_yes(self):
+    def test_L7_an_edit_between_the_plan_and_the_yes(self):
         ours, theirs = pty.openpty()
         process = self.everseal_at(theirs)
         said = b""
@@ -168,7 +168,7 @@ class EditFaults(EditCase):
         process.wait(30)
         return said
 
-    def test_an_edit_while_the_ca_looks(self):
+    def test_L7_an_edit_while_the_ca_looks(self):
         self.new_authority(sleep_seconds=3)
         self.authority.resolve("example.com", ipv6=())
         process = self.everseal.start("secure", "example.com", "--yes")
@@ -203,7 +203,7 @@ class EditFaults(EditCase):
         self.assertEqual(states, ["undone", "undone"])
         self.assertIn("4711", self.run_everseal("changes", "4711", status=1).err)
 
-    def test_undo_leaves_later_edits(self):
+    def test_L9_undo_leaves_later_edits(self):
         self.run_everseal("secure", "example.com", "--yes", "--no-redirect")
         text = self.file.read_text()
         self.file.write_text(re.sub(r"(ssl_certificate_key .*;\n)", r"\1    # mine, beside yours\n",
@@ -213,7 +213,7 @@ class EditFaults(EditCase):
         self.assertEqual(self.file.read_text(), expected + "# mine, below\n")
         self.assertEqual(self.nginx.test(), "")
 
-    def test_undo_refuses_where_lines_overlap_and_shows_both(self):
+    def test_L9_undo_refuses_where_lines_overlap_and_shows_both(self):
         self.run_everseal("secure", "example.com", "--yes", "--no-redirect")
         edited = self.file.read_text().replace("443 ssl", "8443 ssl")
         self.file.write_text(edited)

@@ -95,12 +95,12 @@ class Faults(MachineCase):
         self.assertIn("sites-enabled/unreadable", result.err)
         self.assertEqual(fingerprint(), self.before)
 
-    def test_nginx_does_not_run(self):
+    def test_L5_nginx_does_not_run(self):
         self.nginx.stop()
         self.assert_failed_clean("nginx")
         self.assertIsNone(self.nginx.pid(), "nobody asked to start it")
 
-    def test_the_pid_file_names_another_process(self):
+    def test_L5_the_pid_file_names_another_process(self):
         self.nginx.stop()
         with subprocess.Popen(["sleep", "60"]) as other:
             PID_FILE.write_text(f"{other.pid}\n")
@@ -109,7 +109,7 @@ class Faults(MachineCase):
             other.kill()
         PID_FILE.unlink()
 
-    def test_somebody_elses_file_is_broken(self):
+    def test_L1_somebody_elses_file_is_broken(self):
         broken = CONFIGURATION / "conf.d/theirs.conf"
         broken.write_text("server { listen 80; server_name x.example; nonsense on; }\n")
         self.before = fingerprint()
@@ -129,7 +129,7 @@ class Faults(MachineCase):
         self.assertNotEqual(self.serial("static.example"), serial)
         self.assertEqual(sum(self.authority.issued().values()), issued, "what was got is used")
 
-    def test_a_port_is_taken_so_that_nginx_keeps_its_old_configuration(self):
+    def test_L2_a_port_is_taken_so_that_nginx_keeps_its_old_configuration(self):
         """`nginx -t` and the reload both report success here (faults.md, L2)."""
         with subprocess.Popen(["/usr/bin/python3", "-m", "http.server", "443", "--bind",
                                "127.0.0.4"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
@@ -143,7 +143,7 @@ class Faults(MachineCase):
         self.run_everseal("secure", "four.example", "--yes")
         self.assert_https("four.example")
 
-    def test_a_second_copy_at_once(self):
+    def test_T2_a_second_copy_at_once(self):
         self.new_authority(sleep_seconds=4)
         first = self.everseal.start("secure", "--all", "--yes")
         while self.authority.order_count() == 0:

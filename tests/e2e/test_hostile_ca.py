@@ -531,7 +531,7 @@ class Texts(HostileCa):
         self.assertFalse(pathlib.Path("/etc/cron.d/x").exists())
         self.assert_undisturbed()
 
-    def test_A30_hostile_texts(self):
+    def test_A30_S6_hostile_texts(self):
         texts = ["\x1b[2J\x1b]0;title\x07", "one\r\neverseal: all is well\nok    two",
                  "x" * 1_000_000, "\x1b" * 100_000, "$(touch /tmp/pwned) `id` %s%n", "\u009b2J",
                  "\ud800", "a\0b", '"}],"failed":[]']

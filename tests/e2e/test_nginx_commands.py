@@ -45,7 +45,7 @@ class Case(unittest.TestCase):
 
 
 class Cat(Case):
-    def test_every_file_that_nginx_accepts_comes_back_as_it_was(self):
+    def test_L8_every_file_that_nginx_accepts_comes_back_as_it_was(self):
         if not CORPUS.exists():
             self.skipTest(f"{CORPUS} is not here")
         with open(CORPUS / "MANIFEST.tsv", newline="") as manifest:
@@ -107,7 +107,7 @@ class Cat(Case):
             after = random.choice([";", " ;", "\n;", " c;", ""]) + random.choice(["", "\n", " x;\n"])
             self.compare(before + body + after)
 
-    def test_mutated_files_fail_where_nginx_says(self):
+    def test_L8_mutated_files_fail_where_nginx_says(self):
         write(MAIN, "events {}\nhttp { types_hash_bucket_size 8192; types { include words; } }\n")
         seed = (b"a 'b c' \"d\\\"e\" f#g; # comment ' \" ; {\n\r\nh ${i} \\; j\\\n k;\n"
                 b"l \"m\nn\";\ttext/x o p q; (r = \"s\" ) t;\n\xff\xfe u;v w;\n")

@@ -195,7 +195,7 @@ exec /usr/sbin/nginx "$@"
 
     # ---- What the caller leaves around.
 
-    def test_S9_a_hostile_environment_changes_nothing(self):
+    def test_S9_N8_a_hostile_environment_changes_nothing(self):
         trap = SCRATCH / "trap"
         trap.mkdir(mode=0o777)
         spoiled = trap / "sprung"

@@ -43,6 +43,10 @@ class Dns:
     def servfail(self, name):
         self._tell("set-servfail", {"host": name})
 
+    def alias(self, name, target):
+        """A CNAME."""
+        self._tell("set-cname", {"host": name, "target": target})
+
     def set_caa(self, name, tag, value):
         self._tell("add-caa", {"host": name, "policies": [{"tag": tag, "value": value}]})
 

@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+"""A network that loses packets."""
+
+import unittest
+
+from harness import sandbox
+from harness.everseal import check_live, live
+from harness.own_ca_case import KeptCase
+from test_preflight import drop, drop_nothing
+
+_RUNS = 4
+
+
+class Lossy(KeptCase):
+    def test_N6_a_third_of_all_segments_is_lost(self):
+        """Between us and the CA, and between the CA and nginx: what fails is resumed, not ordered anew."""
+        self.ca.resolve("other.example")
+        drop("meta l4proto tcp numgen random mod 10 < 3 drop;")
+        self.addCleanup(drop_nothing)
+        for _ in range(_RUNS):
+            result = self.everseal.run("issue", "--yes", "-d", "other.example:/var/www/clients")
+            if result.status == 0:
+                break
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(live(), ["other.example", self.name])
+        drop_nothing()
+        self.assertEqual(self.ca.ledger("SELECT count(*) FROM certificates"), [2])
+        check_live()
+        self.run_everseal("renew")
+
+
+if __name__ == "__main__":
+    sandbox.enter()
+    unittest.main(verbosity=2)

@@ -7,6 +7,7 @@
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "crypto/certificate_request.h"
+#include "crypto/public_key.h"
 
 namespace everseal::crypto {
 namespace {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "base/directory.h"
 #include "base/exchange.h"
 #include "base/file_lock.h"
 #include "base/ownership.h"
@@ -192,7 +193,8 @@ Result<> Restore::look_at_catalog() {
 }
 
 Result<> Restore::take_place() {
-  if (before_) TRY(base::give_tree(draft_, {before_->owner, before_->group}));
+  if (before_)
+    TRY(base::give_tree(TRY(base::Directory::open(draft_)), {before_->owner, before_->group}));
   const std::string parent = base::directory_of(state_);
   if (!before_) {
     TRY(files_.rename(draft_, state_));
@@ -213,7 +215,10 @@ Result<BackupReport> backup(const Environment& environment, const BackupOptions&
   const std::string& directory = environment.settings.state;
   if (!base::exists(files, directory))
     return base::invalid(fmt::format("{} is not there: there is nothing to back up", directory));
-  if (!options.replace && base::exists(files, options.file))
+  const auto place = TRY(base::Directory::open(base::directory_of(options.file)));
+  const std::string name = options.file.substr(options.file.rfind('/') + 1);
+  const auto there = place.status(name);
+  if (!options.replace && (there || there.error().kind != ErrorKind::not_found))
     return base::invalid(fmt::format("{} exists; --force replaces it", options.file));
   const auto lock = TRY(State::lock(environment));
   BackupReport report{.file = options.file};
@@ -224,7 +229,7 @@ Result<BackupReport> backup(const Environment& environment, const BackupOptions&
     report.bytes = TRY(size_of(file, options.file));
     return {};
   };
-  TRY(base::write_durably_with(files, options.file, write, 0600));
+  TRY(place.write_durably(name, write, {.mode = 0600}));
   if (const auto live = files.list(directory + "/live"))
     report.certificates = static_cast<std::int64_t>(live->size());
   return report;

@@ -203,6 +203,13 @@ Result<Statement> Database::prepare(std::string_view sql) {
 
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(database_.get()); }
 
+Result<> Database::checkpoint() {
+  const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  if (code != SQLITE_OK) return failure(database_.get(), code, remedy_);
+  return {};
+}
+
 bool Database::is_in_transaction() const { return ::sqlite3_get_autocommit(database_.get()) == 0; }
 
 Result<Transaction> Transaction::begin(Database& database) {

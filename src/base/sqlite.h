@@ -67,6 +67,9 @@ class Database {
   std::int64_t last_id() const;
   bool is_in_transaction() const;
 
+  // Brings the write-ahead log over now. Errors: those of the database.
+  Result<> checkpoint();
+
  private:
   struct Close {
     bool is_writer = false;

@@ -324,7 +324,9 @@ Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
 Result<> RenewJob::install_in_nginx(Activation& activation) {
   const Server server = TRY(Server::find(environment_));
   static_cast<void>(TRY(server.instance().master()));
-  TRY(server.test_as_it_stands());
+  const auto tested = server.test_as_it_stands();
+  summary_.nginx_is_refused = !tested;
+  TRY(tested);
   const nginx::Model model = TRY(server.model());
   const nginx::Sites sites = nginx::find_sites(model);
   std::vector<deploy::Expectation> expectations;
@@ -428,9 +430,10 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   TRY(note_run(state, summary, now));
   const bool is_failing = !TRY(state.catalog().failing_chores(kNginxTest)).empty();
   const bool is_time = TRY(next_check(state, now)) <= now;
-  if (!stop_requested && (is_time || is_failing)) TRY(test_nginx(environment, state));
+  bool is_readable = true;
   if (!stop_requested && is_time) {
     auto served = check_served(environment, state);
+    is_readable = served.has_value();
     if (!served && stop_requested) return {};  // the next run looks
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
@@ -438,6 +441,10 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
     else if (summary)
       summary->served = *std::move(served);
   }
+  // Where the configuration cannot be read, or has kept certificates from being installed, that is
+  // said already.
+  const bool is_said = !is_readable || (summary && summary->nginx_is_refused);
+  if (!stop_requested && !is_said && (is_time || is_failing)) TRY(test_nginx(environment, state));
   if (summary && summary->next_look)
     summary->next_look =
         std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));

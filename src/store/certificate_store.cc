@@ -173,11 +173,19 @@ bool CertificateStore::is_well_kept(const std::string& name, int version,
          status->mode == kPrivateFile && status->owner == directory->owner;
 }
 
+bool CertificateStore::leads_to(const std::string& name, int version) const {
+  return files_.read_link(fmt::format("{}/live/{}", state_, name)) ==
+         fmt::format("../certs/{}/versions/{}", name, version);
+}
+
 bool CertificateStore::is_at_hand(const std::string& name, int version, bool has_key) const {
-  const auto target = files_.read_link(fmt::format("{}/live/{}", state_, name));
-  if (!target || !target->ends_with(fmt::format("/versions/{}", version))) return false;
-  const auto status = files_.status(file_path(name, version, has_key ? kBundle : kChain));
-  return status && status->kind == base::FileKind::regular && status->size > 0;
+  const std::string_view file = has_key ? kBundle : kChain;
+  const auto is_there = [&](const std::string& path) {
+    const auto status = files_.status(path);
+    return status && status->kind == base::FileKind::regular && status->size > 0;
+  };
+  return is_there(file_path(name, version, file)) &&
+         is_there(fmt::format("{}/live/{}/{}", state_, name, file));
 }
 
 Result<> CertificateStore::restore(const std::string& name, int version, std::string_view file,

@@ -71,7 +71,11 @@ class CertificateStore {
   // Whether a file is regular, ours, 0600 and not empty; one that is not there is not.
   bool is_well_kept(const std::string& name, int version, std::string_view file) const;
 
-  // Whether live/NAME leads to this version, which has what nginx is told to read: a quick look.
+  // Whether live/NAME is the link to this version that switch_live() makes.
+  bool leads_to(const std::string& name, int version) const;
+
+  // Whether this version, and what live/NAME leads to, have what nginx is told to read: a quick
+  // look.
   bool is_at_hand(const std::string& name, int version, bool has_key) const;
 
   // Writes one of its files of certificates anew.

@@ -573,16 +573,15 @@ Result<> Issuer::save_ended(std::span<const acme::Outcome> outcomes,
                             std::span<const Issued> ready) {
   std::vector<store::VersionRecord> versions;
   for (const Issued& each : ready) versions.push_back(each.version);
-  return state_.catalog().together([&]() -> Result<> {
-    TRY(state_.catalog().save_versions(versions));
-    for (const auto& [certificate, version] : ready)
-      chronicle_.add(certificate.name, store::EventKind::issued,
-                     fmt::format("version {}, valid until {}", version.number,
-                                 base::to_rfc3339(version.not_after)));
-    count(outcomes);
-    save_failures();
-    return {};
-  });
+  auto transaction = TRY(state_.catalog().begin());
+  TRY(state_.catalog().save_versions(versions));
+  for (const auto& [certificate, version] : ready)
+    chronicle_.add(certificate.name, store::EventKind::issued,
+                   fmt::format("version {}, valid until {}", version.number,
+                               base::to_rfc3339(version.not_after)));
+  count(outcomes);
+  save_failures();
+  return transaction.commit();
 }
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.

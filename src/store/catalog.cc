@@ -355,12 +355,6 @@ Result<int> Catalog::last_version(std::int64_t certificate_id) {
   return static_cast<int>(rows.integer(0));
 }
 
-Result<> Catalog::together(const std::function<Result<>()>& writes) {
-  Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(writes());
-  return transaction.commit();
-}
-
 Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {
   Transaction transaction = TRY(Transaction::begin(database_));
   for (const VersionRecord& version : versions) TRY(save_version(version));

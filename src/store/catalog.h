@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -217,9 +216,7 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
-  // All calls that `writes` makes are one durable transaction, or nothing of them happened. Errors:
-  // those of `writes`.
-  Result<> together(const std::function<Result<>()>& writes);
+
   // Makes one transaction of all calls until it is committed: where two of them tell one truth.
   Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
 

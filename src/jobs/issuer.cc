@@ -13,6 +13,7 @@
 #include "jobs/port_holder.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
+#include "store/note.h"
 
 namespace everseal::jobs {
 
@@ -324,7 +325,7 @@ Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   }
   if (pending) TRY(state_.discard_pending(certificate));
   task.version.certificate_id = certificate.id;
-  task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
+  task.version.number = TRY(state_.next_version(certificate));
   task.version.names = std::move(names);
   if (certificate.request.empty())
     task.version.key_since =
@@ -605,7 +606,8 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
   const store::CertificateRecord& certificate = task.certificate;
   const crypto::EncodedChain chain = TRY(verifier_->verify(
       chain_pem, {task.public_key, task.version.names, environment_.clock.now()}));
-  TRY(state_.certificates().complete(certificate.name, task.version.number, chain));
+  TRY(state_.certificates().complete(certificate.name, task.version.number, chain,
+                                     store::to_note(certificate)));
   store::VersionRecord version = task.version;
   version.state = store::VersionState::ready;
   version.not_before = chain.not_before;

@@ -32,7 +32,8 @@ std::string listing(const FileDescriptor& archive) {
     if (!member) return text + "error: " + member.error().message + "\n";
     if (!*member) return text;
     const FileDescriptor content = in_memory();
-    EXPECT_TRUE(reader.copy(**member, content));
+    if (const auto copied = reader.copy(**member, content); !copied)
+      return text + "error: " + copied.error().message + "\n";
     text += (*member)->path + " -> " + (*member)->target + ": " + all_of(content) + "\n";
   }
 }
@@ -64,8 +65,7 @@ TEST(Archive, ReadsWhatItWrote) {
 TEST(Archive, IsRefusedWhereItWasCutOffOrDamaged) {
   const std::string whole = all_of(sample("a.example"));
   for (std::size_t size = 0; size < whole.size() - 512; size += 256)
-    EXPECT_TRUE(listing(in_memory(whole.substr(0, size))).contains("error: ") || size % 512 == 0)
-        << size;
+    EXPECT_TRUE(listing(in_memory(whole.substr(0, size))).contains("error: ")) << size;
   EXPECT_EQ(listing(in_memory("not an archive")), "error: not a tar archive\n");
   EXPECT_EQ(listing(in_memory(std::string(512, 'x'))), "error: not a tar archive\n");
   EXPECT_EQ(listing(in_memory(whole.substr(0, 512))).substr(0, 6), "error:");

@@ -44,6 +44,14 @@ class SalvageTest : public testing::Test {
     ASSERT_TRUE(done) << done.error().message;
   }
 
+  // Makes nonsense of a page; its log, which has the page too, is gone.
+  void damage(std::int64_t page) {
+    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(path_ + suffix);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page - 1) * 4096);
+    file << std::string(4096, '\xFF');
+  }
+
   std::int64_t root_page(const char* table) {
     auto database = *base::Database::open(path_);
     auto rows = *database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?");
@@ -67,12 +75,7 @@ TEST_F(SalvageTest, TakesOverAllOfAWholeCatalog) {
 }
 
 TEST_F(SalvageTest, TakesOverWhatIsNotDamaged) {
-  const auto page = static_cast<std::streamoff>(root_page("limits"));
-  {
-    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp((page - 1) * 4096);
-    file << std::string(4096, '\xFF');
-  }
+  damage(root_page("limits"));
   const auto taken = new_.take_over(path_);
   ASSERT_TRUE(taken) << taken.error().message;
   for (const Salvaged& each : *taken) EXPECT_EQ(each.trouble.empty(), each.table != "limits");
@@ -81,12 +84,7 @@ TEST_F(SalvageTest, TakesOverWhatIsNotDamaged) {
 
 // The rows of a table are in some pages; one of them is damaged.
 TEST_F(SalvageTest, TakesOverTheRowsOnBothSidesOfTheDamage) {
-  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(path_));
-  {
-    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(size / 4096 / 2 * 4096);
-    file << std::string(4096, '\xFF');
-  }
+  damage(static_cast<std::int64_t>(std::filesystem::file_size(path_)) / 4096 / 2);
   const auto taken = new_.take_over(path_);
   ASSERT_TRUE(taken) << taken.error().message;
   EXPECT_GT(new_.certificates()->size(), 100u);

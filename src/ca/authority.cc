@@ -20,7 +20,7 @@ constexpr base::Seconds kClockSkew = std::chrono::hours(1);  // of clients, towa
 constexpr std::string_view kOrganization = "Everseal";
 
 Result<PrivateKey> read_key_file(const FileSystem& files, const std::string& path) {
-  TRY(check_secret(files, path));
+  if (base::exists(files, path)) TRY(check_secret(files, path));
   PrivateKey key = TRY(PrivateKey::read(TRY(files.open(path)), fmt::format("read {}", path)));
   if (key.type() == crypto::KeyType::ecdsa_p256) return key;
   return base::invalid(fmt::format("{}: not an ECDSA P-256 key", path));

@@ -271,6 +271,8 @@ TEST_F(LedgerFile, OfTheFirstVersionIsTakenOver) {
     order.request = std::string("\0der", 4);
     ASSERT_TRUE(ledger->update(order));
     EXPECT_EQ((*ledger->order(1))->request, order.request);
+    order.request.clear();
+    ASSERT_TRUE(ledger->update(order));
     EXPECT_EQ((*ledger->authorization(1))->caa_at, Time());
     EXPECT_EQ((*ledger->authorization(1))->validated_at, Time(base::Seconds(5)));
   }

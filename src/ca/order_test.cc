@@ -305,6 +305,7 @@ TEST_F(CaaAgain, ForbidsWhatItAllowedBefore) {
 TEST_F(CaaAgain, IsLookedAtWhereItWasEightHoursAgo) {
   const json first = order(client_, {"a.com"}, {{"profile", "classic"}}).body();
   authorize(client_, first);
+  EXPECT_EQ(status_of(first), "ready");
   advance(std::chrono::hours(8));
   const json second = order(client_, {"b.com"}, {{"profile", "classic"}}).body();
   authorize(client_, second);
@@ -324,7 +325,6 @@ TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   finalize(client_, again, request_for({"a.com", "b.com"}, key_));
   EXPECT_EQ(looks(), 2u);
   EXPECT_EQ(status_of(again), "processing");
-  const auto authorizations = again.at("authorizations");
   validator_.held.clear();
   validator_.start((std::uint64_t{1} << 63) + 2, {.name = "b.com"});
   EXPECT_EQ(status_of(again), "valid");

@@ -4,6 +4,7 @@ files that are lost, damaged or everybody's."""
 
 import http.server
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -207,7 +208,9 @@ class OwnFiles(OwnCaCase):
         self.assertIn("--new-ledger", self.refusal())
         self.ca.start_ca("--new-ledger")
         self.assertIn("begun anew", self.ca.log())
-        self.assertEqual(len(list(self.ca.state.glob("ledger.db.lost-*"))), 1)
+        aside = [path for path in self.ca.state.iterdir()
+                 if re.fullmatch(r"ledger\.db\.lost-\d+", path.name)]
+        self.assertEqual([path.read_bytes() for path in aside], [whole])
 
     def test_S11_a_new_root_does_not_take_the_place_of_a_lost_one(self):
         authority = self.ca.state / "authority"

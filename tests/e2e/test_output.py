@@ -42,6 +42,9 @@ class FullOutput(OwnCaCase):
                 ("sandbox",), ("sandbox", "--json"), ("secure", "--dry-run", "--all"),
                 issue, ("renew", "--force"), ("renew", "--force", "--json"), ("renew",),
                 ("status",), ("status", "--json"), ("changes",), ("changes", "--json"),
+                ("repair",), ("backup", str(self.home / "b.tar")),
+                ("restore", "--yes", str(self.home / "b.tar")), ("rotate", "keys", "--yes"),
+                ("setup", "--user", "nobody", "--dry-run"),
                 ("ca", "--state", str(self.home / "ca"), "--listen", "127.0.0.1:8600")):
             with self.subTest(arguments):
                 self.assert_lost(*arguments)

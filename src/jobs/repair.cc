@@ -13,6 +13,7 @@
 #include "jobs/activation.h"
 #include "jobs/kept.h"
 #include "jobs/server.h"
+#include "jobs/unused_path.h"
 #include "store/account_keys.h"
 #include "store/note.h"
 
@@ -376,13 +377,6 @@ Result<> finish_draft(FileSystem& files, const std::string& directory) {
   TRY(files.sync(draft));
   TRY(files.rename(draft, base::join_path(directory, kNew)));
   return files.sync(directory);
-}
-
-// "PATH", "PATH-2", …
-std::string unused_path(const FileReader& files, const std::string& path) {
-  std::string found = path;
-  for (int i = 2; base::exists(files, found); ++i) found = fmt::format("{}-{}", path, i);
-  return found;
 }
 
 // The old catalog with its log, which must not be taken for the new one's.

@@ -14,6 +14,7 @@
 #include "base/file_lock.h"
 #include "base/ownership.h"
 #include "base/path_walk.h"
+#include "jobs/unused_path.h"
 #include "store/archive.h"
 #include "store/schema.h"
 
@@ -124,7 +125,8 @@ Result<> Restore::find_place() {
   const std::string parent = base::directory_of(state_);
   TRY(base::make_directories(files_, parent, 0755));
   TRY(check_place(parent));
-  draft_ = fmt::format("{}.restore-{}", state_, base::to_rfc3339(environment_.clock.now()));
+  draft_ = unused_path(
+      files_, fmt::format("{}.restore-{}", state_, base::to_rfc3339(environment_.clock.now())));
   const auto status = files_.status(state_);
   if (!status && status.error().kind == ErrorKind::not_found) return {};
   if (!status) return std::unexpected(status.error());
@@ -230,8 +232,8 @@ Result<BackupReport> backup(const Environment& environment, const BackupOptions&
     return {};
   };
   TRY(place.write_durably(name, write, {.mode = 0600}));
-  if (const auto live = files.list(directory + "/live"))
-    report.certificates = static_cast<std::int64_t>(live->size());
+  const store::CertificateStore certificates(files, directory);
+  report.certificates = static_cast<std::int64_t>(TRY(certificates.live_names()).size());
   return report;
 }
 

@@ -131,6 +131,7 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
     else
       (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
   }
+  TRY(state.catalog().save_certificates(summary.unchanged));  // how they are proven from now on
   IssueReport report = TRY(order(environment, state, std::move(certificates)));
   summary.failed = std::move(report.failed);
   std::ranges::move(before, std::back_inserter(report.issued));

@@ -13,6 +13,7 @@
 #include "jobs/activation.h"
 #include "jobs/kept.h"
 #include "jobs/server.h"
+#include "jobs/unused_path.h"
 #include "store/account_keys.h"
 #include "store/note.h"
 
@@ -165,6 +166,7 @@ class RepairJob {
   Result<int> choose_live(RepairedCertificate& repaired, const Facts& facts);
   Result<> describe(RepairedCertificate& repaired, const crypto::LeafFacts& leaf, int live);
   void say_how(RepairedCertificate& repaired);
+  void say_how_nginx_starts(RepairedCertificate& repaired);
   Result<> resume_pending(RepairedCertificate& repaired);
 
   const Environment& environment_;
@@ -249,6 +251,7 @@ Result<> RepairJob::adopt(const std::string& name) {
     record.version = 0;
     record.renew_at = record.next_look = {};
     repaired.notes.push_back("no version of it is whole: it is due");
+    if (record.in_nginx) say_how_nginx_starts(repaired);
   }
   say_how(repaired);
   TRY(catalog_.save_certificates({&record, 1}));
@@ -311,6 +314,18 @@ Result<> RepairJob::describe(RepairedCertificate& repaired, const crypto::LeafFa
   return {};
 }
 
+// While a file is missing that nginx is to read, it takes no change: not even the one that answers
+// the CA for a new account.
+void RepairJob::say_how_nginx_starts(RepairedCertificate& repaired) {
+  const std::string bundle = certificates_.bundle_path(repaired.certificate.name);
+  if (base::exists(environment_.files, bundle)) return;
+  repaired.notes.push_back(fmt::format(
+      "nginx does not start without {0}: put a certificate of no worth there until the next "
+      "`everseal renew` brings one: (umask 077; mkdir -p {1}; openssl req -x509 -newkey rsa:2048 "
+      "-nodes -days 30 -subj / -keyout {0} -out {0})",
+      bundle, base::directory_of(bundle)));
+}
+
 // How its names are proven: nginx answers for what it serves; else the old catalog or the note must
 // say it.
 void RepairJob::say_how(RepairedCertificate& repaired) {
@@ -362,13 +377,6 @@ Result<> finish_draft(FileSystem& files, const std::string& directory) {
   TRY(files.sync(draft));
   TRY(files.rename(draft, base::join_path(directory, kNew)));
   return files.sync(directory);
-}
-
-// "PATH", "PATH-2", …
-std::string unused_path(const FileReader& files, const std::string& path) {
-  std::string found = path;
-  for (int i = 2; base::exists(files, found); ++i) found = fmt::format("{}-{}", path, i);
-  return found;
 }
 
 // The old catalog with its log, which must not be taken for the new one's.

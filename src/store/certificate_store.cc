@@ -159,8 +159,12 @@ Result<> CertificateStore::switch_live(const std::string& name, int version) {
 }
 
 Result<std::optional<int>> CertificateStore::live(const std::string& name) const {
-  const auto target = files_.read_link(fmt::format("{}/live/{}", state_, name));
-  if (!target && target.error().kind == ErrorKind::not_found) return std::nullopt;
+  const std::string path = fmt::format("{}/live/{}", state_, name);
+  const auto status = files_.status(path);
+  if (!status && status.error().kind == ErrorKind::not_found) return std::nullopt;
+  if (!status) return std::unexpected(status.error());
+  if (status->kind != base::FileKind::symlink) return std::nullopt;  // switch_live() makes way
+  const auto target = files_.read_link(path);
   if (!target) return std::unexpected(target.error());
   const auto version = to_number(std::string_view(*target).substr(target->rfind('/') + 1));
   if (!version)

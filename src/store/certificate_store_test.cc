@@ -219,5 +219,17 @@ TEST(CertificateStore, KeepsANoteBesideTheCertificate) {
   EXPECT_EQ(store.read("a.example", 1, "certificate.json"), "a note");
 }
 
+TEST(CertificateStore, TakesADirectoryInALinksPlaceForNoVersion) {
+  base::FakeFileSystem files;
+  CertificateStore store(files, "/state");
+  files.put("/state/live/a.example/bundle.pem", "somebody's");
+  const auto live = store.live("a.example");
+  ASSERT_TRUE(live) << live.error().message;
+  EXPECT_EQ(*live, std::nullopt);
+  const Life life;
+  ASSERT_TRUE(life.run(files, 1));
+  EXPECT_EQ(*store.live("a.example"), 1);
+}
+
 }  // namespace
 }  // namespace everseal::store

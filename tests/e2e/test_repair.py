@@ -302,6 +302,21 @@ class Backup(KeptState):
         self.assertEqual(self.tree(), before)
         self.assert_repaired()
 
+    def test_FaultC15_a_state_directory_that_is_deleted_without_a_backup(self):
+        """Of what nginx serves all is ordered anew; the words of `repair` say how."""
+        shutil.rmtree(STATE)
+        report = self.run_everseal("repair", "--json", "--server", self.authority.url).json()
+        [static] = report["certificates"]
+        [command] = [note.split("(", 1)[1].removesuffix(")") for note in static["notes"] if "openssl" in note]
+        subprocess.run(command, shell=True, check=True, capture_output=True)
+        self.assertEqual(self.nginx.test(), "")
+        self.run_everseal("renew", "--yes")
+        shutil.rmtree(STATE / "live/.static.example.set-aside")  # what was of no worth
+        check_live()
+        self.nginx.cold_start()
+        self.assert_https("static.example")
+        self.assertIn("Nothing to do", self.run_everseal("renew").out)
+
     def test_a_backup_is_a_tar_archive_that_tar_reads(self):
         path, before = self.backup(), self.tree()
         target = SCRATCH / "unpacked"

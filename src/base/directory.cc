@@ -154,6 +154,8 @@ Result<FileDescriptor> Directory::open_file(const std::string& name) const {
   struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) return refusal(attempt, errno);
   if (!S_ISREG(status.st_mode)) return rejected(attempt + ": not a regular file");
+  if (static_cast<std::uint64_t>(status.st_size) > kMaxFileBytes)
+    return rejected(fmt::format("{}: larger than {} bytes", attempt, kMaxFileBytes));
   return file;
 }
 

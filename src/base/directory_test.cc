@@ -112,6 +112,13 @@ TEST_F(Held, FaultS2_OpensNoPipe) {
             "fsync " + path("pipe") + ": neither a file nor a directory");
 }
 
+TEST_F(Held, FaultS2_OpensNoHugeFile) {
+  std::ofstream(path("sparse")) << "x";
+  fs::resize_file(path("sparse"), std::uintmax_t{1} << 40);
+  EXPECT_EQ(message_of(directory_.open_file("sparse")),
+            "open " + path("sparse") + ": larger than 67108864 bytes");
+}
+
 TEST_F(Held, TakesOneNameOnly) {
   for (const char* name : {"", ".", "..", "a/b", "/etc"})
     EXPECT_EQ(message_of(directory_.remove_file(name)),

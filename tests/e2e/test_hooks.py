@@ -235,7 +235,8 @@ class Requests(HooksCase):
     def assert_is_for_the_key(self, name):
         directory = STATE / "live" / name
         self.assertEqual(sorted(os.listdir(directory)),
-                         ["cert.pem", "chain.pem", "csr.pem", "fullchain.pem"])
+                         ["cert.pem", "certificate.json", "chain.pem", "csr.pem",
+                          "fullchain.pem"])
         self.assertEqual(self._openssl("x509", "-noout", "-pubkey", "-in", directory / "cert.pem"),
                          self._openssl("pkey", "-pubout", "-in", self.key))
 

@@ -2,6 +2,7 @@
 """What was interrupted, removed or damaged comes back: nothing is lost, nothing is ordered twice."""
 
 import contextlib
+import datetime
 import shutil
 import sqlite3
 import subprocess
@@ -254,20 +255,27 @@ class Interrupted(RecoveryCase):
         subprocess.run(["mount", "--bind", certificates, certificates], check=True)
         subprocess.run(["mount", "-o", "remount,bind,ro", certificates], check=True)
         try:
-            self.assert_one_truth(self.run_everseal("renew", status=1))
+            moment = self.assert_one_truth(self.run_everseal("renew", status=1))
+            self.assertNotIn("is due", self.everseal.results[-1].out)
+            self.assertLess(moment, self.moment(minutes=5))
         finally:
             subprocess.run(["umount", "-l", certificates], check=True)
-        self.authority.resolve("static.example", ipv4=["127.0.0.9"], ipv6=[])
+        self.authority.servfail("static.example")
         self.assert_one_truth(self.run_everseal("renew", "--force", status=1))
+
+    @staticmethod
+    def moment(**later):
+        now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**later)
+        return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def assert_one_truth(self, failed):
         self.assertIn("static.example", failed.err)
         renewed = self.run_everseal("renew", "--json").json()
         [found] = self.run_everseal("status", "--json").json()["certificates"]
-        self.assertEqual(renewed["next_renewal"], found["next_renewal"])
-        text = self.run_everseal("renew").out
-        self.assertNotIn("none of 1 certificates is due", text)
-        self.assertIn(found["next_renewal"], text)
+        moment = found["next_action"]["at"]
+        self.assertEqual(renewed["next_renewal"], moment)
+        self.assertIn(moment, self.run_everseal("renew").out)
+        return moment
 
 
 class Damage(RecoveryCase):

@@ -13,6 +13,7 @@
 #include "jobs/port_holder.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
+#include "store/note.h"
 
 namespace everseal::jobs {
 
@@ -273,6 +274,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     TRY(begin(task, each.names.empty() ? task.certificate.names : std::move(each.names)));
     versions.push_back(task.version);
   }
+  auto scout = begin_scouting(ids);
   TRY(state_.catalog().save_versions(versions));
   // A certificate whose key cannot be made, or kept, stops no other.
   std::erase_if(ids, [&](std::uint64_t id) {
@@ -280,9 +282,9 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     if (!made) keep_failure(tasks_[id], made.error(), {});
     return !made;
   });
-  chronicle_.enter();
+  save_failures();
   if (ids.empty()) return std::move(report_);
-  look_ahead(ids);
+  look_ahead(ids, std::move(scout));
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
@@ -324,7 +326,7 @@ Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   }
   if (pending) TRY(state_.discard_pending(certificate));
   task.version.certificate_id = certificate.id;
-  task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
+  task.version.number = TRY(state_.next_version(certificate));
   task.version.names = std::move(names);
   if (certificate.request.empty())
     task.version.key_since =
@@ -422,33 +424,44 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   return ca_.net->run(requests, *this, options);
 }
 
+// What has been renewed before is trusted to lead here; an order that was begun may need no answer
+// any more.
+bool Issuer::is_doubtful(std::uint64_t id) const {
+  const store::CertificateRecord& certificate = tasks_[id].certificate;
+  return !tasks_[id].was_begun && (certificate.version == 0 || certificate.failures > 0);
+}
+
+// None, where nothing is doubtful. Its process starts while others work.
+Result<std::unique_ptr<scan::Scout>> Issuer::begin_scouting(
+    const std::vector<std::uint64_t>& ids) const {
+  if (std::ranges::none_of(ids, [&](std::uint64_t id) { return is_doubtful(id); })) return nullptr;
+  return environment_.workers.scout();
+}
+
 // What stands in the CA's way is said before an attempt is spent on it. Where nobody answers at
-// all, and nobody listens here, none is. What has been renewed before is trusted to lead here.
-void Issuer::look_ahead(std::vector<std::uint64_t>& ids) {
-  std::vector<std::uint64_t> doubtful;
-  std::ranges::copy_if(ids, std::back_inserter(doubtful), [&](std::uint64_t id) {
-    const store::CertificateRecord& certificate = tasks_[id].certificate;
-    return certificate.version == 0 || certificate.failures > 0;
-  });
-  if (doubtful.empty() || stop_requested) return;
-  const auto seen = try_answers(doubtful);
+// all, and nobody listens here, none is.
+void Issuer::look_ahead(std::vector<std::uint64_t>& ids,
+                        Result<std::unique_ptr<scan::Scout>> scout) {
+  if (scout && (!*scout || stop_requested)) return;
+  const Result<Preflight> seen = scout ? try_answers(ids, **scout) : std::unexpected(scout.error());
   if (!seen) return environment_.reporter.note(seen.error().message);
   for (const Hindrance& each : seen->hindrances) environment_.reporter.note(to_string(each));
   if (seen->unanswered.empty() || port_holder(environment_.files, challenge::kHttp01Port)) return;
   std::erase_if(ids, [&](std::uint64_t id) {
     const auto name = std::ranges::find_first_of(tasks_[id].version.names, seen->unanswered);
-    if (name == tasks_[id].version.names.end()) return false;
+    if (!is_doubtful(id) || name == tasks_[id].version.names.end()) return false;
     give_up_unanswered(id, *name);
     return true;
   });
-  chronicle_.enter();
+  save_failures();
 }
 
-// By a token that no CA knows. What cannot be put in place is said when the CA asks for it.
-Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids) {
+// By tokens that no CA knows. What cannot be put in place is said when the CA asks for it.
+Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids, scan::Scout& scout) {
   std::vector<PlacedAnswer> placed;
   std::vector<challenge::Responder*> responders;
-  for (const std::uint64_t id : ids)
+  for (const std::uint64_t id : ids) {
+    if (!is_doubtful(id)) continue;
     for (const std::string& name : tasks_[id].version.names) {
       if (placed.size() == kMostLookedAt) break;
       const std::string token = new_token();
@@ -458,10 +471,9 @@ Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids) {
       placed.push_back(std::move(answer));
       responders.push_back(*one);
     }
-  auto seen = [&]() -> Result<Preflight> {
-    if (placed.empty()) return Preflight{};
-    return jobs::look_ahead(*TRY(environment_.workers.scout()), placed);
-  }();
+  }
+  Result<Preflight> seen;
+  if (!placed.empty()) seen = jobs::look_ahead(scout, placed);
   for (std::size_t i = 0; i < placed.size(); ++i) responders[i]->retract(placed[i].token);
   return seen;
 }
@@ -604,7 +616,8 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
   const store::CertificateRecord& certificate = task.certificate;
   const crypto::EncodedChain chain = TRY(verifier_->verify(
       chain_pem, {task.public_key, task.version.names, environment_.clock.now()}));
-  TRY(state_.certificates().complete(certificate.name, task.version.number, chain));
+  TRY(state_.certificates().complete(certificate.name, task.version.number, chain,
+                                     store::to_note(certificate)));
   store::VersionRecord version = task.version;
   version.state = store::VersionState::ready;
   version.not_before = chain.not_before;

@@ -7,10 +7,8 @@ namespace {
 
 Result<> keep(const Environment& environment, State& state, const std::string& key,
               const std::string& headline) {
-  auto incidents = TRY(state.catalog().incidents());
-  std::erase_if(incidents, [&](const store::IncidentRecord& each) { return each.key == key; });
-  incidents.push_back({key, headline, environment.clock.now(), Time(), true});
-  return state.catalog().save_incidents(incidents);
+  const store::IncidentRecord notice{key, headline, environment.clock.now(), Time(), true};
+  return state.catalog().add_incidents({&notice, 1});
 }
 
 }  // namespace

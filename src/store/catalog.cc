@@ -109,6 +109,21 @@ Result<Catalog> Catalog::open_to_read(const std::string& path) {
   return catalog;
 }
 
+Result<std::vector<Salvaged>> Catalog::take_over(const std::string& path) {
+  return salvage(path, database_);
+}
+
+Result<> Catalog::check() {
+  Statement rows = TRY(database_.prepare("PRAGMA quick_check(1)"));
+  if (TRY(rows.step()) && rows.text(0) == "ok") return {};
+  return base::invalid(fmt::format("the catalog is damaged: {}; {}", rows.text(0), kRemedy));
+}
+
+Result<bool> Catalog::is_empty() {
+  Statement rows = TRY(database_.prepare("SELECT 1 FROM certificates LIMIT 1"));
+  return !TRY(rows.step());
+}
+
 Result<std::optional<AccountRecord>> Catalog::account(const std::string& server) {
   Statement rows = TRY(
       database_.prepare(fmt::format("SELECT {} FROM accounts WHERE server = ?", kAccountColumns)));

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/sqlite.h"
+#include "store/salvage.h"
 
 namespace everseal::store {
 
@@ -216,9 +217,17 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
-
   // Makes one transaction of all calls until it is committed: where two of them tell one truth.
   Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
+
+  // Takes over what can be read of the catalog at `path`, which may be damaged; this one is new.
+  // Errors: those of store::salvage().
+  Result<std::vector<Salvaged>> take_over(const std::string& path);
+
+  // Errors: invalid with the remedy, if what is in it contradicts itself.
+  Result<> check();
+  // Whether no certificate is kept.
+  Result<bool> is_empty();
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);
@@ -294,6 +303,8 @@ class Catalog {
   Result<std::vector<IncidentRecord>> incidents();
   // Replaces all of them.
   Result<> save_incidents(std::span<const IncidentRecord> incidents);
+  // Adds these, or puts them in the place of those with their keys.
+  Result<> add_incidents(std::span<const IncidentRecord> incidents);
 
   // One that was never done is in the catalog like one that is not.
   Result<ChoreRecord> chore(const std::string& kind, const std::string& subject);

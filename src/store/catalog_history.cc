@@ -60,6 +60,11 @@ Result<std::vector<IncidentRecord>> Catalog::incidents() {
 Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
   Transaction transaction = TRY(Transaction::begin(database_));
   TRY(database_.execute("DELETE FROM incidents"));
+  TRY(add_incidents(incidents));
+  return transaction.commit();
+}
+
+Result<> Catalog::add_incidents(std::span<const IncidentRecord> incidents) {
   Statement insert = TRY(database_.prepare(replace_into("incidents", kIncidentColumns)));
   for (const IncidentRecord& each : incidents) {
     insert.bind(1, each.key).bind(2, each.headline);
@@ -68,7 +73,7 @@ Result<> Catalog::save_incidents(std::span<const IncidentRecord> incidents) {
     TRY(insert.run());
     insert.reset();
   }
-  return transaction.commit();
+  return {};
 }
 
 Result<ChoreRecord> Catalog::chore(const std::string& kind, const std::string& subject) {

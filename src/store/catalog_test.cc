@@ -168,6 +168,11 @@ TEST_F(CatalogTest, RemembersIncidentsAndWhatFails) {
   ASSERT_EQ(found->size(), 1u);
   EXPECT_EQ(found->front().key, "renew");
   EXPECT_EQ(found->front().headline, "B");
+  const std::vector<IncidentRecord> more = {{"renew", "C", kNow, kNow}, {"other", "D", kNow, {}}};
+  ASSERT_TRUE(catalog_.add_incidents(more));
+  const auto both = catalog_.incidents();
+  ASSERT_EQ(both->size(), 2u);
+  EXPECT_TRUE(std::ranges::any_of(*both, [](const auto& each) { return each.headline == "C"; }));
   EXPECT_EQ(found->front().told_at, kNow);
   EXPECT_TRUE(catalog_.failing_certificates()->empty());
 }

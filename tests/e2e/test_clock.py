@@ -187,9 +187,8 @@ class MachineThatReboots(ClockCase):
         self.assertEqual(self.everything(), before, "neither renewed nor forgotten")
         self.assertEqual(self.ca.requests()["new-order"], orders)
 
-        self.clock.step(int(time.time()) - int(self.clock.time()))
-        for _ in range(6):
-            self.turn()
+        self.step(int(time.time()) - int(self.clock.time()))
+        for _ in range(5):
             self.suspend(_QUARTER)
         self.assert_renewed()
         self.assertEqual(self.ca.requests()["new-order"], orders, "no second order")

@@ -6,7 +6,7 @@ import unittest
 from harness import sandbox
 from harness.everseal import check_live, live
 from harness.own_ca_case import KeptCase
-from test_preflight import drop, drop_nothing
+from harness.packets import drop, drop_nothing
 
 _RUNS = 4
 
@@ -15,7 +15,8 @@ class Lossy(KeptCase):
     def test_N6_a_third_of_all_segments_is_lost(self):
         """Between us and the CA, and between the CA and nginx: what fails is resumed, not ordered anew."""
         self.ca.resolve("other.example")
-        drop("meta l4proto tcp numgen random mod 10 < 3 drop;")
+        before = self.issued()
+        drop("meta l4proto tcp numgen random mod 10 < 3 drop")
         self.addCleanup(drop_nothing)
         for _ in range(_RUNS):
             result = self.everseal.run("issue", "--yes", "-d", "other.example:/var/www/clients")
@@ -24,9 +25,13 @@ class Lossy(KeptCase):
         self.assertEqual(result.status, 0, result)
         self.assertEqual(live(), ["other.example", self.name])
         drop_nothing()
-        self.assertEqual(self.ca.ledger("SELECT count(*) FROM certificates"), [2])
+        self.assertEqual(self.issued(), before + 1)
         check_live()
         self.run_everseal("renew")
+
+    def issued(self):
+        [count] = self.ca.ledger("SELECT count(*) FROM certificates")
+        return count
 
 
 if __name__ == "__main__":

@@ -3,22 +3,13 @@
 
 import subprocess
 
-from harness import MachineCase, OwnCaCase, main, visitor
+from harness import MachineCase, OwnCaCase, main
 from harness.everseal import Everseal, check_live, live
+from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT
+from harness.packets import drop, drop_nothing
 from harness.sandbox import wait_until
 from harness.sites import fingerprint
-
-_TABLE = "table inet test { chain input { type filter hook input priority 0; %s } }"
-
-
-def drop(rule):
-    """Packets of this machine, by a rule of nft(8)."""
-    subprocess.run(["nft", "-f", "-"], input=_TABLE % rule, text=True, check=True)
-
-
-def drop_nothing():
-    subprocess.run(["nft", "flush", "ruleset"], check=True)
 
 
 class Ways(OwnCaCase):
@@ -35,7 +26,7 @@ class Ways(OwnCaCase):
         return result
 
     def assert_tidy(self):
-        left = [path for path in WEBROOT.rglob("*") if ".well-known" in str(path)]
+        left = [path for path in WEBROOT.rglob("*") if path.is_file()]
         self.assertEqual([], left)
 
     def test_N1_nobody_listens_and_the_ca_is_not_asked(self):
@@ -46,21 +37,37 @@ class Ways(OwnCaCase):
         self.assertIn("the CA was not asked", result.err)
         self.assertEqual(self.ca.requests()["new-order"], 0)
         self.assert_tidy()
+        [certificate] = self.everseal.run("status", "--json").json()["certificates"]
+        self.assertIn("nothing listens on port 80", certificate["last_error"])
         self.serve_webroot()
         self.issue("plain.example")
         self.assertEqual(self.ca.requests()["new-order"], 1)
         check_live()
         self.assert_tidy()
 
+    def test_N1_an_order_that_was_begun_needs_nobody_to_listen(self):
+        nginx = self.serve_webroot()
+        self.ca.resolve("plain.example")
+        self.ca.fault({"resource": "finalize", "delay": "3s"})
+        begun = self.everseal.start("issue", "--yes", "-d", f"plain.example:{WEBROOT}")
+        wait_until("the CA is asked for it", lambda: self.ca.requests()["finalize"])
+        begun.kill()
+        begun.communicate(timeout=20)
+        self.ca.clear()
+        nginx.stop()
+        self.issue("plain.example")
+        self.assertEqual(self.ca.requests()["new-order"], 1)
+        self.assertEqual(live(), ["plain.example"])
+
     def test_N1_packets_to_port_80_are_dropped(self):
         self.serve_webroot()
         self.ca.resolve("plain.example", ipv6=[])
-        drop("tcp dport 80 drop;")
+        drop("tcp dport 80 drop")
         self.addCleanup(drop_nothing)
         result = self.issue("plain.example", status=1)
         before, _, _ = result.out.partition("failed")
         self.assertIn("plain.example: a CA may ask at 127.0.0.1, where the A record leads", before)
-        self.assertIn("timed out", before)
+        self.assertIn("no answer in time", before)
         drop_nothing()
         self.issue("plain.example")
         check_live()
@@ -76,9 +83,10 @@ class Ways(OwnCaCase):
 
     def test_N2_addresses_of_other_servers(self):
         """Ten names are one line; what is right is not mentioned."""
-        self.serve_webroot()
-        other = Elsewhere("127.0.0.9")
-        self.addCleanup(other.stop)
+        nginx = self.serve_webroot()
+        (CONFIGURATION / "sites-enabled/other").write_text(
+            "server { listen 127.0.0.9:80; location / { return 404; } }\n")
+        nginx.replace_workers()
         names = [f"n{number}.example" for number in range(10)]
         for name in names:
             self.ca.resolve(name, ipv4=["127.0.0.9"], ipv6=[])
@@ -113,37 +121,16 @@ class Ways(OwnCaCase):
 class Sites(MachineCase):
     def test_N1_a_site_that_is_blocked_costs_no_attempt(self):
         before = fingerprint()
-        drop("ip daddr 127.0.0.4 tcp dport 80 drop;")
+        drop("ip daddr 127.0.0.4 tcp dport 80 drop")
         self.addCleanup(drop_nothing)
         result = self.run_everseal("secure", "four.example", "static.example", "--yes", status=3)
-        self.assertIn("four.example at 127.0.0.4:80", result.err)
+        self.assertIn("four.example: connect to 127.0.0.4:80", result.err)
         self.assertEqual(self.authority.order_count(), 1)
         self.assertEqual(live(), ["static.example"])
         self.assertEqual(fingerprint()["conf.d/four.conf"], before["conf.d/four.conf"])
         drop_nothing()
         self.run_everseal("secure", "four.example", "--yes")
         self.assert_https("four.example", "static.example")
-
-
-def answers(address):
-    try:
-        return visitor.http_get("anybody", address=address).status
-    except OSError:
-        return False
-
-
-class Elsewhere:
-    """A web server that knows nothing, at an address of its own."""
-
-    def __init__(self, address):
-        self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-            ["/usr/bin/python3", "-m", "http.server", "80", "--bind", address, "--directory", "/srv"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("it listens", lambda: answers(address))
-
-    def stop(self):
-        self._process.kill()
-        self._process.wait()
 
 
 if __name__ == "__main__":

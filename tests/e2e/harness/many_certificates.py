@@ -8,7 +8,8 @@ _DAY = 86400
 def fill(catalog, count, *, server="https://acme-v02.api.letsencrypt.org/directory", webroot=None,
          due=False):
     """Certificates as they are in the middle of their lives, looked at four times a day; or, `due`, all
-    at their ends: number 1 is the first to expire, its successor a second later."""
+    at their ends and for other names than before, which a CA counts as new: number 1 is the first to
+    expire, its successor a second later."""
     now = int(time.time())
     columns = [row[1] for row in catalog.execute("PRAGMA table_info(certificates)")]
     names = """'["n' || i || '.example"{}]'""".format("" if webroot else ""","www.n' || i || '.example\"""")
@@ -25,7 +26,7 @@ def fill(catalog, count, *, server="https://acme-v02.api.letsencrypt.org/directo
     if due:
         values |= {"not_before": f"{now} - {80 * _DAY}", "not_after": f"{now} + {10 * _DAY} + i",
                    "renew_at": f"{now} - 100", "next_look": f"{now} - 100", "ask_at": f"{now} + {_DAY}",
-                   "renewal_id": "''"}
+                   "renewal_id": "''", "covered": """'["old' || i || '.example"]'"""}
     texts = ("beside", "in_haproxy", "window_explanation", "request")
     row = ", ".join(values.get(column, "''" if column in texts else "'[]'" if column == "failing" else "0")
                     for column in columns)

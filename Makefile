@@ -38,7 +38,8 @@ fuzz: build-fuzz
 	@ctest --test-dir build/fuzz --parallel $(JOBS) --output-on-failure
 
 crash: build-release deps-test
-	@/usr/bin/python3 tests/crash/kill_everywhere.py
+	@/usr/bin/python3 tests/crash/kill_everywhere.py --fault KILL --fault ENOSPC
+	@/usr/bin/python3 tests/crash/power_cut.py
 
 format: deps-test
 	@scripts/format.sh

@@ -273,6 +273,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
     TRY(begin(task, each.names.empty() ? task.certificate.names : std::move(each.names)));
     versions.push_back(task.version);
   }
+  auto scout = begin_scouting(ids);
   TRY(state_.catalog().save_versions(versions));
   // A certificate whose key cannot be made, or kept, stops no other.
   std::erase_if(ids, [&](std::uint64_t id) {
@@ -282,7 +283,7 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
   });
   save_failures();
   if (ids.empty()) return std::move(report_);
-  look_ahead(ids);
+  look_ahead(ids, std::move(scout));
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
@@ -422,34 +423,44 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   return ca_.net->run(requests, *this, options);
 }
 
+// What has been renewed before is trusted to lead here; an order that was begun may need no answer
+// any more.
+bool Issuer::is_doubtful(std::uint64_t id) const {
+  const store::CertificateRecord& certificate = tasks_[id].certificate;
+  return !tasks_[id].was_begun && (certificate.version == 0 || certificate.failures > 0);
+}
+
+// None, where nothing is doubtful. Its process starts while others work.
+Result<std::unique_ptr<scan::Scout>> Issuer::begin_scouting(
+    const std::vector<std::uint64_t>& ids) const {
+  if (std::ranges::none_of(ids, [&](std::uint64_t id) { return is_doubtful(id); })) return nullptr;
+  return environment_.workers.scout();
+}
+
 // What stands in the CA's way is said before an attempt is spent on it. Where nobody answers at
-// all, and nobody listens here, none is. What has been renewed before is trusted to lead here; an
-// order that was begun may need no answer any more.
-void Issuer::look_ahead(std::vector<std::uint64_t>& ids) {
-  std::vector<std::uint64_t> doubtful;
-  std::ranges::copy_if(ids, std::back_inserter(doubtful), [&](std::uint64_t id) {
-    const store::CertificateRecord& certificate = tasks_[id].certificate;
-    return !tasks_[id].was_begun && (certificate.version == 0 || certificate.failures > 0);
-  });
-  if (doubtful.empty() || stop_requested) return;
-  const auto seen = try_answers(doubtful);
+// all, and nobody listens here, none is.
+void Issuer::look_ahead(std::vector<std::uint64_t>& ids,
+                        Result<std::unique_ptr<scan::Scout>> scout) {
+  if (scout && (!*scout || stop_requested)) return;
+  const Result<Preflight> seen = scout ? try_answers(ids, **scout) : std::unexpected(scout.error());
   if (!seen) return environment_.reporter.note(seen.error().message);
   for (const Hindrance& each : seen->hindrances) environment_.reporter.note(to_string(each));
   if (seen->unanswered.empty() || port_holder(environment_.files, challenge::kHttp01Port)) return;
   std::erase_if(ids, [&](std::uint64_t id) {
     const auto name = std::ranges::find_first_of(tasks_[id].version.names, seen->unanswered);
-    if (name == tasks_[id].version.names.end()) return false;
+    if (!is_doubtful(id) || name == tasks_[id].version.names.end()) return false;
     give_up_unanswered(id, *name);
     return true;
   });
   save_failures();
 }
 
-// By a token that no CA knows. What cannot be put in place is said when the CA asks for it.
-Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids) {
+// By tokens that no CA knows. What cannot be put in place is said when the CA asks for it.
+Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids, scan::Scout& scout) {
   std::vector<PlacedAnswer> placed;
   std::vector<challenge::Responder*> responders;
-  for (const std::uint64_t id : ids)
+  for (const std::uint64_t id : ids) {
+    if (!is_doubtful(id)) continue;
     for (const std::string& name : tasks_[id].version.names) {
       if (placed.size() == kMostLookedAt) break;
       const std::string token = new_token();
@@ -459,10 +470,9 @@ Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids) {
       placed.push_back(std::move(answer));
       responders.push_back(*one);
     }
-  auto seen = [&]() -> Result<Preflight> {
-    if (placed.empty()) return Preflight{};
-    return jobs::look_ahead(*TRY(environment_.workers.scout()), placed);
-  }();
+  }
+  Result<Preflight> seen;
+  if (!placed.empty()) seen = jobs::look_ahead(scout, placed);
   for (std::size_t i = 0; i < placed.size(); ++i) responders[i]->retract(placed[i].token);
   return seen;
 }

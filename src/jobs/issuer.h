@@ -121,8 +121,10 @@ class Issuer : private acme::Host {
   Result<> keep_key(std::uint64_t id);
   Result<> use_request(std::uint64_t id);
   Result<> begin_by_request(std::uint64_t id);
-  void look_ahead(std::vector<std::uint64_t>& ids);
-  Result<Preflight> try_answers(const std::vector<std::uint64_t>& ids);
+  bool is_doubtful(std::uint64_t id) const;
+  Result<std::unique_ptr<scan::Scout>> begin_scouting(const std::vector<std::uint64_t>& ids) const;
+  void look_ahead(std::vector<std::uint64_t>& ids, Result<std::unique_ptr<scan::Scout>> scout);
+  Result<Preflight> try_answers(const std::vector<std::uint64_t>& ids, scan::Scout& scout);
   void give_up_unanswered(std::uint64_t id, const std::string& name);
   Result<> run(const std::vector<std::uint64_t>& ids);
   void run_all(const std::vector<std::uint64_t>& ids);

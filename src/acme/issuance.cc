@@ -60,6 +60,15 @@ std::string why_no_http01(const Authorization& authorization) {
                      authorization.wildcard ? "wildcards" : "it", fmt::join(types, ", "));
 }
 
+// A CA that wants to be left alone for longer than a day is asked again nevertheless, and whoever
+// is told of the failure learns of it: a date far away is rather a mistake than meant.
+void put_off(Outcome& outcome, base::Seconds asked, Time now) {
+  outcome.retry_at = now + asked;
+  if (asked >= std::chrono::hours(24))
+    outcome.chain.error().message +=
+        "; the CA wants to be left alone for a day or longer, and is asked again in a day";
+}
+
 }  // namespace
 
 std::string_view to_string(Step step) {
@@ -195,7 +204,7 @@ void Issuance::on_failed(Exchange exchange, const Result<http::Response>& result
   if (failures <= kMostFailures && in_time) return repeat(std::move(exchange), delay);
   if (!result) return fail(result.error());
   fail(parse_problem(result->body, result->status));
-  if (asked) outcome_->retry_at = context_.clock.now() + *asked;
+  if (asked) put_off(*outcome_, *asked, context_.clock.now());
 }
 
 void Issuance::repeat(Exchange exchange, base::Milliseconds delay) {
@@ -219,7 +228,7 @@ void Issuance::on_rate_limited(Exchange exchange, const http::Response& response
   const bool in_time = context_.clock.steady_now() + delay < deadline_;
   if (exchange.failures <= kMostFailures && in_time) return send_after(delay, std::move(exchange));
   fail(parse_problem(response.body, response.status));
-  if (asked) outcome_->retry_at = context_.clock.now() + *asked;
+  if (asked) put_off(*outcome_, *asked, context_.clock.now());
 }
 
 // A limit without an end in sight: a person must act ("paused" at Let's Encrypt, with a URL where

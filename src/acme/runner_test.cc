@@ -210,6 +210,17 @@ TEST_F(Run, FaultA5_AnEndThatCannotBeReadIsNoPause) {
   EXPECT_EQ(ca_.count("POST /new-order"), 1);
 }
 
+TEST_F(Run, FaultA5_NobodyIsLeftAloneForYears) {
+  http::Response busy = FakeCa::problem(503, "serverInternal", "busy");
+  busy.headers.push_back({"Retry-After", "315360000"});
+  fault_always("/new-order", {Fault::answer, busy});
+  const Outcome outcome = issue();
+  EXPECT_EQ(error_of(outcome),
+            "serverInternal: busy; the CA wants to be left alone for a day or longer, and is asked "
+            "again in a day");
+  EXPECT_EQ(base::to_rfc3339(outcome.retry_at.value()), "2026-11-22T04:00:00Z");
+}
+
 TEST_F(Run, ALimitWithoutAnEndIsNoReasonToGiveUpAnOrder) {
   const Fault limited{Fault::answer, FakeCa::problem(429, "rateLimited", "slow down")};
   fault_at("/finalize/", 1, limited);

@@ -24,6 +24,7 @@ Start here:
   everseal status                     what there is and until when
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
+  everseal backup FILE                certificates, keys and all, in one file; restore FILE
   everseal nginx sites                what nginx's configuration says, without changing it
   everseal notify test                send the message that a failure would send
 
@@ -47,6 +48,17 @@ the first name. `everseal renew` keeps it.
 With --csr FILE the key is yours and stays where it is: the names are those of the certificate request,
 there is neither privkey.pem nor bundle.pem, and `everseal renew` uses the same request again.
   everseal issue --csr domain.csr --webroot /var/www/html
+)";
+
+constexpr const char* kRepairHelp =
+    R"(The catalog (catalog.db in the state directory) is built anew from the certificates that are there,
+their links, the accounts and nginx's configuration, and from what can be read of the old one, which is
+put aside and never removed. Keys and certificates are not changed, and the CA is asked nothing.
+)";
+
+constexpr const char* kRestoreHelp =
+    R"(The state directory becomes what it was when `everseal backup` made FILE. What is there now is kept
+beside it. Run as the user to whom the directory above the state directory belongs: root.
 )";
 
 constexpr const char* kRotateHelp =
@@ -117,7 +129,7 @@ cores; its generator is 2. Ctrl-C leaves FILE as it was. Examples:
 // What was given on the command line; laid over the settings file.
 struct Given {
   std::string config, state, server, ca_bundle, key_type, second_key_type, preferred_chain,
-      certificate_profile, nginx_binary, nginx_config, user, csr, webroot, rotation;
+      certificate_profile, nginx_binary, nginx_config, user, csr, webroot, rotation, file;
   std::string eab_kid, eab_key, sandbox, hsts, profile;
   std::vector<std::string> emails, names, domains, ignored;
   ParseOptions parse;
@@ -136,6 +148,8 @@ struct Given {
 };
 
 using Failure = std::unexpected<Usage>;
+
+std::string absolute(const std::string& path) { return std::filesystem::absolute(path).string(); }
 
 Failure wrong(const std::string& text) {
   return Failure({2, fmt::format("everseal: {}\nSee everseal --help.\n", text)});
@@ -412,7 +426,7 @@ Result<Command> issue_command(const Given& given) {
   options.separate = given.separate;
   options.force = given.force;
   options.request = given.csr;
-  if (!given.webroot.empty()) options.webroot = std::filesystem::absolute(given.webroot).string();
+  if (!given.webroot.empty()) options.webroot = absolute(given.webroot);
   if (given.csr.empty() && given.domains.empty())
     return base::invalid("issue: give names with --domain, or a certificate request with --csr");
   if (!given.csr.empty() && given.separate)
@@ -432,7 +446,7 @@ Result<Command> issue_command(const Given& given) {
           "-d {}: a wildcard can only be proven by DNS, which this version does not do", domain));
     if (std::ranges::find(options.names, name.name, &jobs::IssueName::name) != options.names.end())
       return base::invalid(fmt::format("-d {}: the name is given twice", domain));
-    if (!name.webroot.empty()) name.webroot = std::filesystem::absolute(name.webroot).string();
+    if (!name.webroot.empty()) name.webroot = absolute(name.webroot);
     options.names.push_back(std::move(name));
   }
   return options;
@@ -597,6 +611,26 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
       *app.add_subcommand("status", "Every certificate: names, expiry, next renewal, last result");
   add_status(status, given);
 
+  CLI::App& repair =
+      *app.add_subcommand("repair", "Make the catalog anew, if it is lost, older or damaged");
+  repair.footer(kRepairHelp);
+  repair.add_flag("--dry-run", given.dry_run, "Say what is found and change nothing");
+  add_ca(repair, given);
+  add_nginx(repair, given);
+  add_common(repair, given);
+
+  CLI::App& backup =
+      *app.add_subcommand("backup", "Certificates, keys, accounts and catalog in one file (tar)");
+  backup.add_option("FILE", given.file, "A new file")->required()->type_name("");
+  backup.add_flag("--force", given.force, "Replace it if there is one");
+  add_common(backup, given);
+
+  CLI::App& restore = *app.add_subcommand("restore", "Put a backup in the state directory's place");
+  restore.footer(kRestoreHelp);
+  restore.add_option("FILE", given.file, "What `everseal backup` made")->required()->type_name("");
+  add_yes(restore, given, "Ask nothing");
+  add_common(restore, given);
+
   CLI::App& undo = *app.add_subcommand("undo", "Take a change to nginx back, byte for byte");
   undo.add_option("CHANGE", given.change, "Its number [the last one that stands]")->type_name("");
   add_yes(undo, given, "Ask nothing");
@@ -675,6 +709,9 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (renew.parsed()) command = renew_command(given);
   if (rotate.parsed()) command = rotate_command(given);
   if (status.parsed()) command = status_command(given);
+  if (repair.parsed()) command = jobs::RepairOptions{given.dry_run};
+  if (backup.parsed()) command = jobs::BackupOptions{absolute(given.file), given.force};
+  if (restore.parsed()) command = jobs::RestoreOptions{absolute(given.file)};
   if (changes.parsed())
     command = ChangesCommand{given.change > 0 ? std::optional(given.change) : std::nullopt};
   if (ca.parsed()) command = given.ca;

@@ -9,6 +9,7 @@
 #include "app/ca_command.h"
 #include "app/dhparam_command.h"
 #include "app/nginx_commands.h"
+#include "app/state_commands.h"
 #include "app/status_command.h"
 #include "base/file_system.h"
 #include "jobs/issue.h"
@@ -38,7 +39,8 @@ using Command =
     std::variant<jobs::SecureOptions, jobs::IssueOptions, jobs::RenewOptions, StatusCommand,
                  UndoCommand, ChangesCommand, jobs::SetupOptions, SandboxCommand, NginxParseCommand,
                  NginxCatCommand, NginxSitesCommand, CaCommand, NotifyTestCommand, DhparamCommand,
-                 DaemonCommand, jobs::RotateOptions>;
+                 DaemonCommand, jobs::RotateOptions, jobs::RepairOptions, jobs::BackupOptions,
+                 jobs::RestoreOptions>;
 
 struct CommandLine {
   Command command;

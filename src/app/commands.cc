@@ -9,6 +9,7 @@
 #include "app/nginx_commands.h"
 #include "app/output.h"
 #include "app/sandbox_command.h"
+#include "app/state_commands.h"
 #include "app/status_command.h"
 #include "app/streams.h"
 #include "base/diff.h"
@@ -247,10 +248,10 @@ Result<Output> execute(const NotifyTestCommand&, const jobs::Environment& enviro
 Result<Output> execute(const DaemonCommand&, const jobs::Environment&) { return Output{}; }
 
 const char* name_of(const Command& command) {
-  constexpr const char* kNames[] = {"secure",      "issue",     "renew",       "status",
-                                    "undo",        "changes",   "setup",       "sandbox",
-                                    "nginx parse", "nginx cat", "nginx sites", "ca",
-                                    "notify test", "dhparam",   "daemon",      "rotate"};
+  constexpr const char* kNames[] = {
+      "secure",  "issue",       "renew",     "status",      "undo",   "changes",     "setup",
+      "sandbox", "nginx parse", "nginx cat", "nginx sites", "ca",     "notify test", "dhparam",
+      "daemon",  "rotate",      "repair",    "backup",      "restore"};
   return kNames[command.index()];
 }
 

@@ -521,9 +521,9 @@ Result<Settings> load_settings(const FileReader& files, const std::string& path,
 
 Settings readable_settings(const FileReader& files, const std::string& path, const Error& why) {
   Settings settings;
-  const auto content = files.read(path);
+  const auto content = files.read_trusted(path);
   if (!content || why.kind != ErrorKind::invalid) return settings;
-  for (const std::string& each : tables_of(*content))
+  for (const std::string& each : tables_of(content->text))
     if (const auto table = parse(each, path))
       static_cast<void>(read_table(*table, "", path, settings));
   if (!notify::check(settings.notify)) settings.notify = {};

@@ -23,15 +23,12 @@ struct CloseDirectory {
   void operator()(DIR* stream) const { ::closedir(stream); }
 };
 
-// Opens one name in a directory, without following a symlink or leaving the directory.
-FileDescriptor open_beneath(const FileDescriptor& directory, const std::string& name,
-                            std::uint64_t flags, mode_t mode = 0) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.mode = mode;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+// Opens one name in a directory: without "/" and not "..", so that O_NOFOLLOW alone keeps it there.
+// openat2 would not do: systemd's RestrictSUIDSGID= forbids it, whose flags no filter can read.
+FileDescriptor open_one(const FileDescriptor& directory, const std::string& name, int flags,
+                        mode_t mode = 0) {
   return FileDescriptor(
-      static_cast<int>(::syscall(SYS_openat2, directory.get(), name.c_str(), &how, sizeof(how))));
+      ::openat(directory.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, mode));
 }
 
 // A failed act on something that others may have put there.
@@ -55,7 +52,8 @@ std::string temporary_name(std::string_view name) { return fmt::format(".{}.ever
 }  // namespace
 
 Result<Directory> Directory::open(const std::string& path) {
-  // As a rule there is no symlink on the way, and nothing to decide.
+  // As a rule there is no symlink on the way, and nothing to decide. Where a filter of systemd has
+  // no openat2 every way is walked.
   open_how how{};
   how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS;
@@ -76,16 +74,19 @@ Result<> Directory::check_name(std::string_view name) const {
 
 Result<Directory> Directory::open_directory(const std::string& name) const {
   TRY(check_name(name));
-  FileDescriptor handle = open_beneath(handle_, name, O_PATH | O_DIRECTORY);
-  if (!handle) return refusal(fmt::format("open the directory {}", at(name)), errno);
-  return Directory(std::move(handle), at(name));
+  FileDescriptor handle = open_one(handle_, name, O_PATH | O_DIRECTORY);
+  if (handle) return Directory(std::move(handle), at(name));
+  const int code = errno;
+  const auto there = status(name);
+  const bool is_link = code == ENOTDIR && there && there->kind == FileKind::symlink;
+  return refusal(fmt::format("open the directory {}", at(name)), is_link ? ELOOP : code);
 }
 
 // What mkdirat has made may have been moved away since. The mode is given to what was opened, if it
 // is ours and empty, as ours is.
 Result<> Directory::take_as_made(const std::string& name, mode_t mode) const {
   const std::string attempt = fmt::format("make the directory {}", at(name));
-  const FileDescriptor made = open_beneath(handle_, name, O_RDONLY | O_DIRECTORY);
+  const FileDescriptor made = open_one(handle_, name, O_RDONLY | O_DIRECTORY);
   struct stat status{};
   if (!made || ::fstat(made.get(), &status) != 0) return refusal(attempt, errno);
   if ((status.st_mode & 07777) == mode) return {};
@@ -149,7 +150,7 @@ Result<std::vector<std::string>> Directory::list(std::size_t most) const {
 Result<FileDescriptor> Directory::open_file(const std::string& name) const {
   TRY(check_name(name));
   const std::string attempt = fmt::format("open {}", at(name));
-  FileDescriptor file = open_beneath(handle_, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  FileDescriptor file = open_one(handle_, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) return refusal(attempt, errno);
   if (!S_ISREG(status.st_mode)) return rejected(attempt + ": not a regular file");
@@ -160,7 +161,7 @@ Result<FileDescriptor> Directory::create_file(const std::string& name,
                                               const FileRights& rights) const {
   TRY(check_name(name));
   const std::string attempt = fmt::format("create {}", at(name));
-  FileDescriptor file = open_beneath(handle_, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  FileDescriptor file = open_one(handle_, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (!file) return refusal(attempt, errno);
   const bool is_given = rights.owner != FileRights().owner || rights.group != FileRights().group;
   if ((is_given && ::fchown(file.get(), rights.owner, rights.group) != 0) ||

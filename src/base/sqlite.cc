@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <system_error>
+
 namespace everseal::base {
 namespace {
 
@@ -19,10 +21,20 @@ bool is_damage(int code) {
   }
 }
 
+// What the system said to a file that could not be read, written or opened; empty: nothing.
+std::string system_words(sqlite3* database, int code) {
+  const int kind = code & 0xFF;
+  if (!database || (kind != SQLITE_IOERR && kind != SQLITE_CANTOPEN)) return {};
+  const int system_code = sqlite3_system_errno(database);
+  return system_code == 0 ? "" : std::generic_category().message(system_code);
+}
+
 std::unexpected<Error> failure(std::string_view attempt, sqlite3* database, int code,
                                const char* remedy) {
   std::string message =
       fmt::format("{}: {}", attempt, database ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+  if (const std::string why = system_words(database, code); !why.empty())
+    message += fmt::format(" ({})", why);
   if (remedy && is_damage(database ? sqlite3_extended_errcode(database) : code))
     return invalid(fmt::format("{}; {}", message, remedy));
   switch (code & 0xFF) {
@@ -63,7 +75,13 @@ std::string immutable_uri(std::string_view path) {
 }  // namespace
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-void Database::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
+
+void Database::Close::operator()(sqlite3* database) const {
+  // What cannot be brought over now stays in the log, for the next who closes it.
+  if (is_writer)
+    sqlite3_wal_checkpoint_v2(database, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  sqlite3_close(database);
+}
 
 // A failed bind (out of memory) shows at step().
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -99,6 +117,11 @@ Result<> Statement::run() {
   return {};
 }
 
+Statement& Statement::bind(int index, const Statement& row, int column) {
+  sqlite3_bind_value(statement_.get(), index, sqlite3_column_value(row.statement_.get(), column));
+  return *this;
+}
+
 void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 std::int64_t Statement::integer(int column) const {
@@ -118,11 +141,11 @@ Result<Database> Database::open(const std::string& path, const char* remedy) {
   sqlite3* raw = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &raw,
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | kFlags, nullptr);
-  Database database(raw, remedy);
+  Database database(raw, Close{.is_writer = code == SQLITE_OK}, remedy);
   if (code != SQLITE_OK) return failure(fmt::format("open {}", path), raw, code, remedy);
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
-  // The log stays when we go, its content too: a short run ends without copying it into the
-  // database, unless it asks for a checkpoint.
+  // The log stays when we go: removing it would be durable only by another fsync. SQLite would
+  // bring it over only if nobody else has the database open.
   int keep = 1;
   sqlite3_file_control(raw, nullptr, SQLITE_FCNTL_PERSIST_WAL, &keep);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -144,7 +167,7 @@ Result<Database> Database::open_unchanged(const std::string& path, const std::st
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(name.c_str(), &raw, SQLITE_OPEN_READONLY | kFlags | flags, nullptr);
-  Database database(raw, remedy);
+  Database database(raw, Close{}, remedy);
   if (code != SQLITE_OK) return failure(fmt::format("open {}", path), raw, code, remedy);
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -164,13 +187,6 @@ Result<Database> Database::copy_to_memory() {
   return copy;
 }
 
-Result<> Database::checkpoint() {
-  const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                                             nullptr, nullptr);
-  if (code != SQLITE_OK) return failure(database_.get(), code, remedy_);
-  return {};
-}
-
 Result<> Database::execute(const char* sql) {
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return failure(database_.get(), code, remedy_);
@@ -186,6 +202,13 @@ Result<Statement> Database::prepare(std::string_view sql) {
 }
 
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(database_.get()); }
+
+Result<> Database::checkpoint() {
+  const int code = sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  if (code != SQLITE_OK) return failure(database_.get(), code, remedy_);
+  return {};
+}
 
 bool Database::is_in_transaction() const { return ::sqlite3_get_autocommit(database_.get()) == 0; }
 

@@ -20,6 +20,8 @@ class Statement {
  public:
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text);
+  // A column of another statement's row, of whatever type.
+  Statement& bind(int index, const Statement& row, int column);
   Statement& bind_blob(int index, std::optional<std::string_view> bytes);
 
   // The next row: true, or false at the end.
@@ -43,7 +45,8 @@ class Statement {
   const char* remedy_;
 };
 
-// An open database.
+// An open database. Who may change it brings its write-ahead log into its own file when it is
+// closed, as far as no reader is in the way: that file alone is then a whole copy.
 class Database {
  public:
   // Makes the file if there is none. `remedy`, which must outlive the database, says what helps
@@ -64,17 +67,18 @@ class Database {
   std::int64_t last_id() const;
   bool is_in_transaction() const;
 
-  // Brings what is in the write-ahead log into the database's own file, durably, as far as no
-  // reader is in the way: that file alone is then a whole copy.
+  // Brings the write-ahead log over now. Errors: those of the database.
   Result<> checkpoint();
 
  private:
   struct Close {
+    bool is_writer = false;
     void operator()(sqlite3* database) const;
   };
   static Result<Database> open_unchanged(const std::string& path, const std::string& name,
                                          int flags, const char* remedy);
-  Database(sqlite3* database, const char* remedy) : database_(database), remedy_(remedy) {}
+  Database(sqlite3* database, Close close, const char* remedy)
+      : database_(database, close), remedy_(remedy) {}
   std::unique_ptr<sqlite3, Close> database_;
   const char* remedy_;
 };

@@ -163,6 +163,9 @@ class Ledger {
   Result<std::int64_t> value(std::string_view name);
   Result<> set_value(std::string_view name, std::int64_t value);
 
+  // Brings into the database what is only in the log beside it, for whoever copies the one file.
+  Result<> checkpoint() { return database_->checkpoint(); }
+
   // Forgets orders without a certificate, authorizations and limits that ended before `before`.
   Result<> forget(Time before);
 

@@ -187,7 +187,7 @@ class Service::State {
       if (!keys_.is_alive())
         return base::transient("the process that holds the CA's keys has ended");
     }
-    return {};
+    return ledger_.checkpoint();
   }
 
   std::string directory_url;
@@ -228,7 +228,8 @@ class Service::State {
             .policy = options_.policy, .host = host, .names = names, .log = options_.log});
     management_.emplace(*front_end_, ledger_, names);
     if (!options_.faults.empty()) TRY(front_end_->faults().add(options_.faults));
-    return front_end_->resume();
+    TRY(front_end_->resume());
+    return ledger_.checkpoint();
   }
 
   std::string https_file() const { return base::join_path(options_.state, "https.pem"); }
@@ -280,6 +281,7 @@ class Service::State {
     next_upkeep_ = clock_.now() + kUpkeep;
     if (const auto done = ledger_.forget(clock_.now() - kMemory); !done)
       options_.log(done.error().message);
+    if (const auto done = ledger_.checkpoint(); !done) options_.log(done.error().message);
     if (const auto done = renew_https(); !done) options_.log(done.error().message);
   }
 

@@ -7,6 +7,7 @@
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "crypto/certificate_request.h"
+#include "crypto/public_key.h"
 
 namespace everseal::crypto {
 namespace {
@@ -55,8 +56,17 @@ Result<EncodedChain> DirectVerifier::verify(std::string_view pem,
 Result<LeafFacts> DirectVerifier::inspect(std::string_view pem) {
   const CertificateChain chain = TRY(CertificateChain::from_pem(pem));
   const Certificate& leaf = chain.leaf();
-  return LeafFacts{leaf.dns_names(), leaf.self_signed(), leaf.has_ocsp_responder(),
-                   leaf.not_before(), leaf.not_after()};
+  LeafFacts facts{.names = leaf.dns_names(),
+                  .self_signed = leaf.self_signed(),
+                  .has_ocsp_responder = leaf.has_ocsp_responder(),
+                  .not_before = leaf.not_before(),
+                  .not_after = leaf.not_after(),
+                  .fingerprint = leaf.fingerprint(),
+                  .renewal_id = renewal_id(leaf).value_or(""),
+                  .key_type = {}};
+  if (const auto key = PublicKey::from_der(leaf.public_key_der()))
+    facts.key_type = to_string(key->type());
+  return facts;
 }
 
 Result<RequestFacts> DirectVerifier::read_request(std::string_view bytes) {

@@ -23,12 +23,15 @@ struct EncodedChain {
   std::string leaf_pem() const;
 };
 
-// What somebody else's leaf is good for.
+// What a leaf is good for.
 struct LeafFacts {
   std::vector<std::string> names{};  // DNS names, lower-case
   bool self_signed = false;
   bool has_ocsp_responder = false;
   Time not_before{}, not_after{};
+  std::string fingerprint{};  // as EncodedChain has them
+  std::string renewal_id{};
+  std::string key_type{};  // crypto::to_string(KeyType); empty if it is of no such type
 };
 
 // What somebody asks a certificate for, with a key that only he has.

@@ -12,12 +12,6 @@
 namespace everseal::jobs {
 namespace {
 
-std::uint32_t random_draw() {
-  std::uint32_t draw = 0;
-  std::memcpy(&draw, crypto::random_bytes(sizeof draw).data(), sizeof draw);
-  return draw;
-}
-
 // Who can reach the sockets of `model`, and these only.
 Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::Model& model) {
   std::vector<std::uint16_t> ports = {80, 443};
@@ -30,6 +24,12 @@ Result<scan::Visitor*> visitor_of(const Environment& environment, const nginx::M
 }
 
 }  // namespace
+
+std::uint32_t random_draw() {
+  std::uint32_t draw = 0;
+  std::memcpy(&draw, crypto::random_bytes(sizeof draw).data(), sizeof draw);
+  return draw;
+}
 
 Result<> Activation::switch_link(const Issued& issued) {
   const std::string& name = issued.certificate.name;

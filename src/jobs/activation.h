@@ -1,6 +1,7 @@
 // From complete versions to what visitors get: the switch, the reload and the proof.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace everseal::jobs {
 
 // Who shows a certificate to visitors: an nginx on which it was proven, or something unknown.
 enum class Served { by_nginx, elsewhere };
+
+// Where in a window a new version is renewed, of 2^32 parts.
+std::uint32_t random_draw();
 
 // A version that could not be switched to.
 struct NotSwitched {

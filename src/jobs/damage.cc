@@ -86,14 +86,18 @@ Result<std::optional<crypto::KeyInFile>> Files::key_in(std::string_view file) co
   return *std::move(key);
 }
 
-// Whether it is the one of which the catalog knows the leaf, with our key, whole and in order.
+// Whether it is the one of which the catalog knows the leaf, with our key, whole and in order. What
+// the process that reads it cannot say, for reasons of its own, is not known.
 Result<bool> Files::is_the_chain(const std::optional<std::string>& pem) {
   if (!pem) return false;
   crypto::Verifier* const verifier = TRY(environment_.workers.verifier());
-  const auto& names = certificate_.covered.empty() ? certificate_.names : certificate_.covered;
-  auto chain = verifier->verify(*pem, {public_key_, names, certificate_.not_before});
-  if (!chain && chain.error().kind == ErrorKind::transient)
-    return std::unexpected(std::move(chain).error());
+  const auto leaf = verifier->inspect(*pem);
+  if (!leaf && leaf.error().kind != ErrorKind::invalid) return std::unexpected(leaf.error());
+  if (!leaf) return false;
+  auto chain = verifier->verify(*pem, {public_key_, leaf->names, leaf->not_before});
+  const bool is_bad = !chain && (chain.error().kind == ErrorKind::invalid ||
+                                 chain.error().kind == ErrorKind::rejected);
+  if (!chain && !is_bad) return std::unexpected(std::move(chain).error());
   if (!chain || chain->fingerprint != certificate_.fingerprint) return false;
   chain_ = *std::move(chain);
   return true;
@@ -173,10 +177,12 @@ Result<> Files::mend_bundle() {
   return store_.restore_bundle(name(), version(), key_->bytes, chain_.to_pem());
 }
 
-// One that leads to a later version is the work of a run that is not finished.
+// One that leads to a later version is the work of a run that is not finished; to an older one,
+// somebody has led it on purpose: what is served then is told.
 Result<> Files::mend_link() {
   const auto live = store_.live(name());
-  if (live && (*live == version() || (*live > version() && store_.is_complete(name(), **live))))
+  if (live && *live && store_.is_well_kept(name(), **live, CertificateStore::kChain) &&
+      store_.leads_to(name(), **live))
     return {};
   wrong_.push_back("live/" + name());
   return store_.switch_live(name(), version());

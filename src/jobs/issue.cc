@@ -15,7 +15,6 @@ namespace everseal::jobs {
 namespace {
 
 constexpr std::size_t kMostNames = 400;  // of which all that is said of them fits into a message
-constexpr const char* kForeignKey = "external";  // as the kind of a key that is not ours
 
 Result<store::CertificateRecord> wanted(const Environment& environment, State& state,
                                         std::span<const IssueName> names,

@@ -13,6 +13,7 @@
 #include "jobs/port_holder.h"
 #include "jobs/trust.h"
 #include "renew/history.h"
+#include "store/note.h"
 
 namespace everseal::jobs {
 
@@ -325,7 +326,7 @@ Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
   }
   if (pending) TRY(state_.discard_pending(certificate));
   task.version.certificate_id = certificate.id;
-  task.version.number = TRY(state_.catalog().last_version(certificate.id)) + 1;
+  task.version.number = TRY(state_.next_version(certificate));
   task.version.names = std::move(names);
   if (certificate.request.empty())
     task.version.key_since =
@@ -584,16 +585,15 @@ Result<> Issuer::save_ended(std::span<const acme::Outcome> outcomes,
                             std::span<const Issued> ready) {
   std::vector<store::VersionRecord> versions;
   for (const Issued& each : ready) versions.push_back(each.version);
-  return state_.catalog().together([&]() -> Result<> {
-    TRY(state_.catalog().save_versions(versions));
-    for (const auto& [certificate, version] : ready)
-      chronicle_.add(certificate.name, store::EventKind::issued,
-                     fmt::format("version {}, valid until {}", version.number,
-                                 base::to_rfc3339(version.not_after)));
-    count(outcomes);
-    save_failures();
-    return {};
-  });
+  auto transaction = TRY(state_.catalog().begin());
+  TRY(state_.catalog().save_versions(versions));
+  for (const auto& [certificate, version] : ready)
+    chronicle_.add(certificate.name, store::EventKind::issued,
+                   fmt::format("version {}, valid until {}", version.number,
+                               base::to_rfc3339(version.not_after)));
+  count(outcomes);
+  save_failures();
+  return transaction.commit();
 }
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.
@@ -616,7 +616,8 @@ Result<store::VersionRecord> Issuer::keep(const Task& task, const std::string& c
   const store::CertificateRecord& certificate = task.certificate;
   const crypto::EncodedChain chain = TRY(verifier_->verify(
       chain_pem, {task.public_key, task.version.names, environment_.clock.now()}));
-  TRY(state_.certificates().complete(certificate.name, task.version.number, chain));
+  TRY(state_.certificates().complete(certificate.name, task.version.number, chain,
+                                     store::to_note(certificate)));
   store::VersionRecord version = task.version;
   version.state = store::VersionState::ready;
   version.not_before = chain.not_before;

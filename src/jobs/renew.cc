@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/domain_name.h"
+#include "base/encoding.h"
 #include "jobs/activation.h"
 #include "jobs/challenge_answer.h"
 #include "jobs/chores.h"
@@ -17,10 +19,12 @@
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
 #include "jobs/own_files.h"
+#include "jobs/repair.h"
 #include "jobs/rotate.h"
 #include "jobs/server.h"
 #include "jobs/status.h"
 #include "jobs/telling.h"
+#include "store/schema.h"
 
 namespace everseal::jobs {
 namespace {
@@ -37,6 +41,18 @@ void add_trouble(const Environment& environment, std::vector<RenewalFailure>& tr
   if (done) return;
   environment.reporter.failed(what, done.error().message);
   troubles.push_back({std::move(what), done.error()});
+}
+
+// What somebody has put an older catalog back for is neither ordered again nor taken back.
+void catch_up_all(const Environment& environment, State& state, Certificates& certificates) {
+  for (store::CertificateRecord& each : certificates)
+    if (const auto caught_up = catch_up(environment, state, each); !caught_up)
+      environment.reporter.note(fmt::format("{}: {}", each.name, caught_up.error().message));
+    else if (*caught_up)
+      environment.reporter.note(fmt::format(
+          "{}: version {} is live, which the catalog did not know: an older catalog was put back; "
+          "`everseal repair` looks for all that it lacks",
+          each.name, each.version));
 }
 
 // One run of the job.
@@ -79,6 +95,7 @@ class RenewJob {
 
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
+  if (!options_.dry_run) catch_up_all(environment_, state_, certificates);
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   std::vector<Wanted> to_issue;
   const renew::Plan plan = TRY(this->plan(certificates));
@@ -324,7 +341,9 @@ Result<> RenewJob::install(std::vector<Issued> versions, Served served) {
 Result<> RenewJob::install_in_nginx(Activation& activation) {
   const Server server = TRY(Server::find(environment_));
   static_cast<void>(TRY(server.instance().master()));
-  TRY(server.test_as_it_stands());
+  const auto tested = server.test_as_it_stands();
+  summary_.nginx_is_refused = !tested;
+  TRY(tested);
   const nginx::Model model = TRY(server.model());
   const nginx::Sites sites = nginx::find_sites(model);
   std::vector<deploy::Expectation> expectations;
@@ -407,6 +426,19 @@ Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
   return state.catalog().save_last(store::Moment::renewal_run, now);
 }
 
+// That the catalog is whole and knows all that is live; once a day.
+Result<> check_catalog(State& state) {
+  TRY(state.catalog().check());
+  std::set<std::string> known;
+  for (const store::CertificateRecord& each : TRY(state.catalog().certificates()))
+    known.insert(each.name);
+  for (const std::string& name : TRY(state.certificates().live_names()))
+    if (!known.contains(name))
+      return base::invalid(fmt::format("it does not know {}, which is in live/; {}",
+                                       base::printable(name), store::kRemedy));
+  return {};
+}
+
 // Whether nginx would start again, where it serves something of ours: a restart may be long to
 // come.
 Result<> test_nginx(const Environment& environment, State& state) {
@@ -428,9 +460,13 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   TRY(note_run(state, summary, now));
   const bool is_failing = !TRY(state.catalog().failing_chores(kNginxTest)).empty();
   const bool is_time = TRY(next_check(state, now)) <= now;
-  if (!stop_requested && (is_time || is_failing)) TRY(test_nginx(environment, state));
+  bool is_readable = true;
   if (!stop_requested && is_time) {
+    if (summary)
+      add_trouble(environment, summary->failed_steps, "the catalog is not whole",
+                  check_catalog(state));
     auto served = check_served(environment, state);
+    is_readable = served.has_value();
     if (!served && stop_requested) return {};  // the next run looks
     if (!served) environment.reporter.failed("what nginx serves", served.error().message);
     if (summary && !served)
@@ -438,6 +474,10 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
     else if (summary)
       summary->served = *std::move(served);
   }
+  // Where the configuration cannot be read, or has kept certificates from being installed, that is
+  // said already.
+  const bool is_said = !is_readable || (summary && summary->nginx_is_refused);
+  if (!stop_requested && !is_said && (is_time || is_failing)) TRY(test_nginx(environment, state));
   if (summary && summary->next_look)
     summary->next_look =
         std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));
@@ -453,6 +493,8 @@ Result<> look_after_files(const Environment& environment, State& state,
   const bool is_asked = options.look == Look::at_due &&
                         TRY(state.catalog().count(now)).certificates <= kFewCertificates;
   if (!is_time && !is_asked) return {};
+  auto certificates = TRY(state.catalog().certificates());
+  catch_up_all(environment, state, certificates);  // what is live is right, whatever is known of it
   TRY(mend_files(environment, state, {options.names}));
   return options.names.empty() ? state.catalog().save_last(store::Moment::files_check, now)
                                : Result<>();
@@ -493,7 +535,10 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
 // Nullopt, where there is none yet or another job is at work, which a person is told at once.
 Result<std::optional<State>> open_state(const Environment& environment,
                                         const RenewOptions& options) {
-  if (!TRY(State::is_there(environment))) return std::nullopt;
+  if (!TRY(State::is_there(environment))) {
+    TRY(check_not_deleted(environment));
+    return std::nullopt;
+  }
   auto idle = TRY(State::open_if_idle(environment));
   if (idle) return idle;
   if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())

@@ -43,6 +43,7 @@ struct RenewSummary {
   std::vector<RenewalFailure> left_undone;   // hooks, copies, rotations; `name` says which
   std::vector<RenewalFailure> failed_steps;  // what else belongs to a run, in words: no certificate
                                              // was kept from being renewed by it
+  bool nginx_is_refused = false;             // by its own test: nothing was installed
   std::int64_t certificates = 0;             // all that are kept
   bool others_work = false;                  // another job does: nothing was looked at
   std::optional<Error> unrecorded;           // what was done is not in the catalog

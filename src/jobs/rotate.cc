@@ -47,6 +47,7 @@ class RotateJob {
   State& state_;
   RotateSummary summary_;
   std::vector<std::string> dhparams_;  // that are replaced by a change that is not committed yet
+  std::size_t first_ = 0;              // where they stand among what was rotated
 };
 
 Result<> RotateJob::run(const RotateOptions& options) {
@@ -145,10 +146,12 @@ Result<> RotateJob::rotate_dhparams(const std::vector<std::string>& paths, Dhpar
   }
   if (own.empty()) return {};
   const Result<> replaced = change.replace(own);
-  if (replaced)
+  if (replaced) {
     dhparams_ = own;
-  else
-    for (const std::string& path : own) TRY(enter(kDhparam, path, replaced));
+    first_ = summary_.rotated.size();
+    return {};
+  }
+  for (const std::string& path : own) TRY(enter(kDhparam, path, replaced));
   return {};
 }
 
@@ -156,7 +159,11 @@ Result<> RotateJob::rotate_dhparams(const std::vector<std::string>& paths, Dhpar
 Result<> RotateJob::commit(DhparamChange& change) {
   auto transaction = TRY(state_.catalog().begin());
   TRY(change.commit());
+  const auto before = static_cast<std::ptrdiff_t>(summary_.rotated.size());
   for (const std::string& path : dhparams_) TRY(enter(kDhparam, path, {}));
+  const auto begin = summary_.rotated.begin();
+  std::rotate(begin + std::min(static_cast<std::ptrdiff_t>(first_), before), begin + before,
+              summary_.rotated.end());
   return transaction.commit();
 }
 

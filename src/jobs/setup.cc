@@ -10,7 +10,6 @@
 #include "base/directory.h"
 #include "base/ownership.h"
 #include "base/path_walk.h"
-#include "base/trusted_file.h"
 #include "jobs/rights.h"
 #include "jobs/server.h"
 #include "jobs/setup_plan.h"
@@ -45,16 +44,6 @@ Result<> check_installed(const FileReader& files, const char* program, const cha
     if (base::exists(files, base::join_path(directory, program))) return {};
   return base::not_found(
       fmt::format("{} is not installed; install it with: apt-get install {}", program, package));
-}
-
-// What sudo runs as root must be root's to change, and so must be the way to it.
-Result<> check_roots_own(const std::string& program) {
-  const auto found = base::find_trusted(program);
-  if (found) return {};
-  return base::rejected(
-      fmt::format("{} would be run as root: {}; or give another with "
-                  "--nginx-binary",
-                  program, found.error().message));
 }
 
 // The state directory, held from when it was looked at until it is given away: or, while it is
@@ -173,7 +162,6 @@ Result<Found> look(const Environment& environment, const SetupOptions& options) 
   const Server server = TRY(Server::find(environment));
   if (nginx::gate_for(environment.files, facts.user.id.user) == nginx::Gate::sudo) {
     TRY(check_installed(environment.files, "sudo", "sudo"));
-    TRY(check_roots_own(server.instance().binary()));
     facts.commands = {server.instance().test_command(), server.instance().reload_command()};
   }
   StatePlace state = TRY(hold(environment.settings.state));

@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/path_walk.h"
 #include "jobs/rights.h"
 #include "renew/words.h"
+#include "store/schema.h"
 
 namespace everseal::jobs {
 namespace {
@@ -69,13 +72,45 @@ Result<> check_files(const FileReader& files, const std::string& directory) {
   return {};
 }
 
+std::string catalog_path(const std::string& directory) { return directory + "/catalog.db"; }
+
+// Of what is below the state directory: whether there is more than an empty directory.
+bool has_any(const FileReader& files, const std::string& path) {
+  const auto names = files.list(path);
+  return names && !names->empty();
+}
+
+// What only an everseal that had a catalog can have made.
+bool has_certificates(const FileReader& files, const std::string& directory) {
+  return has_any(files, directory + "/live") || has_any(files, directory + "/certs");
+}
+
+std::unexpected<Error> lost(const std::string& directory, std::string_view how) {
+  return base::invalid(fmt::format("{} holds certificates, but its catalog.db {}; {}", directory,
+                                   how, store::kRemedy));
+}
+
+// A catalog that is not there, or has no byte, where what it knew is still there.
+Result<> check_not_lost(const FileReader& files, const std::string& directory) {
+  const auto status = files.status(catalog_path(directory));
+  if (!status && status.error().kind != ErrorKind::not_found)
+    return std::unexpected(status.error());
+  const bool is_lost = !status || status->size == 0;
+  if (!is_lost) return {};
+  if (!has_certificates(files, directory) && !has_any(files, directory + "/accounts")) return {};
+  return lost(directory, status ? "is empty" : "is missing");
+}
+
 }  // namespace
 
 Result<State> State::open_files(const Environment& environment, OpenCatalog open_catalog) {
   const std::string& directory = environment.settings.state;
   const std::string real = TRY(environment.files.real_path(directory));  // it may be a symlink
+  TRY(check_not_lost(environment.files, real));
   State state;
-  state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(real + "/catalog.db")));
+  state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(catalog_path(real))));
+  if (TRY(state.catalog().is_empty()) && has_certificates(environment.files, real))
+    return lost(directory, "knows none");
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
   return state;
 }
@@ -87,23 +122,19 @@ State State::of(store::Catalog catalog, FileSystem& files, const std::string& di
   return state;
 }
 
-Result<std::optional<State>> State::open_if_idle(const Environment& environment) {
+Result<std::optional<base::FileLock>> State::lock_if_idle(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
   TRY(within("state directory", check_way(directory)));
   TRY(within("state directory",
              check_reachable(environment.files, TRY(environment.files.real_path(directory)))));
-  auto held = TRY(within("state directory", base::FileLock::take(lock_path(directory))));
-  if (!held) return std::nullopt;
-  State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
-  state.lock_.emplace(*std::move(held));
-  return state;
+  return within("state directory", base::FileLock::take(lock_path(directory)));
 }
 
-Result<State> State::open(const Environment& environment) {
-  auto state = TRY(open_if_idle(environment));
-  if (state) return *std::move(state);
+Result<base::FileLock> State::lock(const Environment& environment) {
+  auto held = TRY(lock_if_idle(environment));
+  if (held) return *std::move(held);
   if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
     return base::transient(stuck);
   const auto holder = State::holder(environment.settings);
@@ -126,10 +157,27 @@ std::string stuck_holder(const Settings& settings) {
       holder->process, settings.state, renew::in_words(holder->held));
 }
 
+Result<State> State::open_locked(const Environment& environment, base::FileLock lock) {
+  State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
+  state.lock_.emplace(std::move(lock));
+  return state;
+}
+
+Result<std::optional<State>> State::open_if_idle(const Environment& environment) {
+  auto held = TRY(lock_if_idle(environment));
+  if (!held) return std::nullopt;
+  return TRY(open_locked(environment, *std::move(held)));
+}
+
+Result<State> State::open(const Environment& environment) {
+  return open_locked(environment, TRY(lock(environment)));
+}
+
 Result<bool> State::is_there(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   if (::geteuid() != 0) TRY(within("state directory", check_owner(environment.files, directory)));
-  return base::exists(environment.files, directory + "/catalog.db");
+  TRY(within("state directory", check_not_lost(environment.files, directory)));
+  return base::exists(environment.files, catalog_path(directory));
 }
 
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
@@ -161,6 +209,11 @@ Result<> State::start_over(store::CertificateRecord& certificate) {
   if (!ready) return {};
   ready->state = store::VersionState::old;
   return catalog().save_versions({&*ready, 1});
+}
+
+Result<int> State::next_version(const store::CertificateRecord& certificate) {
+  const int known = TRY(catalog().last_version(certificate.id));
+  return std::max(known, TRY(certificates().versions(certificate.name)).last()) + 1;
 }
 
 Result<> State::discard_pending(const store::CertificateRecord& certificate) {

@@ -16,6 +16,9 @@
 
 namespace everseal::jobs {
 
+// As the kind of a key that is not ours.
+inline constexpr const char* kForeignKey = "external";
+
 // Of a certificate's key; none of a kind that this version does not know.
 std::optional<crypto::KeyFamily> family_of(const store::CertificateRecord& certificate);
 
@@ -43,6 +46,9 @@ class State {
   // of the file system.
   static Result<State> open(const Environment& environment);
 
+  // The lock alone, for what works without a catalog.
+  static Result<base::FileLock> lock(const Environment& environment);
+
   // The same, but nullopt while another job is at work.
   static Result<std::optional<State>> open_if_idle(const Environment& environment);
 
@@ -56,7 +62,7 @@ class State {
   static State of(store::Catalog catalog, FileSystem& files, const std::string& directory);
 
   // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
-  // look into it.
+  // look into it; invalid with the remedy, if only the catalog is missing.
   static Result<bool> is_there(const Environment& environment);
 
   // For reading only: no lock; nullopt if there is no state yet. Errors: those of is_there().
@@ -72,12 +78,18 @@ class State {
   // (names, key, CA), what was begun is given up and the certificate is due.
   Result<> take_up(std::vector<store::CertificateRecord>& certificates);
 
+  // The number of the next version: higher than all that the catalog knows or that are on disk, for
+  // it may be an older catalog that somebody has put back.
+  Result<int> next_version(const store::CertificateRecord& certificate);
+
   // Forgets a version that waits for its certificate, with its key and order; none is no error.
   Result<> discard_pending(const store::CertificateRecord& certificate);
 
  private:
   State() = default;
+  static Result<std::optional<base::FileLock>> lock_if_idle(const Environment& environment);
   Result<> start_over(store::CertificateRecord& certificate);
+  static Result<State> open_locked(const Environment& environment, base::FileLock lock);
   using OpenCatalog = Result<store::Catalog>(const std::string& path);
   static Result<State> open_files(const Environment& environment, OpenCatalog open_catalog);
 

@@ -13,6 +13,7 @@
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
 #include "jobs/memory.h"
+#include "jobs/repair.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
@@ -215,7 +216,10 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   auto state = TRY(State::open_to_read(environment));
   if (!state && !options.name.empty())
     return base::not_found(fmt::format("no certificate has the name {}", options.name));
-  if (!state) return report;
+  if (!state) {
+    TRY(check_not_deleted(environment));
+    return report;
+  }
   store::Catalog& catalog = state->catalog();
   Known known = TRY(read_known(catalog));
   auto certificates = TRY(find(catalog, options.name));

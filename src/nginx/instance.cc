@@ -244,13 +244,11 @@ Result<std::vector<pid_t>> Instance::leaving_workers(pid_t master) const {
   return leaving;
 }
 
-// The new master of an upgrade is a child of the old one.
+// The new master of an upgrade is a child of the old one, and it is the new one that the pid file
+// names. A child with a master's title may be a worker that has not yet named itself.
 Result<std::vector<pid_t>> Instance::other_masters(pid_t master) const {
-  std::vector<pid_t> others = TRY(children(master));
-  others.push_back(parent_of(*reader_, fmt::format("{}", master)));
-  std::erase_if(others, [&](pid_t pid) { return !is_master(*reader_, pid); });
-  std::ranges::sort(others);
-  return others;
+  const pid_t parent = parent_of(*reader_, fmt::format("{}", master));
+  return is_master(*reader_, parent) ? std::vector{parent} : std::vector<pid_t>();
 }
 
 }  // namespace everseal::nginx

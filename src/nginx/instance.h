@@ -69,9 +69,9 @@ class Instance {
   // as above.
   Result<std::vector<pid_t>> leaving_workers(pid_t master) const;
 
-  // The masters that listen on the same sockets as this one: before it or after it in an upgrade of
-  // the binary that was begun (nginx.org, "Upgrading Executable on the Fly") and not ended. Errors:
-  // as above.
+  // The masters that listen on the same sockets as this one, which the pid file names: the one
+  // before it in an upgrade of the binary that was begun (nginx.org, "Upgrading Executable on the
+  // Fly") and not ended. Errors: none.
   Result<std::vector<pid_t>> other_masters(pid_t master) const;
 
  private:

@@ -24,15 +24,23 @@ struct Transfer {
   http::ListPointer recipients{}, addresses{};
   http::Upload upload{};
   std::string last_words{};  // of the server
+  bool is_taken = false;     // it said so to the final dot
   std::array<char, CURL_ERROR_SIZE> error{};
   http::EasyPointer easy{};  // the first to go: it says good-bye, and hears an answer
 };
 
-// Each line that the server says. Its good-bye takes no refusal back.
+// Each line that the server says. Its good-bye takes no refusal back. The first after the whole
+// mail answers the final dot; once it has the mail it does not matter what it makes of our
+// good-bye.
 std::size_t on_line(char* data, std::size_t, std::size_t size, void* user) {
+  Transfer& transfer = *static_cast<Transfer*>(user);
   std::string_view line(data, std::min(size, kMostWords));
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  if (!line.starts_with("221")) static_cast<Transfer*>(user)->last_words = line;
+  if (!line.starts_with("221")) transfer.last_words = line;
+  if (transfer.upload.rest.empty() && line.starts_with('2')) {
+    transfer.is_taken = true;
+    curl().easy_setopt(transfer.easy.get(), CURLOPT_SERVER_RESPONSE_TIMEOUT, kGoodByeSeconds);
+  }
   return size;
 }
 
@@ -135,8 +143,7 @@ Result<> send_by_smtp(const ByMail& mail, const Way& way) {
   set_envelope(transfer);
   set_callbacks(transfer);
   const CURLcode code = curl().easy_perform(transfer.easy.get());
-  set(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, kGoodByeSeconds);
-  if (code == CURLE_OK) return {};  // 250 to the final dot: whatever it makes of our good-bye
+  if (code == CURLE_OK || transfer.is_taken) return {};
   return within(host_and_port(mail.server), Result<>(failure(transfer, code)));
 }
 

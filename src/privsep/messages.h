@@ -271,7 +271,8 @@ void fields(auto& archive, crypto::EncodedChain& it) {
   archive(it.certificates, it.not_before, it.not_after, it.fingerprint, it.renewal_id);
 }
 void fields(auto& archive, crypto::LeafFacts& it) {
-  archive(it.names, it.self_signed, it.has_ocsp_responder, it.not_before, it.not_after);
+  archive(it.names, it.self_signed, it.has_ocsp_responder, it.not_before, it.not_after,
+          it.fingerprint, it.renewal_id, it.key_type);
 }
 void fields(auto& archive, crypto::RequestFacts& it) {
   archive(it.der, it.public_key_der, it.names);

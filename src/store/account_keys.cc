@@ -8,8 +8,13 @@
 namespace everseal::store {
 namespace {
 
+constexpr std::string_view kKey = "key.pem", kNext = "key.next.pem", kSpare = "key.spare.pem";
+constexpr mode_t kPrivateFile = 0600;
+
+}  // namespace
+
 // "acme-v02.api.letsencrypt.org_directory" of the URL; nothing in it can leave the directory.
-std::string directory_name(std::string_view url) {
+std::string AccountKeys::directory_name(std::string_view url) {
   if (url.starts_with("https://")) url.remove_prefix(8);
   std::string name(url);
   std::ranges::replace_if(
@@ -18,10 +23,15 @@ std::string directory_name(std::string_view url) {
   return name;
 }
 
-constexpr std::string_view kKey = "key.pem", kNext = "key.next.pem", kSpare = "key.spare.pem";
-constexpr mode_t kPrivateFile = 0600;
-
-}  // namespace
+Result<std::vector<std::string>> AccountKeys::directory_names() const {
+  auto names = files_.list(state_ + "/accounts");
+  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  if (names)
+    std::erase_if(*names, [&](const std::string& name) {
+      return !base::exists(files_, fmt::format("{}/accounts/{}/{}", state_, name, kKey));
+    });
+  return names;
+}
 
 std::string AccountKeys::directory(const std::string& server) const {
   return fmt::format("{}/accounts/{}", state_, directory_name(server));

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/file_system.h"
@@ -18,6 +19,12 @@ class AccountKeys {
  public:
   AccountKeys(FileSystem& files, std::string state_directory)
       : files_(files), state_(std::move(state_directory)) {}
+
+  // The directory of the account at the CA with this directory URL, in accounts/; other URLs may
+  // have the same.
+  static std::string directory_name(std::string_view url);
+  // Those that hold a key.
+  Result<std::vector<std::string>> directory_names() const;
 
   // The key for the CA with this directory URL. Errors: not_found.
   Result<base::FileDescriptor> open(const std::string& server) const;

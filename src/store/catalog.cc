@@ -109,6 +109,21 @@ Result<Catalog> Catalog::open_to_read(const std::string& path) {
   return catalog;
 }
 
+Result<std::vector<Salvaged>> Catalog::take_over(const std::string& path) {
+  return salvage(path, database_);
+}
+
+Result<> Catalog::check() {
+  Statement rows = TRY(database_.prepare("PRAGMA quick_check(1)"));
+  if (TRY(rows.step()) && rows.text(0) == "ok") return {};
+  return base::invalid(fmt::format("the catalog is damaged: {}; {}", rows.text(0), kRemedy));
+}
+
+Result<bool> Catalog::is_empty() {
+  Statement rows = TRY(database_.prepare("SELECT 1 FROM certificates LIMIT 1"));
+  return !TRY(rows.step());
+}
+
 Result<std::optional<AccountRecord>> Catalog::account(const std::string& server) {
   Statement rows = TRY(
       database_.prepare(fmt::format("SELECT {} FROM accounts WHERE server = ?", kAccountColumns)));
@@ -353,12 +368,6 @@ Result<int> Catalog::last_version(std::int64_t certificate_id) {
   rows.bind(1, certificate_id);
   static_cast<void>(TRY(rows.step()));
   return static_cast<int>(rows.integer(0));
-}
-
-Result<> Catalog::together(const std::function<Result<>()>& writes) {
-  Transaction transaction = TRY(Transaction::begin(database_));
-  TRY(writes());
-  return transaction.commit();
 }
 
 Result<> Catalog::save_versions(std::span<const VersionRecord> versions) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/sqlite.h"
+#include "store/salvage.h"
 
 namespace everseal::store {
 
@@ -217,11 +217,17 @@ class Catalog {
   // To read it, whoever it belongs to; it is changed in nothing. What an older Everseal wrote is
   // read from a copy in memory.
   static Result<Catalog> open_to_read(const std::string& path);
-  // All calls that `writes` makes are one durable transaction, or nothing of them happened. Errors:
-  // those of `writes`.
-  Result<> together(const std::function<Result<>()>& writes);
   // Makes one transaction of all calls until it is committed: where two of them tell one truth.
   Result<base::Transaction> begin() { return base::Transaction::begin(database_); }
+
+  // Takes over what can be read of the catalog at `path`, which may be damaged; this one is new.
+  // Errors: those of store::salvage().
+  Result<std::vector<Salvaged>> take_over(const std::string& path);
+
+  // Errors: invalid with the remedy, if what is in it contradicts itself.
+  Result<> check();
+  // Whether no certificate is kept.
+  Result<bool> is_empty();
 
   Result<std::optional<AccountRecord>> account(const std::string& server);
   Result<> save_account(const AccountRecord& account);

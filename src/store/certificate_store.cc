@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 
 #include "base/copy_bytes.h"
+#include "store/note.h"
 
 namespace everseal::store {
 namespace {
@@ -15,6 +16,22 @@ constexpr mode_t kPrivateFile = 0600;
 constexpr mode_t kPrivateDirectory = 0700;
 
 constexpr std::string_view kRequest = "csr.pem";
+
+std::optional<int> to_number(std::string_view digits) {
+  int number = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, number);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == end && number > 0;
+  return is_number ? std::optional(number) : std::nullopt;
+}
+
+// Without those that begin with a dot: what a killed run has left half made.
+Result<std::vector<std::string>> names_in(const FileReader& files, const std::string& directory) {
+  auto names = files.list(directory);
+  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  if (names) std::erase_if(*names, [](const std::string& name) { return name.starts_with('.'); });
+  return names;
+}
 
 }  // namespace
 
@@ -78,14 +95,15 @@ base::ContentWriter CertificateStore::bundle_writer(const std::string& directory
 }
 
 Result<> CertificateStore::complete(const std::string& name, int version,
-                                    const crypto::EncodedChain& chain) {
-  if (is_complete(name, version)) return {};
+                                    const crypto::EncodedChain& chain, const std::string& note) {
+  if (is_complete(name, version)) return check_is(name, version, chain);
   const std::string directory = pending_path(name, version);
-  const std::array<std::pair<std::string, std::string>, 3> contents = {{
+  std::vector<std::pair<std::string, std::string>> contents = {
       {"fullchain.pem", chain.to_pem()},
       {"chain.pem", chain.to_pem(1)},
       {"cert.pem", chain.leaf_pem()},
-  }};
+  };
+  if (!note.empty()) contents.emplace_back(kNoteFile, note);
   const bool has_key = !is_begun_by_request(name, version);
   if (has_key) {
     const std::string bundle = directory + "/bundle.pem";
@@ -104,6 +122,14 @@ Result<> CertificateStore::complete(const std::string& name, int version,
   TRY(files_.sync(directory));
   TRY(files_.rename(directory, version_path(name, version)));
   return files_.sync(versions_path(name));
+}
+
+// A catalog that is older than what is on disk may give a number twice.
+Result<> CertificateStore::check_is(const std::string& name, int version,
+                                    const crypto::EncodedChain& chain) const {
+  if (TRY(read(name, version, "cert.pem")) == chain.leaf_pem()) return {};
+  return base::rejected(
+      fmt::format("{} holds another certificate already: it is kept", version_path(name, version)));
 }
 
 Result<> CertificateStore::discard(const std::string& name, int version) {
@@ -136,13 +162,40 @@ Result<std::optional<int>> CertificateStore::live(const std::string& name) const
   const auto target = files_.read_link(fmt::format("{}/live/{}", state_, name));
   if (!target && target.error().kind == ErrorKind::not_found) return std::nullopt;
   if (!target) return std::unexpected(target.error());
-  int version = 0;
-  const char* end = target->data() + target->size();
-  const auto parsed = std::from_chars(target->data() + target->rfind('/') + 1, end, version);
-  if (parsed.ec != std::errc() || parsed.ptr != end)
+  const auto version = to_number(std::string_view(*target).substr(target->rfind('/') + 1));
+  if (!version)
     return base::invalid(
         fmt::format("{}/live/{} leads to '{}', which is no version", state_, name, *target));
   return version;
+}
+
+Result<std::vector<std::string>> CertificateStore::names() const {
+  return names_in(files_, state_ + "/certs");
+}
+Result<std::vector<std::string>> CertificateStore::live_names() const {
+  return names_in(files_, state_ + "/live");
+}
+
+Result<CertificateStore::Versions> CertificateStore::versions(const std::string& name) const {
+  Versions found;
+  for (const std::string& each : TRY(names_in(files_, versions_path(name)))) {
+    const bool is_pending = each.ends_with(".new");
+    const std::string_view digits = std::string_view(each).substr(0, each.size() - 4 * is_pending);
+    if (const auto number = to_number(digits))
+      (is_pending ? found.pending : found.complete).push_back(*number);
+  }
+  std::ranges::sort(found.complete);
+  std::ranges::sort(found.pending);
+  return found;
+}
+
+int CertificateStore::Versions::last() const {
+  return std::max(complete.empty() ? 0 : complete.back(), pending.empty() ? 0 : pending.back());
+}
+
+Result<std::string> CertificateStore::read(const std::string& name, int version,
+                                           std::string_view file) const {
+  return files_.read(base::join_path(version_path(name, version), file));
 }
 
 // A directory cannot be replaced by a rename.
@@ -173,11 +226,19 @@ bool CertificateStore::is_well_kept(const std::string& name, int version,
          status->mode == kPrivateFile && status->owner == directory->owner;
 }
 
+bool CertificateStore::leads_to(const std::string& name, int version) const {
+  return files_.read_link(fmt::format("{}/live/{}", state_, name)) ==
+         fmt::format("../certs/{}/versions/{}", name, version);
+}
+
 bool CertificateStore::is_at_hand(const std::string& name, int version, bool has_key) const {
-  const auto target = files_.read_link(fmt::format("{}/live/{}", state_, name));
-  if (!target || !target->ends_with(fmt::format("/versions/{}", version))) return false;
-  const auto status = files_.status(file_path(name, version, has_key ? kBundle : kChain));
-  return status && status->kind == base::FileKind::regular && status->size > 0;
+  const std::string_view file = has_key ? kBundle : kChain;
+  const auto is_there = [&](const std::string& path) {
+    const auto status = files_.status(path);
+    return status && status->kind == base::FileKind::regular && status->size > 0;
+  };
+  return is_there(file_path(name, version, file)) &&
+         is_there(fmt::format("{}/live/{}/{}", state_, name, file));
 }
 
 Result<> CertificateStore::restore(const std::string& name, int version, std::string_view file,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/file_system.h"
 #include "crypto/verifier.h"
@@ -18,8 +19,10 @@ namespace everseal::store {
 //   certs/NAME/versions/N.new/csr.pem
 //   certs/NAME/versions/N/{fullchain,chain,cert,csr}.pem
 //   live/NAME -> ../certs/NAME/versions/N
-// under the state directory. A version becomes visible whole, by one rename; live is switched by
-// one rename. Names come from base::parse_domain_name. `files` must outlive it.
+// each complete version with certificate.json, which says what was asked for (store/note.h), so
+// that the catalog can be built anew; all under the state directory. A version becomes visible
+// whole, by one rename; live is switched by one rename. Names come from base::parse_domain_name.
+// `files` must outlive it.
 class CertificateStore {
  public:
   CertificateStore(FileSystem& files, std::string state_directory)
@@ -38,9 +41,11 @@ class CertificateStore {
   // The key of a version, complete or not: a file in PEM. Errors: not_found.
   Result<base::FileDescriptor> open_key(const std::string& name, int version) const;
 
-  // Gives a version its chain and makes it complete; durable when it returns. Again is no error.
-  // The key goes from file to file within the kernel.
-  Result<> complete(const std::string& name, int version, const crypto::EncodedChain& chain);
+  // Gives a version its chain and makes it complete; durable when it returns. Again is no error,
+  // but another chain never replaces one that is there. The key goes from file to file within the
+  // kernel. `note` says what was asked for. Errors: rejected, if there is another certificate.
+  Result<> complete(const std::string& name, int version, const crypto::EncodedChain& chain,
+                    const std::string& note = {});
 
   // Forgets a version that was not completed; one that is not there is no error.
   Result<> discard(const std::string& name, int version);
@@ -58,6 +63,19 @@ class CertificateStore {
 
   bool is_complete(const std::string& name, int version) const;
 
+  // What is on disk, whatever the catalog knows of it; by name, in order.
+  Result<std::vector<std::string>> names() const;
+  // What live/ names, whether it leads anywhere or not.
+  Result<std::vector<std::string>> live_names() const;
+  struct Versions {
+    std::vector<int> complete{}, pending{};  // ascending
+    int last() const;                        // the highest number; 0 if there is none
+  };
+  Result<Versions> versions(const std::string& name) const;
+
+  // A file of a complete version, which is no key. Errors: those of reading it.
+  Result<std::string> read(const std::string& name, int version, std::string_view file) const;
+
   // ---- Of a complete version, where somebody else was at its files.
 
   static constexpr std::string_view kBundle = "bundle.pem", kKey = "privkey.pem",
@@ -71,7 +89,11 @@ class CertificateStore {
   // Whether a file is regular, ours, 0600 and not empty; one that is not there is not.
   bool is_well_kept(const std::string& name, int version, std::string_view file) const;
 
-  // Whether live/NAME leads to this version, which has what nginx is told to read: a quick look.
+  // Whether live/NAME is the link to this version that switch_live() makes.
+  bool leads_to(const std::string& name, int version) const;
+
+  // Whether this version, and what live/NAME leads to, have what nginx is told to read: a quick
+  // look.
   bool is_at_hand(const std::string& name, int version, bool has_key) const;
 
   // Writes one of its files of certificates anew.
@@ -90,6 +112,7 @@ class CertificateStore {
   std::string pending_path(const std::string& name, int version) const;
   Result<> begin_with(const std::string& name, int version, std::string_view file,
                       const base::ContentWriter& write);
+  Result<> check_is(const std::string& name, int version, const crypto::EncodedChain& chain) const;
   std::string file_path(const std::string& name, int version, std::string_view file) const;
   base::ContentWriter bundle_writer(const std::string& directory, std::uint64_t key_bytes,
                                     const std::string& chain) const;

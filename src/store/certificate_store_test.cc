@@ -54,8 +54,9 @@ TEST(CertificateStore, KeepsCertificatesWithoutKeys) {
   EXPECT_FALSE(store.is_begun_by_request("a.example", 1));
   ASSERT_TRUE(store.begin_by_request("a.example", 1, "a request"));
   EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
-  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
-  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
+  const crypto::EncodedChain chain = life.chain();
+  ASSERT_TRUE(store.complete("a.example", 1, chain));
+  ASSERT_TRUE(store.complete("a.example", 1, chain));
   EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
   EXPECT_EQ(files.list("/state/certs/a.example/versions/1"),
             (std::vector<std::string>{"cert.pem", "chain.pem", "csr.pem", "fullchain.pem"}));
@@ -174,6 +175,48 @@ TEST_F(EveryOperation, MayFindTheDiskFull) {
     ASSERT_TRUE(second_.run(files, 2));
     expect_sound(files, "run again");
   }
+}
+
+TEST(CertificateStore, KnowsWhatIsOnDisk) {
+  base::FakeFileSystem files;
+  CertificateStore store(files, "/state");
+  EXPECT_EQ(store.names(), std::vector<std::string>{});
+  EXPECT_EQ(store.versions("a.example")->last(), 0);
+  const Life life;
+  ASSERT_TRUE(life.run(files, 2));
+  ASSERT_TRUE(life.run(files, 10));
+  ASSERT_TRUE(store.begin("a.example", 11, life.write_key()));
+  files.put("/state/certs/a.example/versions/x", "no version");
+  const auto versions = store.versions("a.example");
+  EXPECT_EQ(versions->complete, (std::vector<int>{2, 10}));
+  EXPECT_EQ(versions->pending, std::vector<int>{11});
+  EXPECT_EQ(versions->last(), 11);
+  EXPECT_EQ(store.names(), std::vector<std::string>{"a.example"});
+  EXPECT_EQ(store.live_names(), std::vector<std::string>{"a.example"});
+}
+
+// An older catalog that was put back numbers its versions as it did before.
+TEST(CertificateStore, NeverReplacesACompleteVersion) {
+  base::FakeFileSystem files;
+  CertificateStore store(files, "/state");
+  const Life life;
+  ASSERT_TRUE(life.run(files, 1));
+  const auto before = files.all();
+  const auto other = store.complete("a.example", 1, life.chain());
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().message,
+            "/state/certs/a.example/versions/1 holds another certificate already: it is kept");
+  EXPECT_EQ(files.all(), before);
+}
+
+TEST(CertificateStore, KeepsANoteBesideTheCertificate) {
+  base::FakeFileSystem files;
+  CertificateStore store(files, "/state");
+  const Life life;
+  ASSERT_TRUE(store.begin("a.example", 1, life.write_key()));
+  ASSERT_TRUE(store.complete("a.example", 1, life.chain(), "a note"));
+  files.cut_power();
+  EXPECT_EQ(store.read("a.example", 1, "certificate.json"), "a note");
 }
 
 }  // namespace

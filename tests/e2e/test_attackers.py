@@ -189,8 +189,9 @@ class Copies(AttackCase):
         for number in range(2000):
             (waiting / str(number)).touch()
         self.under_attack([(waiting, "d", self.to / "other", f"s:{_TREASURE}")], self.hand_over)
-        self.assertEqual(len(list(next(p for p in (waiting, self.to / "other")
-                                       if not p.is_symlink()).iterdir())), 2000, "not ours to remove")
+        kept = sum(len(list(path.iterdir())) for path in (waiting, self.to / "other")
+                   if path.is_dir() and not path.is_symlink())
+        self.assertEqual(kept, 2000, "not ours to remove")
 
     def test_FaultS2_the_names_are_pipes_and_symlinks(self):
         self.under_attack([
@@ -202,7 +203,7 @@ class Copies(AttackCase):
     def test_FaultS2_the_directory_is_swapped_for_a_symlink(self):
         self.under_attack([(self.to, "d", _BOB / "other", f"s:{_TREASURE}")], self.hand_over)
 
-    def test_FaultS6_a_pipe_in_the_way_of_a_copy_holds_nobody(self):
+    def test_FaultS2_a_pipe_in_the_way_of_a_copy_holds_nobody(self):
         for name in (".fullchain.pem.everseal", "fullchain.pem", "privkey.pem"):
             os.mkfifo(self.to / name)
             self.give(self.to / name)

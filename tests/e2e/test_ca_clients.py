@@ -150,6 +150,17 @@ class Clients(OwnCaCase):
         self.check_certbot("run", "--nginx", name="certbot.example")
 
 
+class ClientsWhoWait(Clients):
+    """The same with a CA that heeds CAA: where an authorization is reused the order is processed
+    for a moment (RFC 8555 §7.4), as it is at Let's Encrypt."""
+
+    def setUp(self):
+        policy = SCRATCH / "caa.toml"
+        policy.write_text('caa_identities = ["ca.example"]\n')
+        self.options = ("--policy", str(policy))
+        super().setUp()
+
+
 # Twenty minutes of each certificate's life are left when it is issued: less than the third at which
 # these servers renew.
 _BRIEF = '''[profiles.brief]

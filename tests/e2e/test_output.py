@@ -8,6 +8,7 @@ import unittest
 
 from harness import sandbox
 from harness.everseal import STATE
+from harness.nginx import CONFIGURATION
 from harness.own_ca_case import CHALLENGES, WEBROOT, OwnCaCase
 from harness import Everseal
 
@@ -35,8 +36,9 @@ class FullOutput(OwnCaCase):
         issue = ("issue", "--yes", "-d", f"a.example:{WEBROOT}")
         for arguments in (
                 ("--help",), ("--version",), ("secure", "--help"),
-                ("nginx", "sites"), ("nginx", "sites", "--json"), ("nginx", "parse"),
-                ("nginx", "cat"), ("nginx", "parse", "--json"), ("dhparam", "512"),
+                ("nginx", "sites"), ("nginx", "sites", "--json"),
+                ("nginx", "parse", "/etc/nginx/nginx.conf"), ("nginx", "cat", "/etc/nginx/nginx.conf"),
+                ("dhparam",),
                 ("sandbox",), ("sandbox", "--json"), ("secure", "--dry-run", "--all"),
                 issue, ("renew", "--force"), ("renew", "--force", "--json"), ("renew",),
                 ("status",), ("status", "--json"), ("changes",), ("changes", "--json"),
@@ -70,6 +72,9 @@ class FullOutput(OwnCaCase):
 
     def test_nobody_is_asked_about_what_could_not_be_shown(self):
         """With a terminal to answer by."""
+        (CONFIGURATION / "sites-enabled/a").write_text(
+            f"server {{ listen 80; listen [::]:80; server_name a.example; root {WEBROOT}; }}\n")
+        self.nginx.replace_workers()
         leader, follower = os.openpty()
         with contextlib.ExitStack() as opened:
             opened.callback(os.close, leader)
@@ -77,7 +82,7 @@ class FullOutput(OwnCaCase):
             os.write(leader, b"y\n")
             with open("/dev/full", "w") as full:
                 done = subprocess.run(
-                    self.everseal.command("issue", "-d", f"a.example:{WEBROOT}"), stdin=follower,
+                    self.everseal.command("secure", "a.example"), stdin=follower,
                     stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("Nobody agrees to what could not be shown.", done.stderr)

@@ -83,7 +83,7 @@ class Reload(MachineCase):
     def test_FaultL6_an_upgrade_that_was_not_ended_is_said(self):
         before = self.serial(NAME)
         old = self.begin_upgrade()
-        result = self.run_everseal("renew", "--force", status=3)
+        result = self.run_everseal("renew", "--force", status=1)
         self.assertIn("nginx has two masters", result.err)
         self.assertIn(f"`kill -QUIT {old}`", result.err)
         self.assertEqual(set(self.serials()), {before})
@@ -116,6 +116,7 @@ class Reload(MachineCase):
     def begin_upgrade(self):
         """nginx.org, "Upgrading Executable on the Fly"; returns the old master."""
         old = self.nginx.pid()
+        self.addCleanup(self.end_upgrade, old)
         os.kill(old, signal.SIGUSR2)
         wait_until("there are two masters",
                    lambda: OLD_PID_FILE.exists() and self.nginx.pid() not in (None, old))
@@ -123,7 +124,8 @@ class Reload(MachineCase):
         return old
 
     def end_upgrade(self, old):
-        os.kill(old, signal.SIGQUIT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(old, signal.SIGQUIT)
         wait_until("the old master is gone", lambda: not pathlib.Path(f"/proc/{old}").exists()
                    or not OLD_PID_FILE.exists())
 

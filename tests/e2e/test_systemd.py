@@ -165,7 +165,7 @@ class Units(OwnCaCase):
         self.run_there("systemctl", "start", "everseal-renew")
         self.assertNotEqual(self.serial("one.example"), serial)
 
-    def test_the_socket_does_two_things_for_one_user(self):
+    def test_FaultS10_the_socket_does_two_things_for_one_user(self):
         self.set_up_user()
         ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/everseal/nginx'); " \
               "s.sendall(sys.argv[1].encode() + b'\\n'); print(s.makefile().read())"
@@ -176,6 +176,10 @@ class Units(OwnCaCase):
         for word in ("", "stop", "test; id", "$(id)", "reload -c /tmp/x", "-t", "x" * 100000):
             self.assertEqual(answer(word).stdout, "status 1\n\n", word[:20])
         self.assertIn("PermissionError", answer("test", "www-data").stderr)
+        for user in ("www-data", "everseal"):
+            swapped = self.machine.run("runuser", "--user", user, "--", "mv", "/run/everseal/nginx",
+                                       "/run/everseal/other")
+            self.assertIn("Permission denied", swapped.stderr, user)
 
     def test_by_the_timer(self):
         """And what docs/hooks.md says of services that need root."""

@@ -236,8 +236,8 @@ class Unprivileged(MachineCase):
         own = shutil.copy("/usr/sbin/nginx", SCRATCH / "nginx")
         shutil.chown(own, USER)
         result = self.set_up("--yes", "--nginx-binary", own, status=1)
-        self.assertIn(f"{own} would be run as root: {own} can be changed by other users than root",
-                      result.err)
+        self.assertIn(f"not run: {own} can be changed by other users than root: it belongs to {USER}; "
+                      f"mend it with: chown root {own}", result.err)
         stranger = SCRATCH / "stranger"
         stranger.mkdir()
         (stranger / "file").write_text("")

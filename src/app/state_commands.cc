@@ -1,0 +1,96 @@
+#include "app/state_commands.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace everseal::app {
+namespace {
+
+Json to_json(const jobs::RepairedCertificate& repaired) {
+  const store::CertificateRecord& certificate = repaired.certificate;
+  return {{"name", certificate.name},
+          {"names", certificate.names},
+          {"version", certificate.version},
+          {"expires", time_or_null(certificate.not_after)},
+          {"server", certificate.server},
+          {"key_type", certificate.key_type},
+          {"method", to_string(certificate.method)},
+          {"in_nginx", certificate.in_nginx},
+          {"notes", repaired.notes}};
+}
+
+std::string to_line(const jobs::RepairedCertificate& repaired) {
+  const store::CertificateRecord& certificate = repaired.certificate;
+  std::string text = fmt::format("{}: ", certificate.name);
+  if (certificate.version > 0)
+    text += fmt::format("version {}, valid until {}{}\n", certificate.version,
+                        base::to_rfc3339(certificate.not_after),
+                        certificate.in_nginx ? ", in nginx" : "");
+  else
+    text += "no version\n";
+  for (const std::string& note : repaired.notes) text += fmt::format("  {}\n", note);
+  return text;
+}
+
+}  // namespace
+
+Result<Output> execute(const jobs::RepairOptions& options, const jobs::Environment& environment) {
+  const jobs::RepairReport report = TRY(jobs::repair(environment, options));
+  Output output;
+  output.document = {{"dry_run", options.dry_run},
+                     {"certificates", Json::array()},
+                     {"kept", Json::array()},
+                     {"aside", report.aside.empty() ? Json(nullptr) : Json(report.aside)},
+                     {"notes", report.notes}};
+  for (const jobs::RepairedCertificate& each : report.certificates) {
+    output.document["certificates"].push_back(to_json(each));
+    output.text += to_line(each);
+  }
+  for (const store::Salvaged& each : report.kept) {
+    output.document["kept"].push_back(
+        {{"table", each.table}, {"rows", each.rows}, {"trouble", each.trouble}});
+    if (!each.trouble.empty())
+      output.text += fmt::format("Of the old catalog's {} {} rows could be read: {}\n", each.table,
+                                 each.rows, each.trouble);
+  }
+  for (const std::string& note : report.notes) output.text += note + "\n";
+  if (!report.aside.empty())
+    output.text += fmt::format("The old catalog is in {}.\n", report.aside);
+  output.text +=
+      options.dry_run
+          ? "Nothing was changed: this was a dry run.\n"
+          : fmt::format("The catalog is made anew, with {} certificates. Now: everseal renew\n",
+                        report.certificates.size());
+  return output;
+}
+
+Result<Output> execute(const jobs::BackupOptions& options, const jobs::Environment& environment) {
+  const jobs::BackupReport report = TRY(jobs::backup(environment, options));
+  Output output;
+  output.document = {
+      {"file", report.file}, {"bytes", report.bytes}, {"certificates", report.certificates}};
+  output.text = fmt::format(
+      "{}: {} certificates with their keys, {} bytes. Whoever can read it has the keys: keep it as "
+      "you keep them.\n",
+      report.file, report.certificates, report.bytes);
+  return output;
+}
+
+Result<Output> execute(const jobs::RestoreOptions& options, const jobs::Environment& environment) {
+  const jobs::RestoreReport report = TRY(jobs::restore(environment, options));
+  Output output;
+  output.document = {{"certificates", report.certificates},
+                     {"replaced", report.replaced.empty() ? Json(nullptr) : Json(report.replaced)},
+                     {"notes", report.notes}};
+  output.text = fmt::format("{} certificates are restored.\n", report.certificates.size());
+  if (!report.replaced.empty())
+    output.text += fmt::format(
+        "What was there before is in {}: remove it when you are sure that it holds nothing you "
+        "need.\n",
+        report.replaced);
+  for (const std::string& note : report.notes) output.text += note + "\n";
+  output.text += "Now: everseal renew\n";
+  return output;
+}
+
+}  // namespace everseal::app

@@ -1,0 +1,130 @@
+#include "store/salvage.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "store/catalog.h"
+
+namespace everseal::store {
+namespace {
+
+class SalvageTest : public testing::Test {
+ protected:
+  SalvageTest()
+      : path_(std::filesystem::temp_directory_path() /
+              fmt::format("everseal-salvage-{}", getpid())),
+        new_(*Catalog::open(":memory:")) {
+    forget();
+    auto old = *Catalog::open(path_);
+    std::vector<CertificateRecord> records;
+    for (int i = 0; i < kCertificates; ++i) {
+      CertificateRecord& record = records.emplace_back();
+      record.name = fmt::format("n{}.example", i);
+      record.names = {record.name};
+      record.server = "https://ca.example/directory";
+      record.key_type = "ecdsa-p256";
+    }
+    EXPECT_TRUE(old.save_certificates(records));
+    EXPECT_TRUE(old.save_account({"https://ca.example/directory", "u", {}, {}, "print"}));
+    EXPECT_TRUE(old.save_limits({{"bucket", 17}}));
+  }
+  ~SalvageTest() override { forget(); }
+
+  void forget() {
+    for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + suffix);
+  }
+
+  void change(const char* sql) {
+    auto database = *base::Database::open(path_);
+    const auto done = database.execute(sql);
+    ASSERT_TRUE(done) << done.error().message;
+  }
+
+  // Makes nonsense of a page; its log, which has the page too, is gone.
+  void damage(std::int64_t page) {
+    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(path_ + suffix);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page - 1) * 4096);
+    file << std::string(4096, '\xFF');
+  }
+
+  std::int64_t root_page(const char* table) {
+    auto database = *base::Database::open(path_);
+    auto rows = *database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?");
+    rows.bind(1, std::string_view(table));
+    EXPECT_TRUE(*rows.step());
+    return rows.integer(0);
+  }
+
+  static constexpr int kCertificates = 500;
+  const std::string path_;
+  Catalog new_;
+};
+
+TEST_F(SalvageTest, TakesOverAllOfAWholeCatalog) {
+  const auto taken = new_.take_over(path_);
+  ASSERT_TRUE(taken) << taken.error().message;
+  for (const Salvaged& each : *taken) EXPECT_EQ(each.trouble, "") << each.table;
+  EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates});
+  EXPECT_EQ((*new_.account("https://ca.example/directory"))->thumbprint, "print");
+  EXPECT_EQ(new_.limits()->size(), 1u);
+}
+
+TEST_F(SalvageTest, TakesOverWhatIsNotDamaged) {
+  damage(root_page("limits"));
+  const auto taken = new_.take_over(path_);
+  ASSERT_TRUE(taken) << taken.error().message;
+  for (const Salvaged& each : *taken) EXPECT_EQ(each.trouble.empty(), each.table != "limits");
+  EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates});
+}
+
+// The rows of a table are in some pages; one of them is damaged.
+TEST_F(SalvageTest, TakesOverTheRowsOnBothSidesOfTheDamage) {
+  damage(static_cast<std::int64_t>(std::filesystem::file_size(path_)) / 4096 / 2);
+  const auto taken = new_.take_over(path_);
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_GT(new_.certificates()->size(), 100u);
+}
+
+TEST_F(SalvageTest, LeavesOutWhatMeansNothing) {
+  change(
+      "UPDATE certificates SET method = 'nginy' WHERE id = 1;"
+      "UPDATE certificates SET names = 'x' WHERE id = 2;"
+      "UPDATE accounts SET server = 'ftp'");
+  ASSERT_TRUE(new_.take_over(path_));
+  EXPECT_EQ(new_.certificates()->size(), kCertificates - 2u);
+  EXPECT_TRUE(new_.accounts()->empty());
+}
+
+TEST_F(SalvageTest, MatchesColumnsByName) {
+  change(
+      "DROP TABLE served; ALTER TABLE certificates ADD COLUMN unheard_of TEXT;"
+      "ALTER TABLE certificates DROP COLUMN key_since; PRAGMA user_version = 5");
+  ASSERT_TRUE(new_.take_over(path_));
+  EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates});
+}
+
+TEST_F(SalvageTest, SaysThatNothingCanBeRead) {
+  forget();
+  std::ofstream(path_) << std::string(8192, 'x');
+  const auto taken = new_.take_over(path_);
+  ASSERT_TRUE(taken) << taken.error().message;
+  for (const Salvaged& each : *taken) {
+    EXPECT_EQ(each.rows, 0);
+    EXPECT_TRUE(each.trouble.contains("file is not a database")) << each.trouble;
+  }
+}
+
+TEST_F(SalvageTest, RefusesWhatANewerEversealWrote) {
+  change("PRAGMA user_version = 99");
+  const auto taken = new_.take_over(path_);
+  ASSERT_FALSE(taken);
+  EXPECT_TRUE(taken.error().message.contains("written by a newer everseal (schema 99"));
+}
+
+}  // namespace
+}  // namespace everseal::store

@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 """What a CA would run into is said before it is asked."""
 
-import subprocess
-
 from harness import MachineCase, OwnCaCase, main
 from harness.everseal import Everseal, check_live, live
 from harness.nginx import CONFIGURATION

@@ -44,7 +44,6 @@ ALLOWED = {
     "app/command_line.cc": "makes the words of a person absolute; opens nothing",
     "app/ca_command.cc": "makes the words of a person absolute; opens nothing",
     "app/streams.cc": "opens /dev/null",
-    "jobs/memory.cc": "acts on held directories of its own user, no symlink followed",
     "privsep/process.cc": "starts /proc/self/exe",
     "privsep/landlock.cc": "names the files that a role may use, before it reads a message",
     "privsep/probe.cc": "tries what must be refused",

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -221,6 +222,13 @@ Result<> Directory::remove_empty_directory(const std::string& name) const {
   TRY(check_name(name));
   if (::unlinkat(handle_.get(), name.c_str(), AT_REMOVEDIR) == 0) return {};
   return refusal(fmt::format("remove the directory {}", at(name)), errno);
+}
+
+Result<std::optional<FileDescriptor>> Directory::lock() const {
+  FileDescriptor directory = TRY(open_readable());
+  if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) return directory;
+  if (errno == EWOULDBLOCK) return std::nullopt;
+  return system_error(fmt::format("lock {}", path_), errno);
 }
 
 Result<> Directory::sync() const {

@@ -2,6 +2,7 @@
 // elsewhere.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,6 +83,10 @@ class Directory {
 
   // Makes the names in it durable.
   Result<> sync() const;
+
+  // The lock of the directory itself (flock(2)), held as long as the descriptor; nullopt while
+  // another has it.
+  Result<std::optional<FileDescriptor>> lock() const;
 
   // O_PATH; remains ours.
   const FileDescriptor& handle() const { return handle_; }

@@ -21,10 +21,9 @@ bool is_damage(int code) {
   }
 }
 
-// What the system said to a file that could not be read, written or opened; empty: nothing.
+// What the system said to a file that could not be read or written; empty: nothing.
 std::string system_words(sqlite3* database, int code) {
-  const int kind = code & 0xFF;
-  if (!database || (kind != SQLITE_IOERR && kind != SQLITE_CANTOPEN)) return {};
+  if (!database || (code & 0xFF) != SQLITE_IOERR) return {};
   const int system_code = sqlite3_system_errno(database);
   return system_code == 0 ? "" : std::generic_category().message(system_code);
 }

@@ -1,15 +1,12 @@
 #include "jobs/memory.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "base/file_system.h"
 #include "base/json.h"
 #include "crypto/jws.h"
 
@@ -28,33 +25,20 @@ std::string name_of(const std::string& state) {
   return base::hex(crypto::sha256(state)).substr(0, 16) + ".json";
 }
 
-std::optional<std::string> read(const FileDescriptor& directory, const std::string& name,
-                                uid_t owner) {
-  const FileDescriptor file(
-      ::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  struct stat status{};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-      status.st_uid != owner)
-    return std::nullopt;
-  std::string text(kMostBytes, '\0');
-  const ssize_t got = ::read(file.get(), text.data(), text.size());
-  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  return text;
+// Only what the user has written.
+std::optional<Memory> read(const base::Directory& directory, const std::string& name, uid_t owner) {
+  const auto status = directory.status(name);
+  if (!status || status->owner != owner || status->size > kMostBytes) return std::nullopt;
+  const auto file = directory.open_file(name);
+  const auto text = file ? base::read_all(*file, "read what is remembered") : Result<std::string>();
+  return file && text ? parse_memory(*text) : std::nullopt;
 }
 
-// A new file takes the place of the old one.
-Result<> write(const FileDescriptor& directory, const std::string& name, const std::string& text) {
-  const std::string draft = name + ".new";
-  ::unlinkat(directory.get(), draft.c_str(), 0);
-  const FileDescriptor file(::openat(directory.get(), draft.c_str(),
-                                     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return base::system_error("create " + draft, errno);
-  Result<> done = base::write_all(file, text, "write " + draft);
-  if (done && (::fsync(file.get()) != 0 ||
-               ::renameat(directory.get(), draft.c_str(), directory.get(), name.c_str()) != 0))
-    done = base::system_error("write " + name, errno);
-  if (!done) ::unlinkat(directory.get(), draft.c_str(), 0);
-  return done;
+Result<> write(const base::Directory& directory, const std::string& name, const Memory& memory) {
+  const auto text = [&](const FileDescriptor& file) {
+    return base::write_all(file, to_json(memory), "write " + name);
+  };
+  return directory.write_durably(name, text, {});
 }
 
 const Json* member(const Json& object, const char* name) {
@@ -128,25 +112,29 @@ MemoryPlaces::MemoryPlaces(std::string state, uid_t owner) : owner_(owner) {
     places_.push_back({fmt::format("{}/everseal-{}", parent, owner), name, true});
 }
 
-// The state directory may be a link; whoever may make one where it is can do worse.
-FileDescriptor MemoryPlaces::open(const Place& place, Purpose purpose) const {
+std::optional<base::Directory> MemoryPlaces::open(const Place& place, Purpose purpose) const {
   const bool is_state = &place == &places_.front();
-  if (purpose == Purpose::to_write && place.is_made) ::mkdir(place.directory.c_str(), 0700);
-  FileDescriptor directory(::open(
-      place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_state ? 0 : O_NOFOLLOW)));
-  struct stat status{};
-  if (!directory || ::fstat(directory.get(), &status) != 0 || status.st_uid != owner_ ||
-      (status.st_mode & (is_state ? kOthersWrite : kOthers)) != 0)
-    return {};
-  return directory;
+  auto found = is_state ? base::Directory::open(place.directory) : open_private(place, purpose);
+  if (!found) return std::nullopt;
+  const auto status = found->status();
+  const mode_t forbidden = is_state ? kOthersWrite : kOthers;
+  if (!status || status->owner != owner_ || (status->mode & forbidden) != 0) return std::nullopt;
+  return *std::move(found);
+}
+
+// No link is followed to it: in /dev/shm and /var/tmp anybody makes them.
+Result<base::Directory> MemoryPlaces::open_private(const Place& place, Purpose purpose) const {
+  const base::Directory parent = TRY(base::Directory::open(base::directory_of(place.directory)));
+  const std::string name = place.directory.substr(place.directory.rfind('/') + 1);
+  if (purpose == Purpose::to_read || !place.is_made) return parent.open_directory(name);
+  return TRY(parent.make_directory(name, 0700)).directory;
 }
 
 std::optional<Memory> MemoryPlaces::read() const {
   std::optional<Memory> last;
   for (const Place& place : places_) {
-    const FileDescriptor directory = open(place, Purpose::to_read);
-    const auto text = directory ? jobs::read(directory, place.file, owner_) : std::nullopt;
-    auto found = text ? parse_memory(*text) : std::nullopt;
+    const auto directory = open(place, Purpose::to_read);
+    auto found = directory ? jobs::read(*directory, place.file, owner_) : std::nullopt;
     if (found && (!last || last->at < found->at)) last = std::move(found);
   }
   return last;
@@ -155,9 +143,9 @@ std::optional<Memory> MemoryPlaces::read() const {
 Result<> MemoryPlaces::save(const Memory& memory) const {
   Result<> done = base::not_found("there is no place for it");
   for (const Place& place : places_) {
-    const FileDescriptor directory = open(place, Purpose::to_write);
+    const auto directory = open(place, Purpose::to_write);
     if (!directory) continue;
-    done = write(directory, place.file, to_json(memory));
+    done = write(*directory, place.file, memory);
     if (done) break;
   }
   return done;
@@ -165,17 +153,14 @@ Result<> MemoryPlaces::save(const Memory& memory) const {
 
 void MemoryPlaces::forget() const {
   for (const Place& place : places_)
-    if (const FileDescriptor directory = open(place, Purpose::to_read))
-      ::unlinkat(directory.get(), place.file.c_str(), 0);
+    if (const auto directory = open(place, Purpose::to_read))
+      static_cast<void>(directory->remove_file(place.file));
 }
 
 std::optional<FileDescriptor> MemoryPlaces::take_turn() const {
-  for (const Place& place : places_) {
-    FileDescriptor directory = open(place, Purpose::to_write);
-    if (!directory) continue;
-    if (::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) return directory;
-    return std::nullopt;
-  }
+  for (const Place& place : places_)
+    if (const auto directory = open(place, Purpose::to_write))
+      return directory->lock().value_or(std::nullopt);
   return std::nullopt;
 }
 

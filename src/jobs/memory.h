@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/file_descriptor.h"
 #include "notify/incident.h"
 
@@ -46,7 +47,8 @@ class MemoryPlaces {
     bool is_made;  // where it is missing
   };
   enum class Purpose { to_read, to_write };
-  base::FileDescriptor open(const Place& place, Purpose purpose) const;
+  std::optional<base::Directory> open(const Place& place, Purpose purpose) const;
+  Result<base::Directory> open_private(const Place& place, Purpose purpose) const;
 
   uid_t owner_;
   std::vector<Place> places_;

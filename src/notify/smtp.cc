@@ -24,23 +24,15 @@ struct Transfer {
   http::ListPointer recipients{}, addresses{};
   http::Upload upload{};
   std::string last_words{};  // of the server
-  bool is_taken = false;     // it said so to the final dot
   std::array<char, CURL_ERROR_SIZE> error{};
-  http::EasyPointer easy{};  // the first to go: it says good-bye, and hears an answer
+  http::EasyPointer easy{};
 };
 
-// Each line that the server says. Its good-bye takes no refusal back. The first after the whole
-// mail answers the final dot; once it has the mail it does not matter what it makes of our
-// good-bye.
+// Each line that the server says.
 std::size_t on_line(char* data, std::size_t, std::size_t size, void* user) {
-  Transfer& transfer = *static_cast<Transfer*>(user);
   std::string_view line(data, std::min(size, kMostWords));
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  if (!line.starts_with("221")) transfer.last_words = line;
-  if (transfer.upload.rest.empty() && line.starts_with('2')) {
-    transfer.is_taken = true;
-    curl().easy_setopt(transfer.easy.get(), CURLOPT_SERVER_RESPONSE_TIMEOUT, kGoodByeSeconds);
-  }
+  if (!line.starts_with("221")) static_cast<Transfer*>(user)->last_words = line;
   return size;
 }
 
@@ -143,7 +135,10 @@ Result<> send_by_smtp(const ByMail& mail, const Way& way) {
   set_envelope(transfer);
   set_callbacks(transfer);
   const CURLcode code = curl().easy_perform(transfer.easy.get());
-  if (code == CURLE_OK || transfer.is_taken) return {};
+  // The connection ends with this process: to end it, libcurl would say QUIT and wait for an answer
+  // as long as two minutes. What was taken is told, whatever the server makes of our good-bye.
+  static_cast<void>(transfer.easy.release());
+  if (code == CURLE_OK) return {};
   return within(host_and_port(mail.server), Result<>(failure(transfer, code)));
 }
 

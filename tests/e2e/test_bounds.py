@@ -126,7 +126,7 @@ class SmallDisk(TellingCase):
         self.make_due()
         orders = self.orders()
         self.fill_inodes()
-        self.assert_told_once("No space left on device")
+        self.assert_told_once("catalog.db: unable to open database file")
         self.assertEqual(self.orders(), orders)
         self.free()
         self.change_catalog("UPDATE certificates SET next_attempt = 0, next_look = 0")
@@ -495,13 +495,15 @@ class Away(TellingCase):
         self.ca.stop_ca()
         for number, (left, status) in enumerate(((20, 1), (10, 1), (3, 2))):
             self.make_due(left)
+            self.change_catalog("UPDATE certificates SET failures = 8")
             self.run_everseal("renew", status=1)
             self.run_everseal("renew")  # each waits for its next attempt
             self.assertEqual(len(self.subjects()), number + 1)
             self.assertIn(f"{left} days left", self.subjects()[-1])
             self.assertEqual(self.check().status, status, str(self.check()))
-        moments = self.change_catalog("SELECT DISTINCT next_attempt FROM certificates")
-        self.assertGreater(len(moments), 3, "not all of them at once")
+            if left == 20:
+                moments = self.change_catalog("SELECT DISTINCT next_attempt FROM certificates")
+                self.assertGreater(len(moments), 3, "not all of them at once")
         self.ca.start_ca()
         orders = self.orders()
         self.make_due(2)

@@ -60,9 +60,12 @@ Time next_attempt(const Setbacks& setbacks, Time not_after, Draw draw) {
   Seconds delay = backoff(setbacks.failures);
   if (setbacks.last - setbacks.first >= kDeadAfter) delay = kWeek;
   if (delay > kFirst.back()) {
-    delay = about(delay, nth(draw, setbacks.failures));
+    const Draw drawn = nth(draw, setbacks.failures);
+    delay = about(delay, drawn);
     const Seconds left = not_after - setbacks.last;
-    if (left > Seconds(0)) delay = std::clamp(left / 8, kFirst.back(), delay);
+    // Not all at one moment after an outage, either.
+    if (left > Seconds(0))
+      delay = std::clamp(part(0.8 + 0.2 * drawn, left / 8), kFirst.back(), delay);
   }
   return std::max(setbacks.last + delay, setbacks.not_before);
 }

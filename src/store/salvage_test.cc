@@ -30,7 +30,7 @@ class SalvageTest : public testing::Test {
     }
     EXPECT_TRUE(old.save_certificates(records));
     EXPECT_TRUE(old.save_account({"https://ca.example/directory", "u", {}, {}, "print"}));
-    EXPECT_TRUE(old.save_limits({{"bucket", 17}}, kNow));
+    EXPECT_TRUE(old.save_limits({{"bucket", 17}}, Time()));
   }
   ~SalvageTest() override { forget(); }
 

@@ -12,6 +12,8 @@
 namespace everseal::store {
 namespace {
 
+const Time kNow(base::Seconds(1'800'000'000));
+
 class SalvageTest : public testing::Test {
  protected:
   SalvageTest()
@@ -30,7 +32,7 @@ class SalvageTest : public testing::Test {
     }
     EXPECT_TRUE(old.save_certificates(records));
     EXPECT_TRUE(old.save_account({"https://ca.example/directory", "u", {}, {}, "print"}));
-    EXPECT_TRUE(old.save_limits({{"bucket", 17}}, Time()));
+    EXPECT_TRUE(old.save_limits({{"bucket", 4'000'000'000'000}}, kNow));
   }
   ~SalvageTest() override { forget(); }
 

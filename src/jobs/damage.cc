@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -228,7 +229,29 @@ bool has_one_of(const store::CertificateRecord& certificate,
          });
 }
 
+bool may_have_changed(const CertificateStore& store, const store::CertificateRecord& certificate,
+                      std::string_view file, Time since) {
+  const auto opened = store.open_file(certificate.name, certificate.version, file);
+  struct stat status{};
+  return !opened || ::fstat(opened->get(), &status) != 0 ||
+         Time(base::Seconds(status.st_ctime)) >= since ||
+         !store.is_well_kept(certificate.name, certificate.version, file);
+}
+
 }  // namespace
+
+bool may_be_damaged(State& state, const store::CertificateRecord& certificate, Time since) {
+  if (certificate.version == 0) return false;
+  const CertificateStore& store = state.certificates();
+  std::vector<std::string_view> files = {CertificateStore::kChain, CertificateStore::kIssuers,
+                                         CertificateStore::kLeaf};
+  if (certificate.request.empty())
+    files.insert(files.end(), {CertificateStore::kKey, CertificateStore::kBundle});
+  return !store.leads_to(certificate.name, certificate.version) ||
+         std::ranges::any_of(files, [&](std::string_view file) {
+           return may_have_changed(store, certificate, file, since);
+         });
+}
 
 Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
                                        const DamageOptions& options) {

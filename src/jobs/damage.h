@@ -19,6 +19,11 @@ struct DamageOptions {
   std::vector<std::string> names{};  // certificates that have one of them; empty: all
 };
 
+// Whether something may have happened to its files since: one is missing or badly kept, was changed
+// later (st_ctime of stat(2), which follows the machine's clock alone), or live/NAME leads
+// elsewhere. Looks at no content.
+bool may_be_damaged(State& state, const store::CertificateRecord& certificate, Time since);
+
 // Looks at all files of each live certificate: that the chain is the one whose leaf the catalog
 // knows, that the key belongs to it, that each file holds what it must, that live/NAME leads there.
 // The key is looked at by a process of its own; its bytes are copied within the kernel. What can be

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 
 #include "nginx/config.h"
 
@@ -11,16 +12,19 @@ namespace {
 
 using Texts = std::map<std::string, std::string>;  // by path
 
-// As the last change left each that was put into our directory and not taken back at once.
-Result<Texts> last_texts(State& state, const std::string& own_directory) {
-  Texts texts;
+// As the last change left each that is in a directory of ours, whichever nginx it belongs to.
+Result<Texts> last_texts(State& state) {
+  std::map<std::string, std::optional<std::string>> last;
   for (const store::ChangeRecord& change : TRY(state.catalog().changes())) {
     if (change.state == store::ChangeState::restored) continue;
     if (change.state == store::ChangeState::applying) continue;
     for (const store::ChangedFile& file : change.files)
-      if (file.after && base::directory_of(file.path) == own_directory)
-        texts.emplace(file.path, *file.after);  // the newest come first
+      if (base::directory_of(file.path).ends_with("/everseal"))
+        last.emplace(file.path, file.after);  // the newest come first
   }
+  Texts texts;
+  for (auto& [path, text] : last)
+    if (text) texts.emplace(path, *std::move(text));
   return texts;
 }
 
@@ -30,15 +34,24 @@ bool is_damaged(const FileReader& files, const std::string& path, const std::str
   return (text->size() < wanted.size() && wanted.starts_with(*text)) || text->contains('\0');
 }
 
+Result<Texts> damaged_texts(const Environment& environment, State& state) {
+  Texts texts = TRY(last_texts(state));
+  std::erase_if(texts, [&](const auto& file) {
+    return !is_damaged(environment.files, file.first, file.second);
+  });
+  return texts;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> write_own_files_anew(const Environment& environment, State& state,
                                                       const Server& server) {
   std::vector<std::string> written;
   FileSystem& files = environment.files;
-  Texts damaged = TRY(last_texts(state, server.own_directory()));
-  std::erase_if(damaged,
-                [&](const auto& file) { return !is_damaged(files, file.first, file.second); });
+  Texts damaged = TRY(damaged_texts(environment, state));
+  std::erase_if(damaged, [&](const auto& file) {
+    return base::directory_of(file.first) != server.own_directory();
+  });
   if (damaged.empty()) return written;
   const nginx::OverlayReader whole(files, damaged);
   const auto config = nginx::Config::load(whole, server.instance().config_path());
@@ -56,6 +69,7 @@ Result<std::vector<std::string>> write_own_files_anew(const Environment& environ
 }
 
 Result<> write_own_files_anew(const Environment& environment, State& state) {
+  if (TRY(damaged_texts(environment, state)).empty()) return {};  // nginx need not be asked
   const auto server = Server::find(environment);
   if (!server && server.error().kind == ErrorKind::not_found) return {};
   if (!server) return std::unexpected(server.error());

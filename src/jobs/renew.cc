@@ -32,7 +32,6 @@ namespace {
 using Certificates = std::vector<store::CertificateRecord>;
 
 constexpr base::Seconds kSilence = std::chrono::hours(1);
-constexpr base::Seconds kFilesAreGood = std::chrono::hours(22);  // a day less a timer's delay
 constexpr std::int64_t kFewCertificates = 500;                   // of which all files are read soon
 
 // What is said of a step that the certificates do not need.
@@ -484,18 +483,25 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   return {};
 }
 
-// Whenever a person asks, and else once a day; of many certificates only once a day.
+// All of them with the daily look at what is served. Otherwise, of few certificates, those to whose
+// files something may have happened since: to open and read none costs nothing.
 Result<> look_after_files(const Environment& environment, State& state,
                           const RenewOptions& options) {
   const Time now = environment.clock.now(),
              last = TRY(state.catalog().last(store::Moment::files_check));
-  const bool is_time = last + kFilesAreGood <= now || last > now;
+  const bool is_daily = TRY(next_check(state, now)) <= now || last > now;
   const bool is_asked = options.look == Look::at_due &&
                         TRY(state.catalog().count(now)).certificates <= kFewCertificates;
-  if (!is_time && !is_asked) return {};
+  if (!is_daily && !is_asked) return {};
   auto certificates = TRY(state.catalog().certificates());
   catch_up_all(environment, state, certificates);  // what is live is right, whatever is known of it
-  TRY(mend_files(environment, state, {options.names}));
+  std::vector<std::string> names = options.names;
+  if (!is_daily && names.empty()) {
+    for (const store::CertificateRecord& certificate : certificates)
+      if (may_be_damaged(state, certificate, last)) names.push_back(certificate.name);
+    if (names.empty()) return {};
+  }
+  TRY(mend_files(environment, state, {names}));
   return options.names.empty() ? state.catalog().save_last(store::Moment::files_check, now)
                                : Result<>();
 }

@@ -194,7 +194,8 @@ class Limits(CaFaults):
         result = self.run_everseal(*self.issue_arguments(), status=3)
         self.assertEqual(re.findall(r"(?m)^everseal: (n\S+): ", result.err) or [], [])
         self.assertEqual(len(self.status()), 1000)
-        self.assertEqual(self.seconds_to_next_attempt("n500.many.example"), 7200)
+        wait = self.seconds_to_next_attempt("n500.many.example")
+        self.assertTrue(7200 - 60 <= wait <= 7200, wait)  # it is noted when all have their answer
         self.assertEqual(len([each for each in self.status().values() if each["failures"]]), 1)
         self.assertEqual(self.ca.requests()["new-order"], 1000)
         self.assertEqual(self.count_orders(), 999)

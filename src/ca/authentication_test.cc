@@ -1,5 +1,8 @@
 // Every rule of RFC 8555 §6.
 
+#include <unistd.h>
+
+#include "base/sqlite.h"
 #include "ca/front_end_fixture.h"
 
 namespace everseal::ca {
@@ -247,12 +250,26 @@ TEST_F(Authentication, AllOfABatchAreAnsweredWithOneCommit) {
 }
 
 TEST_F(Authentication, AFailureOfOursIsForTheLog) {
-  const Client client = registered();
-  const std::string body = jws(client.key, header(client, new_order_), payload_);
-  auto blocked = *ledger_.begin();  // a transaction that is open already
-  EXPECT_EQ(post_raw(new_order_, body).summary(),
-            "500 serverInternal: the CA failed; its log says why");
-  EXPECT_THAT(log_.back(), HasSubstr("transaction"));
+  const std::string path = testing::TempDir() + "everseal-failing-" + std::to_string(::getpid());
+  Ledger ledger = *Ledger::open(path);
+  FrontEnd failing(
+      ledger, shared_issuer(), validator_, clock_,
+      {.host = "ca.test:8555", .log = [this](const std::string& text) { log_.push_back(text); }});
+  ASSERT_TRUE(base::Database::open(path)->execute("DROP TABLE accounts"));
+  const std::string target = url("/new-account");
+  const http::Response head =
+      failing.handle({.method = http::Method::head, .url = url("/new-nonce")});
+  const Client client;
+  const Reply refused{failing.handle(
+      {.method = http::Method::post,
+       .url = target,
+       .headers = {{"Content-Type", "application/jose+json"}},
+       .body = *crypto::sign_jws(client.key, {.url = target, .nonce = *head.header("Replay-Nonce")},
+                                 "{}")})};
+  EXPECT_EQ(refused.summary(), "500 serverInternal: the CA failed; its log says why");
+  ASSERT_FALSE(log_.empty());
+  EXPECT_THAT(log_.back(), HasSubstr("accounts"));
+  for (const char* part : {"", "-wal", "-shm"}) ::unlink((path + part).c_str());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "ca/validation_authority.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <poll.h>
 
 #include <map>
@@ -91,8 +91,9 @@ TEST_F(ValidationAuthorityTest, EndsEachValidationByADeadlineOfTheWhole) {
                                 resolver_);
   const auto start = std::chrono::steady_clock::now();
   authority.start(1, {.name = "a.example", .token = "token", .thumbprint = "thumbprint"});
-  EXPECT_EQ(outcomes(authority, 1).at(1),
-            "connection: 127.0.0.1: fetch http://a.example/x: no answer in time");
+  EXPECT_THAT(outcomes(authority, 1).at(1),  // after as many redirects as there was time for
+              testing::AllOf(testing::StartsWith("connection: 127.0.0.1: fetch "),
+                             testing::EndsWith(": no answer in time")));
   EXPECT_LT(std::chrono::steady_clock::now() - start, base::Milliseconds(1500));
 }
 

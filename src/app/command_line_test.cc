@@ -160,7 +160,7 @@ TEST(CommandLine, RefusesWhatIsWrong) {
   EXPECT_EQ(refusal({"secure", "--eab-kid", "k"}),
             "everseal: --eab-kid and --eab-hmac-key go together");
   EXPECT_EQ(refusal({"secure", "--config", "/none.toml"}),
-            "everseal: open /none.toml: No such file or directory");
+            "everseal: resolve /none.toml: No such file or directory");
   EXPECT_NE(refusal({"secure", "--frobnicate"}).find("--frobnicate"), std::string::npos);
   EXPECT_NE(refusal({"frobnicate"}).find("frobnicate"), std::string::npos);
   EXPECT_NE(refusal({"issue"}).find("--domain"), std::string::npos);

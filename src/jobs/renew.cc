@@ -32,7 +32,7 @@ namespace {
 using Certificates = std::vector<store::CertificateRecord>;
 
 constexpr base::Seconds kSilence = std::chrono::hours(1);
-constexpr std::int64_t kFewCertificates = 500;                   // of which all files are read soon
+constexpr std::int64_t kFewCertificates = 500;  // of which all files are read soon
 
 // What is said of a step that the certificates do not need.
 void add_trouble(const Environment& environment, std::vector<RenewalFailure>& troubles,

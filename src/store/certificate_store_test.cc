@@ -17,7 +17,8 @@ class Life {
   Life()
       : key_(*crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256)),
         root_("Root"),
-        intermediate_("Intermediate", &root_) {}
+        intermediate_("Intermediate", &root_),
+        chain_(issue()) {}
 
   Result<> run(FileSystem& files, int version) const {
     CertificateStore store(files, "/state");
@@ -30,7 +31,10 @@ class Life {
     return [this](const base::FileDescriptor& file) { return key_.write(file, "write the key"); };
   }
 
-  crypto::EncodedChain chain() const {
+  const crypto::EncodedChain& chain() const { return chain_; }
+
+ private:
+  crypto::EncodedChain issue() const {
     crypto::FakeLeaf leaf;
     leaf.public_key_der = key_.public_key_der();
     leaf.names = {"a.example"};
@@ -42,9 +46,9 @@ class Life {
             "fingerprint"};
   }
 
- private:
   crypto::PrivateKey key_;
   crypto::FakeAuthority root_, intermediate_;
+  crypto::EncodedChain chain_;  // that the CA gives however often it is asked
 };
 
 TEST(CertificateStore, KeepsCertificatesWithoutKeys) {
@@ -54,9 +58,8 @@ TEST(CertificateStore, KeepsCertificatesWithoutKeys) {
   EXPECT_FALSE(store.is_begun_by_request("a.example", 1));
   ASSERT_TRUE(store.begin_by_request("a.example", 1, "a request"));
   EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
-  const crypto::EncodedChain chain = life.chain();
-  ASSERT_TRUE(store.complete("a.example", 1, chain));
-  ASSERT_TRUE(store.complete("a.example", 1, chain));
+  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
+  ASSERT_TRUE(store.complete("a.example", 1, life.chain()));
   EXPECT_TRUE(store.is_begun_by_request("a.example", 1));
   EXPECT_EQ(files.list("/state/certs/a.example/versions/1"),
             (std::vector<std::string>{"cert.pem", "chain.pem", "csr.pem", "fullchain.pem"}));
@@ -202,7 +205,7 @@ TEST(CertificateStore, NeverReplacesACompleteVersion) {
   const Life life;
   ASSERT_TRUE(life.run(files, 1));
   const auto before = files.all();
-  const auto other = store.complete("a.example", 1, life.chain());
+  const auto other = store.complete("a.example", 1, Life().chain());
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().message,
             "/state/certs/a.example/versions/1 holds another certificate already: it is kept");

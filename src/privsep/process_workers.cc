@@ -138,8 +138,12 @@ class NetProcess : public NetClient {
 
  private:
   Result<> accept_account(const std::string& url) {
-    if (http::https_origin(url).value_or("") == origin_) return keeper_->use_account(url);
-    return std::unexpected(worker_.lost({ErrorKind::rejected, "an account that is not at the CA"}));
+    if (http::https_origin(url).value_or("") != origin_)
+      return std::unexpected(
+          worker_.lost({ErrorKind::rejected, "an account that is not at the CA"}));
+    const Result<> pinned = keeper_->use_account(url);
+    // A keeper that is gone signs nothing any more: what the CA has said stays true.
+    return !pinned && pinned.error().kind == ErrorKind::transient ? Result<>() : pinned;
   }
 
   // What ended, until it is handed on: all of it together, so that one durable commit serves them

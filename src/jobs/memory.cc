@@ -20,11 +20,6 @@ constexpr std::size_t kMostBytes = 1 << 20;
 constexpr int kMostDepth = 4;
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO, kOthersWrite = S_IWGRP | S_IWOTH;
 
-// Of different states of one user.
-std::string name_of(const std::string& state) {
-  return base::hex(crypto::sha256(state)).substr(0, 16) + ".json";
-}
-
 // Only what the user has written.
 std::optional<Memory> read(const base::Directory& directory, const std::string& name, uid_t owner) {
   const auto status = directory.status(name);
@@ -105,19 +100,25 @@ std::optional<Memory> parse_memory(std::string_view text) {
 }
 
 MemoryPlaces::MemoryPlaces(std::string state, uid_t owner) : owner_(owner) {
-  const std::string name = name_of(state);
-  places_.push_back({std::move(state), "memory.json", false});
-  places_.push_back({"/run/everseal-renew", name, owner == 0});
+  places_.push_back({std::move(state), false});
+  places_.push_back({"/run/everseal-renew", owner == 0});
   for (const char* const parent : {"/dev/shm", "/var/tmp"})
-    places_.push_back({fmt::format("{}/everseal-{}", parent, owner), name, true});
+    places_.push_back({fmt::format("{}/everseal-{}", parent, owner), true});
+}
+
+// Outside the state directory there may be several of one user. Most runs find no such place, and
+// need no digest, for which OpenSSL would read its settings.
+std::string MemoryPlaces::file_in(const Place& place) const {
+  if (is_state(place)) return "memory.json";
+  return base::hex(crypto::sha256(places_.front().directory)).substr(0, 16) + ".json";
 }
 
 std::optional<base::Directory> MemoryPlaces::open(const Place& place, Purpose purpose) const {
-  const bool is_state = &place == &places_.front();
-  auto found = is_state ? base::Directory::open(place.directory) : open_private(place, purpose);
+  auto found =
+      is_state(place) ? base::Directory::open(place.directory) : open_private(place, purpose);
   if (!found) return std::nullopt;
   const auto status = found->status();
-  const mode_t forbidden = is_state ? kOthersWrite : kOthers;
+  const mode_t forbidden = is_state(place) ? kOthersWrite : kOthers;
   if (!status || status->owner != owner_ || (status->mode & forbidden) != 0) return std::nullopt;
   return *std::move(found);
 }
@@ -134,7 +135,7 @@ std::optional<Memory> MemoryPlaces::read() const {
   std::optional<Memory> last;
   for (const Place& place : places_) {
     const auto directory = open(place, Purpose::to_read);
-    auto found = directory ? jobs::read(*directory, place.file, owner_) : std::nullopt;
+    auto found = directory ? jobs::read(*directory, file_in(place), owner_) : std::nullopt;
     if (found && (!last || last->at < found->at)) last = std::move(found);
   }
   return last;
@@ -145,7 +146,7 @@ Result<> MemoryPlaces::save(const Memory& memory) const {
   for (const Place& place : places_) {
     const auto directory = open(place, Purpose::to_write);
     if (!directory) continue;
-    done = write(*directory, place.file, memory);
+    done = write(*directory, file_in(place), memory);
     if (done) break;
   }
   return done;
@@ -154,7 +155,7 @@ Result<> MemoryPlaces::save(const Memory& memory) const {
 void MemoryPlaces::forget() const {
   for (const Place& place : places_)
     if (const auto directory = open(place, Purpose::to_read))
-      static_cast<void>(directory->remove_file(place.file));
+      static_cast<void>(directory->remove_file(file_in(place)));
 }
 
 std::optional<FileDescriptor> MemoryPlaces::take_turn() const {

@@ -43,10 +43,11 @@ class MemoryPlaces {
  private:
   struct Place {
     std::string directory;
-    std::string file;
     bool is_made;  // where it is missing
   };
   enum class Purpose { to_read, to_write };
+  bool is_state(const Place& place) const { return &place == &places_.front(); }
+  std::string file_in(const Place& place) const;
   std::optional<base::Directory> open(const Place& place, Purpose purpose) const;
   Result<base::Directory> open_private(const Place& place, Purpose purpose) const;
 

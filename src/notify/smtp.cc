@@ -15,7 +15,6 @@ using http::curl;
 
 constexpr long kConnectSeconds = 15, kTotalSeconds = 30;
 constexpr long kAnswerSeconds = 20;      // for each of its lines: libcurl's own limit is 120
-constexpr long kGoodByeSeconds = 1;      // once it has the mail
 constexpr std::size_t kMostWords = 500;  // of the server, in bytes
 
 // One mail on its way; its address is known to libcurl.

@@ -493,8 +493,10 @@ class Hearsay {
   Hearsay(const MemoryPlaces& places, store::Catalog* catalog)
       : places_(places), catalog_(catalog), memory_(places.read()) {
     auto recorded = catalog ? catalog->incidents() : Result<std::vector<store::IncidentRecord>>();
-    if (recorded) recorded_ = read_incidents(*std::move(recorded));
-    if (!recorded) catalog_ = nullptr;  // it is damaged
+    if (recorded)
+      recorded_ = read_incidents(*std::move(recorded));
+    else
+      catalog_ = nullptr;  // it is damaged
   }
 
   std::vector<notify::Incident> known() const {

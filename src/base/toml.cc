@@ -11,15 +11,21 @@ constexpr int kMostDepth = 32;
 
 // Goes over a text as TOML's grammar does, but for what is between brackets and dots. Where the
 // text is no TOML it counts too much rather than too little.
-class DepthScanner {
+class Scanner {
  public:
-  explicit DepthScanner(std::string_view text) : text_(text) {}
+  explicit Scanner(std::string_view text) : text_(text) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+  }
 
-  // False where it is nested too deeply.
-  bool scan() {
-    while (at_ < text_.size())
-      if (!take()) return false;
-    return true;
+  // What is wrong, at line(); empty: nothing.
+  std::string_view scan() {
+    while (at_ < text_.size()) {
+      if (static_cast<unsigned char>(text_[at_]) > 0x7F)
+        return "only text in quotes and comments may have other characters than ASCII";
+      if (!take()) return "nested too deeply";
+    }
+    return {};
   }
 
   std::size_t line() const {
@@ -80,9 +86,10 @@ class DepthScanner {
 }  // namespace
 
 Result<> check_toml_before_parsing(std::string_view text, const std::string& path) {
-  DepthScanner scanner(text);
-  if (scanner.scan()) return {};
-  return invalid(fmt::format("{}:{}: nested too deeply", path, scanner.line()));
+  Scanner scanner(text);
+  const std::string_view wrong = scanner.scan();
+  if (wrong.empty()) return {};
+  return invalid(fmt::format("{}:{}: {}", path, scanner.line(), wrong));
 }
 
 }  // namespace everseal::base

@@ -34,6 +34,14 @@ TEST(Toml, OfManyPartsIsNot) {
   EXPECT_EQ(verdict(repeated("a = {", 33)), "f.toml:1: nested too deeply");
 }
 
+TEST(Toml, HasCharactersBesideAsciiInQuotesAndCommentsAlone) {
+  EXPECT_TRUE(check_toml_before_parsing("\xEF\xBB\xBFkey = \"\xCF\x84\" # \xCF\x84\n", "e.toml"));
+  const auto found = check_toml_before_parsing("a = 1\n\xCF\x84 = 2\n", "e.toml");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().message,
+            "e.toml:2: only text in quotes and comments may have other characters than ASCII");
+}
+
 TEST(Toml, InStringsAndCommentsIsText) {
   const std::string dots = repeated("a.", 100) + repeated("[", 100);
   for (const std::string& text :

@@ -197,8 +197,7 @@ Result<> Keeper::check_account(const crypto::JwsHeader& header,
   const bool by_key = names_account_by_key(payload);
   if (by_key ? !header.kid.empty() : account_.empty() || header.kid != account_)
     return base::rejected("not signed: the account is not named as it must be");
-  if (!by_key && header.url == account_ &&
-      !std::holds_alternative<acme::payload::PostAsGet>(payload))
+  if (header.url == account_ && !std::holds_alternative<acme::payload::PostAsGet>(payload))
     return base::rejected("not signed: this could change the account");
   return {};
 }

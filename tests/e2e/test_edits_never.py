@@ -114,16 +114,16 @@ class Never(EditCase):
     def test_no_include_ever_sees_a_file_of_ours(self):
         self.start_with({SITE: _SITE})
         trace = "/run/scratch/trace"
-        command = ["strace", "-f", "-qq", "-e", "trace=openat,rename,renameat,renameat2,link,linkat",
+        command = ["strace", "-f", "-qq", "-y", "-e", "trace=openat,rename,renameat,renameat2,link,linkat",
                    "-o", trace, *self.everseal.command("secure", "example.com", "--yes",
                                                        "--sandbox", "relaxed")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         made = [line for line in open(trace, encoding="latin-1")
-                if "O_CREAT" in line and "/etc/nginx/sites-enabled/" in line]
+                if "O_CREAT" in line and "/etc/nginx/sites-enabled" in line]
         self.assertTrue(made)
         for line in made:
-            self.assertIn("/etc/nginx/sites-enabled/.", line)
+            self.assertRegex(line, r'/etc/nginx/sites-enabled(/|>, ")\.')
 
     def test_mail_and_stream_stay(self):
         main_file = ("events {}\nstream {\n    server {\n        listen 8443 ssl;\n"

@@ -135,7 +135,8 @@ class Cat(Case):
             return  # also what nginx says of any block there
         told = done.stderr.decode("latin-1")
         self.assertTrue(told.startswith(f"{words}:{line}:"), (told, verdict, text))
-        self.assertIn(message.split(", expecting")[0][:30], told, (verdict, text))
+        shown = re.sub(r"[^ -~\t\n]", lambda found: f"\\x{ord(found[0]):02x}", message)
+        self.assertIn(shown.split(", expecting")[0][:30], told, (verdict, text))
 
 
 class Parse(Case):

@@ -98,12 +98,25 @@ Result<> Directory::take_as_made(const std::string& name, mode_t mode) const {
   return {};
 }
 
+// Whether a run may have been killed before it gave the directory the mode that the umask took
+// away.
+static bool was_cut_short(const Directory& parent, const std::string& name, mode_t mode) {
+  const auto there = parent.status(name);
+  return there && there->kind == FileKind::directory && there->owner == ::geteuid() &&
+         there->mode != mode && there->mode == (mode & S_IRWXU);
+}
+
 Result<Directory::Made> Directory::make_directory(const std::string& name, mode_t mode) const {
   TRY(check_name(name));
   const bool is_new = ::mkdirat(handle_.get(), name.c_str(), mode) == 0;
   if (!is_new && errno != EEXIST)
     return system_error(fmt::format("make the directory {}", at(name)), errno);
-  if (is_new) TRY(take_as_made(name, mode));
+  const auto taken =
+      is_new || was_cut_short(*this, name, mode) ? take_as_made(name, mode) : Result<>();
+  if (is_new && !taken) {
+    ::unlinkat(handle_.get(), name.c_str(), AT_REMOVEDIR);
+    return std::unexpected(taken.error());
+  }
   return Made{TRY(open_directory(name)), is_new};
 }
 

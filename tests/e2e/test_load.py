@@ -94,9 +94,10 @@ class Soak(DaemonCase):
 
     def renew_all(self, daemon):
         version = self.version()
-        self.make_due(int(time.time()))
-        daemon.send_signal(signal.SIGHUP)
         while self.version() == version:
+            # Again, where a turn that was under way has noted when it looks next.
+            self.make_due(int(time.time()))
+            daemon.send_signal(signal.SIGHUP)
             self.turn()
 
     def version(self):

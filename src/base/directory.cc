@@ -108,9 +108,12 @@ static bool was_cut_short(const Directory& parent, const std::string& name, mode
 
 Result<Directory::Made> Directory::make_directory(const std::string& name, mode_t mode) const {
   TRY(check_name(name));
-  const bool is_new = ::mkdirat(handle_.get(), name.c_str(), mode) == 0;
-  if (!is_new && errno != EEXIST)
-    return system_error(fmt::format("make the directory {}", at(name)), errno);
+  const mode_t mask = ::umask(0);  // it has its mode from the beginning
+  const int code = ::mkdirat(handle_.get(), name.c_str(), mode) == 0 ? 0 : errno;
+  ::umask(mask);
+  const bool is_new = code == 0;
+  if (!is_new && code != EEXIST)
+    return system_error(fmt::format("make the directory {}", at(name)), code);
   const auto taken =
       is_new || was_cut_short(*this, name, mode) ? take_as_made(name, mode) : Result<>();
   if (is_new && !taken) {

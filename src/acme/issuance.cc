@@ -452,7 +452,9 @@ void Issuance::conclude_authorizations() {
   });
   if (!settled) return;
   if (problems_.empty()) return save(OrderStage::finalizing);
-  order_url_.clear();
+  // What failed here alone, like an answer that the full disk did not take, can be made good: the
+  // CA has refused nothing.
+  if (worst_->kind != ErrorKind::transient || !worst_type_.empty()) order_url_.clear();
   Error error = *worst_;
   if (problems_.size() > 1) error.message += fmt::format(" (and {} more)", problems_.size() - 1);
   fail(std::move(error), worst_type_);

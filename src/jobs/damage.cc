@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <optional>
 
 #include "base/encoding.h"
@@ -38,7 +40,7 @@ class Files {
   Result<std::optional<std::string>> text_of(std::string_view file, std::uint64_t begin = 0) const;
   Result<std::optional<crypto::KeyInFile>> key_in(std::string_view file) const;
   Result<bool> is_the_chain(const std::optional<std::string>& pem);
-  bool has_key(const std::optional<crypto::KeyInFile>& file) const {
+  bool holds_our_key(const std::optional<crypto::KeyInFile>& file) const {
     return file && file->public_key_der == public_key_;
   }
   bool keeps(std::string_view file, const std::optional<std::string>& found,
@@ -156,12 +158,12 @@ Result<> Files::mend_certificates() {
 
 // The file holds the key and nothing else. What is behind it may be read: it is no key.
 Result<> Files::mend_key() {
-  const bool is_right = has_key(key_);
+  const bool is_right = holds_our_key(key_);
   if (is_right &&
       keeps(CertificateStore::kKey, TRY(text_of(CertificateStore::kKey, key_->bytes)), ""))
     return {};
   if (!is_right) wrong_.emplace_back(CertificateStore::kKey);
-  if (!has_key(bundle_)) {
+  if (!holds_our_key(bundle_)) {
     wrong_.emplace_back(CertificateStore::kBundle);
     TRY(store_.restore_bundle(name(), version(), key_->bytes, chain_.to_pem()));
     bundle_ = key_;
@@ -172,8 +174,9 @@ Result<> Files::mend_key() {
 }
 
 Result<> Files::mend_bundle() {
-  const auto behind =
-      has_key(bundle_) ? TRY(text_of(CertificateStore::kBundle, bundle_->bytes)) : std::nullopt;
+  const auto behind = holds_our_key(bundle_)
+                          ? TRY(text_of(CertificateStore::kBundle, bundle_->bytes))
+                          : std::nullopt;
   if (keeps(CertificateStore::kBundle, behind, chain_.to_pem())) return {};
   return store_.restore_bundle(name(), version(), key_->bytes, chain_.to_pem());
 }
@@ -222,13 +225,6 @@ Result<> make_due(State& state, store::CertificateRecord certificate) {
   return state.catalog().save_certificates({&certificate, 1});
 }
 
-bool has_one_of(const store::CertificateRecord& certificate,
-                const std::vector<std::string>& names) {
-  return names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
-           return std::ranges::find(certificate.names, name) != certificate.names.end();
-         });
-}
-
 bool may_have_changed(const CertificateStore& store, const store::CertificateRecord& certificate,
                       std::string_view file, Time since) {
   const auto opened = store.open_file(certificate.name, certificate.version, file);
@@ -254,11 +250,11 @@ bool may_be_damaged(State& state, const store::CertificateRecord& certificate, T
 }
 
 Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
-                                       const DamageOptions& options) {
+                                       std::span<const store::CertificateRecord> certificates) {
   std::vector<Damage> found;
   Chronicle chronicle(environment, state);
-  for (const store::CertificateRecord& certificate : TRY(state.catalog().certificates())) {
-    if (certificate.version == 0 || !has_one_of(certificate, options.names)) continue;
+  for (const store::CertificateRecord& certificate : certificates) {
+    if (certificate.version == 0) continue;
     Files files(environment, state, certificate);
     const auto wrong = files.mend();
     if (wrong && wrong->empty()) continue;

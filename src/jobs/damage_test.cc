@@ -25,12 +25,6 @@ class Listener : public Reporter {
   std::vector<std::string> said;
 };
 
-class FixedClock : public Clock {
- public:
-  Time now() const override { return kNow; }
-  Instant steady_now() const override { return {}; }
-};
-
 // One live certificate of a CA of our own.
 class DamageTest : public testing::Test {
  protected:
@@ -64,7 +58,9 @@ class DamageTest : public testing::Test {
     whole_ = files_.all();
   }
 
-  std::vector<Damage> mend() { return mend_files(environment_, *state_, {}).value(); }
+  std::vector<Damage> mend() {
+    return mend_files(environment_, *state_, state_->catalog().certificates().value()).value();
+  }
 
   void damage(const std::string& file, std::string_view bytes) {
     ASSERT_TRUE(files_.remove(kDirectory + file));
@@ -74,7 +70,7 @@ class DamageTest : public testing::Test {
   crypto::FakeAuthority root_, intermediate_;
   base::FakeFileSystem files_;
   base::FakeCommandRunner runner_;
-  FixedClock clock_;
+  base::FakeClock clock_{kNow};
   Listener reporter_;
   Settings settings_;
   privsep::FakeWorkers workers_;

@@ -32,7 +32,8 @@ namespace {
 using Certificates = std::vector<store::CertificateRecord>;
 
 constexpr base::Seconds kSilence = std::chrono::hours(1);
-constexpr std::int64_t kFewCertificates = 500;  // of which all files are read soon
+constexpr base::Seconds kFilesAreGood = std::chrono::hours(22);  // a day less a timer's delay
+constexpr std::int64_t kFewCertificates = 500;
 
 // What is said of a step that the certificates do not need.
 void add_trouble(const Environment& environment, std::vector<RenewalFailure>& troubles,
@@ -42,7 +43,8 @@ void add_trouble(const Environment& environment, std::vector<RenewalFailure>& tr
   troubles.push_back({std::move(what), done.error()});
 }
 
-// What somebody has put an older catalog back for is neither ordered again nor taken back.
+// If somebody has put an older catalog back, the versions that it lacks are entered: none is
+// ordered again.
 void catch_up_all(const Environment& environment, State& state, Certificates& certificates) {
   for (store::CertificateRecord& each : certificates)
     if (const auto caught_up = catch_up(environment, state, each); !caught_up)
@@ -142,7 +144,7 @@ Result<RenewSummary> RenewJob::run() {
   return std::move(summary_);
 }
 
-// Of one that is to be tried, but not yet; when the CA is asked about it is another matter.
+// When a certificate that waits is tried again. Asking the CA about its window does not count.
 std::optional<Time> RenewJob::when_tried_again(const renew::Action& action,
                                                const store::CertificateRecord& certificate) const {
   const Time now = environment_.clock.now();
@@ -442,11 +444,15 @@ Result<> check_catalog(State& state) {
 // come.
 Result<> test_nginx(const Environment& environment, State& state) {
   const auto server = Server::find(environment);
-  if (!server) return {};  // what is served says so
+  if (!server && server.error().kind != ErrorKind::not_found) return {};  // what is served says so
   const auto certificates = TRY(state.catalog().certificates());
-  if (std::ranges::none_of(certificates, &store::CertificateRecord::in_nginx)) return {};
-  store::ChoreRecord chore =
-      TRY(state.catalog().chore(kNginxTest, server->instance().config_path()));
+  const bool is_ours =
+      server && std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
+  const std::string config = is_ours ? server->instance().config_path() : "";
+  for (const store::ChoreRecord& each : TRY(state.catalog().failing_chores(kNginxTest)))
+    if (each.subject != config) TRY(state.catalog().remove_chore(each));
+  if (!is_ours) return {};
+  store::ChoreRecord chore = TRY(state.catalog().chore(kNginxTest, config));
   const Result<> tested = server->test_as_it_stands();
   if (!tested) environment.reporter.failed("nginx", tested.error().message);
   enter_result(chore, tested, environment.clock.now());
@@ -483,26 +489,26 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   return {};
 }
 
-// All of them with the daily look at what is served. Otherwise, of few certificates, those to whose
-// files something may have happened since: to open and read none costs nothing.
+// All of them once a day. Otherwise those that are named, or of few certificates those whose files
+// may have changed since: their contents are not read for that.
 Result<> look_after_files(const Environment& environment, State& state,
                           const RenewOptions& options) {
   const Time now = environment.clock.now(),
              last = TRY(state.catalog().last(store::Moment::files_check));
-  const bool is_daily = TRY(next_check(state, now)) <= now || last > now;
-  const bool is_asked = options.look == Look::at_due &&
-                        TRY(state.catalog().count(now)).certificates <= kFewCertificates;
-  if (!is_daily && !is_asked) return {};
+  const bool is_time = last + kFilesAreGood <= now || last > now;
+  const bool is_asked =
+      options.look == Look::at_due &&
+      (!options.names.empty() || TRY(state.catalog().count(now)).certificates <= kFewCertificates);
+  if (!is_time && !is_asked) return {};
   auto certificates = TRY(state.catalog().certificates());
   catch_up_all(environment, state, certificates);  // what is live is right, whatever is known of it
-  std::vector<std::string> names = options.names;
-  if (!is_daily && names.empty()) {
-    for (const store::CertificateRecord& certificate : certificates)
-      if (may_be_damaged(state, certificate, last)) names.push_back(certificate.name);
-    if (names.empty()) return {};
-  }
-  TRY(mend_files(environment, state, {names}));
-  return options.names.empty() ? state.catalog().save_last(store::Moment::files_check, now)
+  const bool is_for_all = options.names.empty();
+  std::erase_if(certificates, [&](const store::CertificateRecord& each) {
+    return is_for_all ? !is_time && !may_be_damaged(state, each, last)
+                      : std::ranges::find_first_of(each.names, options.names) == each.names.end();
+  });
+  TRY(mend_files(environment, state, certificates));
+  return is_for_all && is_time ? state.catalog().save_last(store::Moment::files_check, now)
                                : Result<>();
 }
 
@@ -573,7 +579,8 @@ Result<RenewSummary> renew_in(const Environment& environment, const RenewOptions
 
 // What could not be recorded is a failure of the run, though certificates are in use.
 void add_unrecorded(RenewSummary& summary, const Error& error) {
-  if (std::exchange(summary.unrecorded, error)) return;
+  if (summary.unrecorded) return;
+  summary.unrecorded = error;
   summary.left_undone.push_back({"the record of this run", error});
 }
 

@@ -38,8 +38,11 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
   if (!certificate.webroots.empty() && certificate.webroots.size() != names.size())
     return base::invalid(
         "some names have a webroot and some have none: give NAME:WEBROOT for each, or for none");
-  certificate.method =
-      certificate.webroots.empty() ? store::Method::standalone : store::Method::webroot;
+  const bool is_by_nginx = known && known->in_nginx && known->method == store::Method::nginx;
+  if (!certificate.webroots.empty())
+    certificate.method = store::Method::webroot;
+  else if (!is_by_nginx)  // which answers for it, and keeps port 80
+    certificate.method = store::Method::standalone;
   certificate.server = settings.server;
   if (!request.empty())
     certificate.key_type = kForeignKey;
@@ -113,7 +116,18 @@ Result<IssueReport> order(const Environment& environment, State& state,
   return issuer.issue(all_names(std::move(certificates)));
 }
 
-// Until they are live.
+Result<> make_live(const Environment& environment, State& state, std::vector<Issued> issued,
+                   IssueSummary& summary) {
+  if (issued.empty()) return {};
+  Activation activation(environment, state, std::move(issued));
+  for (NotSwitched& failed : activation.switch_links())
+    summary.failed.push_back({std::move(failed.certificate), std::move(failed.error), {}});
+  TRY(activation.commit(Served::elsewhere));
+  for (const Issued& each : activation.versions()) summary.issued.push_back(each.certificate);
+  return {};
+}
+
+// Until they are live. What is there already is not kept from that by a CA that is away.
 Result<IssueSummary> get(const Environment& environment, const IssueOptions& options,
                          State& state) {
   IssueSummary summary;
@@ -126,20 +140,18 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
     auto certificate = TRY(wanted(environment, state, left.first(count), all.request));
     left = left.subspan(count);
     const bool good = certificate.version > 0 && certificate.renew_at > environment.clock.now();
-    if (auto ready = TRY(got_before(state, certificate, environment.clock.now())))
+    auto ready =
+        options.force ? std::nullopt : TRY(got_before(state, certificate, environment.clock.now()));
+    if (ready)
       before.push_back(*std::move(ready));
     else
       (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
   }
   TRY(state.catalog().save_certificates(summary.unchanged));  // how they are proven from now on
+  TRY(make_live(environment, state, std::move(before), summary));
   IssueReport report = TRY(order(environment, state, std::move(certificates)));
-  summary.failed = std::move(report.failed);
-  std::ranges::move(before, std::back_inserter(report.issued));
-  Activation activation(environment, state, std::move(report.issued));
-  for (NotSwitched& failed : activation.switch_links())
-    summary.failed.push_back({std::move(failed.certificate), std::move(failed.error), {}});
-  TRY(activation.commit(Served::elsewhere));
-  for (const Issued& issued : activation.versions()) summary.issued.push_back(issued.certificate);
+  std::ranges::move(report.failed, std::back_inserter(summary.failed));
+  TRY(make_live(environment, state, std::move(report.issued), summary));
   return summary;
 }
 

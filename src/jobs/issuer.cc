@@ -140,7 +140,7 @@ Result<> Issuer::replace_account(const std::string& lost_url) {
   return note_new_key();
 }
 
-// What was ordered by an account that is lost nobody can ask for any more.
+// Nobody can ask for the orders of a lost account.
 Result<> Issuer::forget_orders() {
   std::vector<store::VersionRecord> versions = TRY(state_.catalog().unfinished_versions());
   std::vector<store::VersionRecord> forgotten;
@@ -585,6 +585,7 @@ Result<> Issuer::save_ended(std::span<const acme::Outcome> outcomes,
                             std::span<const Issued> ready) {
   std::vector<store::VersionRecord> versions;
   for (const Issued& each : ready) versions.push_back(each.version);
+  const auto unsaved = unsaved_;
   auto transaction = TRY(state_.catalog().begin());
   TRY(state_.catalog().save_versions(versions));
   for (const auto& [certificate, version] : ready)
@@ -593,7 +594,9 @@ Result<> Issuer::save_ended(std::span<const acme::Outcome> outcomes,
                                base::to_rfc3339(version.not_after)));
   count(outcomes);
   save_failures();
-  return transaction.commit();
+  auto committed = transaction.commit();
+  if (!committed) unsaved_ = unsaved;  // nothing of it is in the catalog
+  return committed;
 }
 
 // What cannot be saved is counted by the CA alone; it says so when there is too much of it.

@@ -215,8 +215,4 @@ LimitLedger::Buckets LimitLedger::take_changed() {
   return changed;
 }
 
-void LimitLedger::forget_full_ones(Time now) {
-  std::erase_if(buckets_, [&](const auto& each) { return each.second <= milliseconds(now); });
-}
-
 }  // namespace everseal::renew

@@ -91,8 +91,6 @@ class LimitLedger {
   const Buckets& buckets() const { return buckets_; }
   // Those that have changed since this was asked last.
   Buckets take_changed();
-  // Drops those that are full.
-  void forget_full_ones(Time now);
 
  private:
   struct Bucket {

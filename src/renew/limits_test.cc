@@ -113,10 +113,6 @@ TEST_F(LimitLedgerTest, IsKept) {
   EXPECT_TRUE(ledger_.take_changed().empty());
   ledger_ = LimitLedger(ledger_.buckets());
   EXPECT_NE(why(intent({"a.com"})), "");
-  ledger_.forget_full_ones(kNow + days(6));
-  EXPECT_EQ(ledger_.buckets().size(), 1u);
-  ledger_.forget_full_ones(kNow + days(8));
-  EXPECT_TRUE(ledger_.buckets().empty());
 }
 
 // What was counted by a clock that was a year ahead holds nothing up for a year.

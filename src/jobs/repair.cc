@@ -141,9 +141,12 @@ Result<NamesInNginx> find_in_nginx(const Environment& environment) {
   NamesInNginx found;
   for (const nginx::Site& site : nginx::find_sites(model).sites)
     for (const nginx::CertificatePair& pair : site.pairs) {
-      const std::string directory = base::directory_of(pair.certificate);
-      const std::string name = directory.substr(directory.rfind('/') + 1);
-      if (pair.certificate == certificates.bundle_path(name)) found[name] = site.names;
+      const std::string name = base::name_of(base::directory_of(pair.certificate));
+      if (pair.certificate != certificates.bundle_path(name)) continue;
+      std::vector<std::string>& names = found[name];
+      std::ranges::copy_if(site.names, std::back_inserter(names), [&](const std::string& each) {
+        return std::ranges::find(names, each) == names.end();
+      });
     }
   return found;
 }
@@ -166,6 +169,7 @@ class RepairJob {
   Result<int> choose_live(RepairedCertificate& repaired, const Facts& facts);
   Result<> describe(RepairedCertificate& repaired, const crypto::LeafFacts& leaf, int live);
   void say_how(RepairedCertificate& repaired);
+  void find_first(CertificateRecord& record) const;
   void say_how_nginx_starts(RepairedCertificate& repaired);
   Result<> resume_pending(RepairedCertificate& repaired);
 
@@ -234,6 +238,7 @@ Result<> RepairJob::adopt(const std::string& name) {
   if (live > 0) TRY(describe(repaired, facts.at(live), live));
   CertificateRecord& record = repaired.certificate;
   if (record.names.empty() && site != in_nginx_.end()) record.names = site->second;
+  find_first(record);
   if (record.names.empty()) {
     report_.notes.push_back(
         fmt::format("{}: no version of it is whole, and nothing says which names it is for", name));
@@ -274,11 +279,11 @@ Result<int> RepairJob::choose_live(RepairedCertificate& repaired, const Facts& f
   const int known = repaired.certificate.version;
   const int chosen = facts.contains(known) ? known : facts.rbegin()->first;
   repaired.notes.push_back(
-      fmt::format("live/{} {}: it leads to version {} now", name,
+      fmt::format("live/{} {}: it {} version {}", name,
                   !link        ? "was damaged"
                   : linked > 0 ? fmt::format("led to version {}, which is not whole", linked)
                                : "was missing",
-                  chosen));
+                  options_.dry_run ? "would lead to" : "leads now to", chosen));
   if (!options_.dry_run) TRY(certificates_.switch_live(name, chosen));
   return chosen;
 }
@@ -306,12 +311,20 @@ Result<> RepairJob::describe(RepairedCertificate& repaired, const crypto::LeafFa
     record.request = base::base64url(TRY(verifier->read_request(request)).der);
     record.key_type = kForeignKey;
   }
-  const std::size_t dash = name.rfind('-');
-  const std::string first = name.substr(0, dash == std::string::npos ? 0 : dash);
-  if (record.beside.empty() && std::ranges::find(leaf.names, name) == leaf.names.end() &&
-      in_nginx_.contains(first))
-    record.beside = first;
   return {};
+}
+
+// A site's second certificate has the first one's name and the family of its key ("a.example-rsa").
+void RepairJob::find_first(CertificateRecord& record) const {
+  const std::string& name = record.name;
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string::npos || !record.beside.empty()) return;
+  if (std::ranges::find(record.names, name) != record.names.end()) return;
+  const std::string first = name.substr(0, dash), family = name.substr(dash + 1);
+  if (!in_nginx_.contains(first)) return;
+  record.beside = first;
+  if (record.key_type.empty() && family == crypto::to_string(crypto::KeyFamily::rsa))
+    record.key_type = crypto::to_string(crypto::KeyType::rsa_2048);
 }
 
 // While a file is missing that nginx is to read, it takes no change: not even the one that answers
@@ -383,7 +396,7 @@ Result<> finish_draft(FileSystem& files, const std::string& directory) {
 Result<std::string> put_aside(FileSystem& files, const std::string& directory, Time now) {
   const std::string old = base::join_path(directory, kCatalog);
   std::string aside;
-  for (const char* suffix : {"-shm", "-wal", ""}) {
+  for (const char* suffix : {"", "-wal", "-shm"}) {  // never the database without its log
     if (!base::exists(files, old + suffix)) continue;
     if (aside.empty()) {
       aside = unused_path(files, fmt::format("{}/damaged-{}", directory, base::to_rfc3339(now)));
@@ -400,11 +413,13 @@ Result<> put_in_place(FileSystem& files, const std::string& directory) {
   return files.sync(directory);
 }
 
-// An earlier repair was killed between the two.
-Result<> finish_earlier_repair(FileSystem& files, const std::string& directory) {
+// An earlier repair was killed between the two. What it left of the old log goes aside, too.
+Result<> finish_earlier_repair(FileSystem& files, const std::string& directory, Time now) {
   if (base::exists(files, base::join_path(directory, kNew)) &&
-      !base::exists(files, base::join_path(directory, kCatalog)))
+      !base::exists(files, base::join_path(directory, kCatalog))) {
+    TRY(put_aside(files, directory, now));
     TRY(put_in_place(files, directory));
+  }
   TRY(remove_database(files, base::join_path(directory, kNew)));
   return remove_database(files, base::join_path(directory, kDraft));
 }
@@ -420,7 +435,7 @@ Result<RepairReport> repair(const Environment& environment, const RepairOptions&
     auto catalog = TRY(store::Catalog::open(":memory:"));
     return RepairJob(environment, options, catalog).run(old);
   }
-  TRY(finish_earlier_repair(files, directory));
+  TRY(finish_earlier_repair(files, directory, environment.clock.now()));
   RepairReport report;
   {
     auto catalog = TRY(store::Catalog::open(base::join_path(directory, kDraft)));

@@ -126,7 +126,7 @@ std::optional<base::Directory> MemoryPlaces::open(const Place& place, Purpose pu
 // No link is followed to it: in /dev/shm and /var/tmp anybody makes them.
 Result<base::Directory> MemoryPlaces::open_private(const Place& place, Purpose purpose) const {
   const base::Directory parent = TRY(base::Directory::open(base::directory_of(place.directory)));
-  const std::string name = place.directory.substr(place.directory.rfind('/') + 1);
+  const std::string name = base::name_of(place.directory);
   if (purpose == Purpose::to_read || !place.is_made) return parent.open_directory(name);
   return TRY(parent.make_directory(name, 0700)).directory;
 }
@@ -158,11 +158,10 @@ void MemoryPlaces::forget() const {
       static_cast<void>(directory->remove_file(file_in(place)));
 }
 
-std::optional<FileDescriptor> MemoryPlaces::take_turn() const {
+Result<std::optional<FileDescriptor>> MemoryPlaces::take_turn() const {
   for (const Place& place : places_)
-    if (const auto directory = open(place, Purpose::to_write))
-      return directory->lock().value_or(std::nullopt);
-  return std::nullopt;
+    if (const auto directory = open(place, Purpose::to_write)) return directory->lock();
+  return base::not_found("there is no place to remember what was told");
 }
 
 }  // namespace everseal::jobs

@@ -37,8 +37,8 @@ class MemoryPlaces {
   void forget() const;
 
   // Whose turn it is to tell: one process for one state. Held as long as the descriptor; nullopt
-  // while another process has it, or where there is no place.
-  std::optional<base::FileDescriptor> take_turn() const;
+  // while another process has it. Errors: not_found, where there is no place; those of flock(2).
+  Result<std::optional<base::FileDescriptor>> take_turn() const;
 
  private:
   struct Place {

@@ -83,11 +83,11 @@ TEST_F(MemoryTest, FaultS1_NoLinkIsFollowedAndNothingStrangeIsRead) {
 }
 
 TEST_F(MemoryTest, OneTellsAtATime) {
-  auto turn = places_.take_turn();
+  auto turn = places_.take_turn().value();
   ASSERT_TRUE(turn);
-  EXPECT_FALSE(places_.take_turn());
+  EXPECT_EQ(places_.take_turn().value(), std::nullopt);
   turn.reset();
-  EXPECT_TRUE(places_.take_turn());
+  EXPECT_NE(places_.take_turn().value(), std::nullopt);
 }
 
 TEST(Memory, IsNoneWhereTheTextIsNot) {

@@ -487,10 +487,10 @@ Result<> save(store::Catalog& catalog, const std::vector<notify::Incident>& inci
 }
 
 // What somebody has heard of: in the catalog, and beside it where that could not take it.
-class Hearsay {
+class ToldIncidents {
  public:
   // `catalog`: null, where there is none.
-  Hearsay(const MemoryPlaces& places, store::Catalog* catalog)
+  ToldIncidents(const MemoryPlaces& places, store::Catalog* catalog)
       : places_(places), catalog_(catalog), memory_(places.read()) {
     auto recorded = catalog ? catalog->incidents() : Result<std::vector<store::IncidentRecord>>();
     if (recorded)
@@ -548,11 +548,12 @@ class Hearsay {
 };
 
 // Waits for others who tell: nobody hears of anything twice.
-std::optional<base::FileDescriptor> wait_for_turn(const MemoryPlaces& places) {
+Result<base::FileDescriptor> wait_for_turn(const MemoryPlaces& places) {
   const Instant deadline = std::chrono::steady_clock::now() + kLongestTelling;
   for (;;) {
-    auto turn = places.take_turn();
-    if (turn || stop_requested || std::chrono::steady_clock::now() >= deadline) return turn;
+    if (auto turn = TRY(places.take_turn())) return *std::move(turn);
+    if (stop_requested || std::chrono::steady_clock::now() >= deadline)
+      return base::transient("another everseal tells, and does not end");
     std::this_thread::sleep_for(kTick);
   }
 }
@@ -569,46 +570,45 @@ bool report(const Environment& environment, const std::vector<notify::Told>& all
 }
 
 // What one run has to tell.
-struct Account {
+struct RunReport {
   Findings findings;
   std::vector<std::string> renewed{};
   std::string problem{};                    // as Memory has it
   std::vector<notify::Incident> no_news{};  // that somebody is taken to know
 };
 
-notify::Decision decide(const Hearsay& hearsay, const Account& account, Time now) {
-  auto known = hearsay.known();
-  known.insert(known.end(), account.no_news.begin(), account.no_news.end());
-  return notify::decide(known, account.findings.troubles, account.findings.coverage, now);
+notify::Decision decide(const ToldIncidents& told_before, const RunReport& run, Time now) {
+  auto known = told_before.known();
+  known.insert(known.end(), run.no_news.begin(), run.no_news.end());
+  return notify::decide(known, run.findings.troubles, run.findings.coverage, now);
 }
 
 // Whether this run has nothing to say, and nothing that others should remember.
-bool is_quiet(const Hearsay& hearsay, const Account& account, Time now) {
-  const notify::Decision decision = decide(hearsay, account, now);
-  return decision.news.empty() && account.renewed.empty() && account.problem.empty() &&
-         hearsay.is_recorded(decision.if_told);
+bool is_quiet(const ToldIncidents& told_before, const RunReport& run, Time now) {
+  const notify::Decision decision = decide(told_before, run, now);
+  return decision.news.empty() && run.renewed.empty() && run.problem.empty() &&
+         told_before.is_recorded(decision.if_told);
 }
 
-Result<> tell_of(const Environment& environment, store::Catalog* catalog, const Account& account) {
+Result<> tell_of(const Environment& environment, store::Catalog* catalog, const RunReport& run) {
   const MemoryPlaces places(environment.settings.state, ::geteuid());
   const Time now = environment.clock.now();
-  if (is_quiet(Hearsay(places, catalog), account, now)) return {};
-  const auto turn = wait_for_turn(places);
-  if (!turn) return base::transient("another everseal tells, and does not end");
-  Hearsay hearsay(places, catalog);
-  notify::Decision decision = decide(hearsay, account, now);
+  if (is_quiet(ToldIncidents(places, catalog), run, now)) return {};
+  const base::FileDescriptor turn = TRY(wait_for_turn(places));
+  ToldIncidents told_before(places, catalog);
+  notify::Decision decision = decide(told_before, run, now);
   // Before anybody is told: what cannot be remembered would be told by each run.
-  const Result<> saved = hearsay.save(decision.if_nobody_was, account.problem, now);
-  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = account.renewed};
+  const Result<> saved = told_before.save(decision.if_nobody_was, run.problem, now);
+  const notify::Tidings tidings{.news = std::move(decision.news), .renewed = run.renewed};
   const bool has_something = !tidings.news.empty() || !tidings.renewed.empty();
   if (!has_something || !environment.settings.notify.has_any() || stop_requested) return saved;
-  if (!hearsay.is_remembered()) return saved;
+  if (!told_before.is_remembered()) return saved;
   const auto remember = [&] {  // once more below, where it is an error if it fails
-    static_cast<void>(hearsay.save(decision.if_told, account.problem, now));
+    static_cast<void>(told_before.save(decision.if_told, run.problem, now));
   };
   const notify::Message message = notify::compose(tidings, host_name(), now);
   if (!report(environment, tell(environment, message, remember))) return saved;
-  return hearsay.save(decision.if_told, account.problem, now);
+  return told_before.save(decision.if_told, run.problem, now);
 }
 
 // By what it says in the end: why it could not work, or could not record what it did.
@@ -670,28 +670,28 @@ Result<> tell_of_renewal(const Environment& environment, State& state,
     tell_of_no_run(environment, findings.error());
     return std::unexpected(std::move(findings).error());
   }
-  Account account{.findings = *std::move(findings), .problem = problem_of(renewed)};
-  if (renewed && environment.settings.notify.success) account.renewed = renewed->renewed;
+  RunReport run{.findings = *std::move(findings), .problem = problem_of(renewed)};
+  if (renewed && environment.settings.notify.success) run.renewed = renewed->renewed;
   const Time now = environment.clock.now();
-  account.no_news = TRY(names_of_the_first_look(state, renewed, now));
+  run.no_news = TRY(names_of_the_first_look(state, renewed, now));
   state.let_others_work();
-  TRY(tell_of(environment, &state.catalog(), account));
+  TRY(tell_of(environment, &state.catalog(), run));
   if (!renewed || !renewed->served) return {};
   return state.catalog().save_last(store::Moment::names_check, now);
 }
 
 void tell_of_no_run(const Environment& environment, const Error& why) {
-  const Account account{.findings = {{run_trouble(why)}, notify::Coverage::part},
-                        .problem = why.message};
-  if (const auto told = tell_of(environment, nullptr, account); !told)
+  const RunReport run{.findings = {{run_trouble(why)}, notify::Coverage::part},
+                      .problem = why.message};
+  if (const auto told = tell_of(environment, nullptr, run); !told)
     environment.reporter.failed("telling the administrator", told.error().message);
 }
 
 Result<> tell_of_rotation(const Environment& environment, State& state, const Result<>& rotated,
                           const std::vector<RenewalFailure>& failed) {
-  const Account account{.findings = TRY(Search(environment, state).find_in_part(rotated, failed))};
+  const RunReport run{.findings = TRY(Search(environment, state).find_in_part(rotated, failed))};
   state.let_others_work();
-  return tell_of(environment, &state.catalog(), account);
+  return tell_of(environment, &state.catalog(), run);
 }
 
 Result<std::vector<notify::Told>> notify_test(const Environment& environment) {

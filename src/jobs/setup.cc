@@ -214,8 +214,7 @@ Result<> prove(const SetupFacts& facts, const Environment& environment) {
   return {};
 }
 
-Result<> perform(const GiveState&, Found& found, const Environment& environment) {
-  TRY(prove(found.facts, environment));
+Result<> perform(const GiveState&, Found& found, const Environment&) {
   StatePlace& place = found.state;
   for (std::size_t left = place.missing.size(); const std::string& name : place.missing) {
     const mode_t mode = --left == 0 ? kStateMode : kAbove;
@@ -230,12 +229,23 @@ Result<> perform(const Grant& step, Found& found, const Environment& environment
   return run(environment.commands, setfacl_command(found.facts.user.name, step));
 }
 
-Result<> perform(const WriteSudoers& step, Found& found, const Environment& environment) {
+Result<> perform(const WriteSudoers& step, Found&, const Environment& environment) {
   // Earlier versions had visudo look at this one.
   TRY(base::remove_file(environment.files, step.path + ".draft"));
   TRY(run(environment.commands, {"visudo", "-cf", "-"}, step.text));
-  TRY(base::write_durably(environment.files, step.path, step.text, kSudoersMode));
-  return prove(found.facts, environment);
+  return base::write_durably(environment.files, step.path, step.text, kSudoersMode);
+}
+
+// The state goes last (plan_setup): not before sudo is proven to allow what its new owner needs.
+Result<> perform_all(const std::vector<SetupStep>& steps, Found& found,
+                     const Environment& environment) {
+  bool is_proven = false;
+  for (const SetupStep& step : steps) {
+    if (std::holds_alternative<GiveState>(step) && !std::exchange(is_proven, true))
+      TRY(prove(found.facts, environment));
+    TRY(std::visit([&](const auto& one) { return perform(one, found, environment); }, step));
+  }
+  return is_proven ? Result<>() : prove(found.facts, environment);
 }
 
 }  // namespace
@@ -251,10 +261,7 @@ Result<SetupSummary> setup(const Environment& environment, const SetupOptions& o
   if (options.dry_run) return summary;
   if (!environment.settings.assume_yes && !environment.reporter.confirm("Go ahead?"))
     return base::rejected("nothing was changed: there was no yes");
-  for (const SetupStep& step : steps)
-    TRY(within(
-        "setup",
-        std::visit([&](const auto& one) { return perform(one, found, environment); }, step)));
+  TRY(within("setup", perform_all(steps, found, environment)));
   return summary;
 }
 

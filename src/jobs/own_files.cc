@@ -12,33 +12,18 @@ namespace {
 
 using Texts = std::map<std::string, std::string>;  // by path
 
-// As the last change left each that is in a directory of ours, whichever nginx it belongs to.
-Result<Texts> last_texts(State& state) {
-  std::map<std::string, std::optional<std::string>> last;
-  for (const store::ChangeRecord& change : TRY(state.catalog().changes())) {
-    if (change.state == store::ChangeState::restored) continue;
-    if (change.state == store::ChangeState::applying) continue;
-    for (const store::ChangedFile& file : change.files)
-      if (base::directory_of(file.path).ends_with("/everseal"))
-        last.emplace(file.path, file.after);  // the newest come first
-  }
-  Texts texts;
-  for (auto& [path, text] : last)
-    if (text) texts.emplace(path, *std::move(text));
-  return texts;
-}
-
 bool is_damaged(const FileReader& files, const std::string& path, const std::string& wanted) {
   const auto text = files.read(path);
   if (!text) return text.error().kind == ErrorKind::not_found;
   return (text->size() < wanted.size() && wanted.starts_with(*text)) || text->contains('\0');
 }
 
+// In all directories of ours, whichever nginx they belong to.
 Result<Texts> damaged_texts(const Environment& environment, State& state) {
-  Texts texts = TRY(last_texts(state));
-  std::erase_if(texts, [&](const auto& file) {
-    return !is_damaged(environment.files, file.first, file.second);
-  });
+  Texts texts;
+  for (auto& file : TRY(state.catalog().last_files_in("everseal")))
+    if (file.after && is_damaged(environment.files, file.path, *file.after))
+      texts.emplace(std::move(file.path), *std::move(file.after));
   return texts;
 }
 

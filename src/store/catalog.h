@@ -296,6 +296,9 @@ class Catalog {
   Result<std::optional<ChangeRecord>> last_change(ChangeState state);
   // All, the newest first.
   Result<std::vector<ChangeRecord>> changes();
+  // The files in directories of this name ("everseal"), as the last change left each that was
+  // neither taken back at once nor is under way; without `before`.
+  Result<std::vector<ChangedFile>> last_files_in(const std::string& directory_name);
 
   // Those whose last attempt to renew has failed, or that do without a name; the first to expire
   // first.

@@ -210,6 +210,21 @@ Result<std::vector<ChangeRecord>> Catalog::changes() {
   return all;
 }
 
+Result<std::vector<ChangedFile>> Catalog::last_files_in(const std::string& directory_name) {
+  Statement rows = TRY(database_.prepare(
+      "SELECT path, after FROM change_files JOIN changes ON changes.id = change_id "
+      "WHERE state IN ('applied', 'undone') AND path LIKE '%/' || ? || '/%' "
+      "ORDER BY changes.id DESC, change_files.id DESC"));
+  rows.bind(1, directory_name);
+  std::vector<ChangedFile> last;
+  while (TRY(rows.step())) {
+    const std::string path = rows.text(0);
+    if (std::ranges::find(last, path, &ChangedFile::path) == last.end())
+      last.push_back({path, std::nullopt, rows.blob(1)});
+  }
+  return last;
+}
+
 Result<std::optional<ChangeRecord>> Catalog::read_change(Statement& rows) {
   if (!TRY(rows.step())) return std::nullopt;
   ChangeRecord change{rows.integer(0),

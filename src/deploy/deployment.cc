@@ -286,9 +286,9 @@ Result<std::string> recover(const Context& context) {
     TRY(base::remove_tree(context.files, context.stage_directory));
     const Result<> reloaded = reload_if_running(context.instance);
     TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
-    TRY(within("the files of nginx are as they were before, but", reloaded));
     text += fmt::format("{}took back change {} ({}), which an earlier run left unfinished{}",
                         text.empty() ? "" : "; ", change->id, change->summary, in_words(way.kept));
+    TRY(within(text + ": the files of nginx are as they were before, but", reloaded));
   }
   return text;
 }

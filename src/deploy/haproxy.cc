@@ -54,6 +54,7 @@ class Putting {
   void prove();
   Result<> restore_file(const Placed& placed);
   Result<> take_back(const Placed& placed);
+  void give_up(const Placed& placed, Error error, const Result<>& restored);
   void fail(const Placed& placed, Error error, const Result<>& taken_back);
 
   const Haproxy& haproxy_;
@@ -92,12 +93,16 @@ void Putting::give(const LiveBundle& bundle) {
   } else if (auto pushed = push(placed); pushed) {
     placed_.push_back(std::move(placed));
   } else {
-    const Result<> restored = restore_file(placed);
-    if (restored && base::stop_requested)
-      report_.untried.push_back(bundle.name);
-    else
-      fail(placed, std::move(pushed).error(), restored);
+    give_up(placed, std::move(pushed).error(), restore_file(placed));
   }
+}
+
+// By a signal it is left to the next run, if what was there is back.
+void Putting::give_up(const Placed& placed, Error error, const Result<>& restored) {
+  if (restored && base::stop_requested)
+    report_.untried.push_back(placed.bundle->name);
+  else
+    fail(placed, std::move(error), restored);
 }
 
 // The only one there is is a socket that gives no answer.
@@ -147,7 +152,7 @@ void Putting::reload_where_needed() {
   const Result<> reloaded = reload();
   if (reloaded) return;
   for (const Placed& placed : placed_)
-    if (is_by_reload(placed)) fail(placed, reloaded.error(), restore_file(placed));
+    if (is_by_reload(placed)) give_up(placed, reloaded.error(), restore_file(placed));
   std::erase_if(placed_, is_by_reload);
 }
 

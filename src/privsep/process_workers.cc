@@ -230,7 +230,7 @@ class NetProcess : public NetClient {
     host.progress(event.id, event.step);
     return {};
   }
-  // Those are not for the host, or not yet.
+  // follow() has to do with those.
   Result<> act(acme::Host&, const tell::Finished&) { return {}; }
   Result<> act(acme::Host&, const tell::Ended&) { return {}; }
 
@@ -276,6 +276,13 @@ bool is_renewal_id(std::string_view text) {
   return text.size() <= kMostBytes && std::ranges::all_of(text, [](unsigned char c) {
            return std::isalnum(c) || c == '-' || c == '_' || c == '.';
          });
+}
+
+// What verify says of a certificate that we did not get just now, checked likewise.
+Result<> check_leaf(const crypto::LeafFacts& facts) {
+  if (!is_fingerprint(facts.fingerprint)) return base::rejected("a fingerprint that is none");
+  if (!is_renewal_id(facts.renewal_id)) return base::rejected("a renewal id that is none");
+  return {};
 }
 
 // What verify says of a request, checked: its names become paths.
@@ -345,7 +352,9 @@ class ProcessWorkers::VerifyProcess : public crypto::Verifier {
 
   Result<crypto::LeafFacts> inspect(std::string_view pem) override {
     if (pem.size() > kMostChainBytes) return base::invalid("the chain is too large");
-    return worker_.call<VerifyRequest>(ask_verify::Inspect{std::string(pem)});
+    auto facts = TRY(worker_.call<VerifyRequest>(ask_verify::Inspect{std::string(pem)}));
+    if (auto good = check_leaf(facts); !good) return std::unexpected(worker_.lost(good.error()));
+    return facts;
   }
 
   Result<crypto::RequestFacts> read_request(std::string_view bytes) override {

@@ -110,7 +110,8 @@ Result<> Worker::check_posted() {
 Result<> Worker::send(std::string_view bytes, const base::FileDescriptor* file) {
   TRY(check_posted());
   if (bytes.size() > kMostMessageBytes)
-    return base::invalid(fmt::format("more than the {} process is told at once", to_string(role_)));
+    return base::invalid(
+        fmt::format("the message for the {} process is too large", to_string(role_)));
   if (auto sent = channel_.send(bytes, file); !sent) return std::unexpected(lost(sent.error()));
   return {};
 }

@@ -24,7 +24,7 @@ class FakeHost : public Host {
   }
   Result<> publish(const ChallengeResponse& response) override {
     published.insert(response.name);
-    if (response.name == unpublishable) return base::internal("no webroot");
+    if (response.name == unpublishable) return std::unexpected(why_unpublishable);
     if (on_publish) on_publish();
     return {};
   }
@@ -41,6 +41,7 @@ class FakeHost : public Host {
   std::map<std::uint64_t, Outcome> outcomes;
   Result<> save_result;
   std::string unpublishable;
+  Error why_unpublishable{ErrorKind::internal, "no webroot"};
   std::function<void()> on_publish;
 };
 
@@ -399,6 +400,20 @@ TEST_F(Run, GivesUpNamesThatCannotBePublished) {
   EXPECT_EQ(error_of(outcome), "a.com: no webroot");
   EXPECT_EQ(ca_.authorizations[0].status, "deactivated");
   EXPECT_EQ(ca_.authorizations[1].status, "valid");
+}
+
+// Nobody has refused anything: the next attempt goes on with the order.
+TEST_F(Run, KeepsTheOrderOfWhichAnAnswerCouldNotBePutInPlaceForNow) {
+  host_.unpublishable = "a.com";
+  host_.why_unpublishable = {ErrorKind::transient, "no space left"};
+  const Outcome outcome = issue({.id = 1, .names = {"a.com", "b.com"}});
+  EXPECT_EQ(error_of(outcome), "a.com: no space left");
+  EXPECT_EQ(ca_.authorizations[0].status, "pending");
+  host_.unpublishable.clear();
+  const Outcome next =
+      issue({.id = 1, .names = {"a.com", "b.com"}, .order_url = outcome.order_url});
+  EXPECT_EQ(error_of(next), "issued");
+  EXPECT_EQ(ca_.count("POST /new-order"), 1);
 }
 
 TEST_F(Run, AnswersNoChallengeBeforeTheOrderIsDurable) {

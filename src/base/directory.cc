@@ -83,8 +83,9 @@ Result<Directory> Directory::open_directory(const std::string& name) const {
   return refusal(fmt::format("open the directory {}", at(name)), is_link ? ELOOP : code);
 }
 
-// What mkdirat has made may have been moved away since. The mode is given to what was opened, if it
-// is ours and empty, as ours is.
+// What mkdirat has made may have been moved away since. Where the directory above gave it other
+// bits (set-group-id, a default access list), the mode is given to what was opened, if that is ours
+// and empty, as ours is.
 Result<> Directory::take_as_made(const std::string& name, mode_t mode) const {
   const std::string attempt = fmt::format("make the directory {}", at(name));
   const FileDescriptor made = open_one(handle_, name, O_RDONLY | O_DIRECTORY);
@@ -98,14 +99,6 @@ Result<> Directory::take_as_made(const std::string& name, mode_t mode) const {
   return {};
 }
 
-// Whether a run may have been killed before it gave the directory the mode that the umask took
-// away.
-static bool was_cut_short(const Directory& parent, const std::string& name, mode_t mode) {
-  const auto there = parent.status(name);
-  return there && there->kind == FileKind::directory && there->owner == ::geteuid() &&
-         there->mode != mode && there->mode == (mode & S_IRWXU);
-}
-
 Result<Directory::Made> Directory::make_directory(const std::string& name, mode_t mode) const {
   TRY(check_name(name));
   const mode_t mask = ::umask(0);  // it has its mode from the beginning
@@ -114,12 +107,7 @@ Result<Directory::Made> Directory::make_directory(const std::string& name, mode_
   const bool is_new = code == 0;
   if (!is_new && code != EEXIST)
     return system_error(fmt::format("make the directory {}", at(name)), code);
-  const auto taken =
-      is_new || was_cut_short(*this, name, mode) ? take_as_made(name, mode) : Result<>();
-  if (is_new && !taken) {
-    ::unlinkat(handle_.get(), name.c_str(), AT_REMOVEDIR);
-    return std::unexpected(taken.error());
-  }
+  if (is_new) TRY(take_as_made(name, mode));
   return Made{TRY(open_directory(name)), is_new};
 }
 
@@ -282,7 +270,7 @@ Result<> remove_held_tree(const std::string& path) {
   const auto parent = Directory::open(directory_of(path));
   if (!parent && parent.error().kind == ErrorKind::not_found) return {};
   if (!parent) return std::unexpected(parent.error());
-  return remove_all(*parent, path.substr(path.rfind('/') + 1));
+  return remove_all(*parent, name_of(path));
 }
 
 }  // namespace everseal::base

@@ -140,8 +140,9 @@ Result<> Restore::ask() {
   const auto live = files_.list(state_ + "/live");
   if (!live || live->empty() || environment_.settings.assume_yes) return {};
   environment_.reporter.note(fmt::format(
-      "{} holds {} certificates: they will be kept beside it, and what the backup holds be used",
-      state_, live->size()));
+      "{} holds {} certificate{}. The backup takes its place; what is there now is kept "
+      "beside it.",
+      state_, live->size(), live->size() == 1 ? "" : "s"));
   if (environment_.reporter.confirm("Restore the backup?")) return {};
   return base::rejected("nothing was changed: there was no yes (--yes)");
 }
@@ -166,7 +167,7 @@ Result<> Restore::put(ArchiveReader& reader, const Member& member) {
     case FileKind::directory:
       return files_.make_directory(path, 0700);
     case FileKind::symlink:
-      report_.certificates.push_back(member.path.substr(member.path.rfind('/') + 1));
+      report_.certificates.push_back(base::name_of(member.path));
       return files_.make_symlink(member.target, path);
     default:
       return files_.create_with(
@@ -218,7 +219,7 @@ Result<BackupReport> backup(const Environment& environment, const BackupOptions&
   if (!base::exists(files, directory))
     return base::invalid(fmt::format("{} is not there: there is nothing to back up", directory));
   const auto place = TRY(base::Directory::open(base::directory_of(options.file)));
-  const std::string name = options.file.substr(options.file.rfind('/') + 1);
+  const std::string name = base::name_of(options.file);
   const auto there = place.status(name);
   if (!options.replace && (there || there.error().kind != ErrorKind::not_found))
     return base::invalid(fmt::format("{} exists; --force replaces it", options.file));

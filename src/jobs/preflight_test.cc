@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A world of names and of servers by address; "" answers rightly, a number is a status.
+// A world of names, and of servers by address with the status that they answer.
 class FakeScout : public scan::Scout {
  public:
   std::map<std::string, scan::Whereabouts> names;

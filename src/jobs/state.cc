@@ -152,8 +152,8 @@ std::string stuck_holder(const Settings& settings) {
   if (!holder || holder->held < kLongestWork) return {};
   return fmt::format(
       "another everseal (process {0}) has been at work in {1} for {2}: see what it waits for (ps "
-      "-fp "
-      "{0}); if it does not go on, end it (kill -9 {0}): the next run goes on with what it began",
+      "-fp {0}); if it does not go on, end it (kill -9 {0}): the next run goes on with what it "
+      "began",
       holder->process, settings.state, renew::in_words(holder->held));
 }
 

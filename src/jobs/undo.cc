@@ -58,12 +58,12 @@ bool was_made_by(const store::ChangeRecord& change, const std::string& path) {
 // them, and that nobody includes any more once `way` is gone: they go with it.
 Result<> add_what_nobody_needs(const Environment& environment, State& state, const Server& server,
                                deploy::Return& way) {
+  if (!base::exists(environment.files, server.own_directory())) return {};
   std::map<std::string, std::string> texts;
   for (const deploy::ChangedFile& file : way.files)
     if (file.after) texts[file.path] = *file.after;
   const nginx::Model now = TRY(server.model()), after = TRY(server.model_with(std::move(texts)));
   const auto changes = TRY(state.catalog().changes());
-  if (!base::exists(environment.files, server.own_directory())) return {};
   for (const std::string& name : TRY(environment.files.list(server.own_directory()))) {
     const std::string path = base::join_path(server.own_directory(), name);
     const bool is_known =

@@ -88,7 +88,6 @@ TEST_F(Telling, TriesEachWayWhateverComesOfTheOthers) {
                                       "EVERSEAL_SUBJECT=a.example could not be renewed"}));
 }
 
-// As `printf %s "1795000000.$BODY" | openssl dgst -sha256 -hmac k` gives it.
 TEST_F(Telling, SaysThatSomebodyHasHeardBeforeItTriesAnotherWay) {
   courier_.answer = base::transient("away");
   std::vector<std::size_t> commands;  // that had run by then
@@ -115,6 +114,7 @@ TEST_F(Telling, FaultX7_NothingIsBegunAfterASignal) {
   EXPECT_TRUE(runner_.commands.empty());
 }
 
+// As `printf %s "1795000000.$BODY" | openssl dgst -sha256 -hmac k` gives it.
 TEST(Webhook, IsSignedWithItsMoment) {
   const ByWebhook post = to_webhook({.at = kMessage.at}, "https://hook.example/", "k");
   ASSERT_EQ(post.headers.size(), 2u);

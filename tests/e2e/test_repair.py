@@ -6,6 +6,7 @@ import io
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from harness import MachineCase, main
 from harness.everseal import STATE, check_live, live
 from harness.sandbox import SCRATCH
 from harness.sites import WEBROOT
+from harness.strace import kill_at
 
 CATALOG = STATE / "catalog.db"
 REMEDY = "everseal repair"
@@ -259,13 +261,13 @@ class Repair(KeptState):
         self.assertEqual(self.nginx.test(), "")
 
     def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(self):
-        for call in ("rename", "fsync", "fdatasync", "unlink", "mkdir", "pwrite64"):
+        for call in ("rename", "fsync", "fdatasync", "unlink", "mkdirat", "pwrite64"):
+            ends = []
             for k in (1, 2, 3, 4, 6, 8, 12):
-                self.everseal.run("repair", wrapper=(
-                    "strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                    "-e", f"inject={call}:signal=SIGKILL:when={k}"))
+                ends.append(self.everseal.run("repair", wrapper=kill_at(call, k, follow=True)).status)
                 if k % 4 == 0:
                     self.assertEqual(self.nginx.test(), "")
+            self.assertIn(-signal.SIGKILL, ends, f"never killed at {call}")
             self.repair()
             self.assertEqual(len(self.certificates()), 2)
         self.assert_repaired()
@@ -411,17 +413,17 @@ class Backup(KeptState):
     def test_a_restore_that_is_killed_leaves_the_old_or_the_new(self):
         path = self.backup()
         self.run_everseal("renew", "--force")
-        for call in ("renameat2", "openat", "fsync", "mkdir", "symlink", "sendfile"):
+        for call in ("renameat2", "openat", "fsync", "mkdirat", "symlink", "sendfile"):
+            ends = []
             for k in (1, 2, 5, 20):
-                self.everseal.run("restore", "--yes", path, wrapper=(
-                    "strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                    "-e", f"inject={call}:signal=SIGKILL:when={k}"))
+                ends.append(self.everseal.run("restore", "--yes", path,
+                                              wrapper=kill_at(call, k, follow=True)).status)
                 self.assertEqual(len(live()), 2)
                 check_live()
                 self.assertEqual(self.nginx.test(), "")
+            self.assertIn(-signal.SIGKILL, ends, f"never killed at {call}")
         self.run_everseal("restore", "--yes", path)
         self.assert_repaired()
-
 
 
 if __name__ == "__main__":

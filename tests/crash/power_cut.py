@@ -128,7 +128,6 @@ class Cutter:
 
     def secure(self):
         """Makes the beginning "secured", by the CA as it is now."""
-        shutil.rmtree(SCRATCH / "secured", ignore_errors=True)
         self.begin("plain")
         result = self.machine.run(*SECURE)
         check(result.status == 0, result)

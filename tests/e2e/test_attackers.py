@@ -13,7 +13,6 @@ import pty
 import pwd
 import re
 import shutil
-import sqlite3
 import stat
 import subprocess
 import threading
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives import hashes
 
 from harness import attacker, sandbox
 from harness.attacker import Attacker
-from harness.everseal import ROOT, STATE, Everseal
+from harness.everseal import ROOT, STATE, Everseal, change_catalog
 from harness.haproxy import settings as haproxy_settings
 from harness.own_ca_case import OwnCaCase
 from harness.sandbox import SCRATCH
@@ -457,8 +456,7 @@ class Terminals(AttackCase):
         self.keep_one()
         evil = "x\x1b]0;owned\x07\x1b[2J\u009b2J\u202e"
         shown = r"x\x1b]0;owned\x07\x1b[2J\xc2\x9b2J\xe2\x80\xae"
-        with sqlite3.connect(STATE / "catalog.db") as catalog:
-            catalog.execute("UPDATE certificates SET name = ?, last_error = ?", (evil, evil))
+        change_catalog("UPDATE certificates SET name = ?, last_error = ?", evil, evil)
         for command in (("status",), ("status", evil), ("changes",), ("renew",)):
             result = self.everseal.run(*command)
             for text in (result.out, result.err):

@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 
 from harness import MachineCase, main
-from harness.everseal import STATE, check_live, live
+from harness.everseal import STATE, change_catalog, check_live, live
 from harness.sandbox import SCRATCH
 from harness.sites import WEBROOT
 from harness.strace import kill_at
@@ -28,11 +28,6 @@ def log_of(path=CATALOG):
 
 def shared_index():
     return CATALOG.with_name("catalog.db-shm")
-
-
-def change(statement):
-    with contextlib.closing(sqlite3.connect(CATALOG)) as catalog, catalog:
-        return catalog.execute(statement).fetchall()
 
 
 def versions(name):
@@ -148,24 +143,24 @@ class Repair(KeptState):
 
     def test_FaultC9_damage_where_nothing_is_read_is_found_within_a_day(self):
         log_of().unlink()
-        [(page,)] = change("SELECT rootpage FROM sqlite_schema WHERE name = 'change_files_by_change'")
+        [(page,)] = change_catalog("SELECT rootpage FROM sqlite_schema WHERE name = 'change_files_by_change'")
         with CATALOG.open("r+b") as file:
             file.seek((page - 1) * 4096)
             file.write(b"\xff" * 64)
-        change("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        change_catalog("UPDATE moments SET at = 1 WHERE name = 'served check'")
         result = self.run_everseal("renew", status=1)
         self.assertIn(REMEDY, result.err + result.out)
         self.repair()
         self.assert_repaired()
 
     def test_FaultC9_a_catalog_of_a_newer_version_is_refused_and_kept(self):
-        change("PRAGMA user_version = 99")
+        change_catalog("PRAGMA user_version = 99")
         before = CATALOG.read_bytes()
         for command in (("renew",), ("status",), ("repair",), ("repair", "--dry-run")):
             self.assertIn("newer everseal", self.run_everseal(*command, status=1).err)
-        self.assertEqual(change("PRAGMA user_version"), [(99,)])
+        self.assertEqual(change_catalog("PRAGMA user_version"), [(99,)])
         self.assertEqual(CATALOG.read_bytes()[100:], before[100:])
-        change("PRAGMA user_version = -3")
+        change_catalog("PRAGMA user_version = -3")
         self.assert_refused()
         self.repair()
         self.assert_repaired()
@@ -217,7 +212,7 @@ class Repair(KeptState):
         orders = self.authority.order_count()
         log_of().unlink()
         CATALOG.write_bytes(older)
-        change("UPDATE certificates SET renew_at = 1, next_look = 0")
+        change_catalog("UPDATE certificates SET renew_at = 1, next_look = 0")
         self.run_everseal("renew")
         self.assertEqual(self.authority.order_count(), orders)
         self.assertEqual({each["version"] for each in self.certificates().values()}, {2})
@@ -227,8 +222,8 @@ class Repair(KeptState):
         self.assertEqual({each["version"] for each in self.certificates().values()}, {2})
 
     def test_FaultC9_an_older_catalog_without_a_certificate_that_is_live(self):
-        change("DELETE FROM certificates WHERE name = 'four.example'")
-        change("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        change_catalog("DELETE FROM certificates WHERE name = 'four.example'")
+        change_catalog("UPDATE moments SET at = 1 WHERE name = 'served check'")
         result = self.run_everseal("renew", status=1)
         self.assertIn("four.example", result.out + result.err)
         self.assertIn(REMEDY, result.out + result.err)
@@ -254,7 +249,7 @@ class Repair(KeptState):
 
     def test_repair_keeps_what_can_be_read_of_the_old_catalog(self):
         changes = self.run_everseal("changes").out
-        change("DROP TABLE served")
+        change_catalog("DROP TABLE served")
         self.repair()
         self.assertEqual(self.run_everseal("changes").out, changes)
         self.run_everseal("undo", "--yes")

@@ -351,7 +351,8 @@ class WhatRootObeys(AttackCase):
         hook = pathlib.Path("/etc/everseal/deploy.d/hook")
         hook.parent.mkdir(exist_ok=True)
         # As the kernel gave it to the hook: a shell would add to it.
-        hook.write_text(f"#!/bin/sh\ncat /proc/$$/environ > {self.mark}/environment; umask > {self.mark}/umask\n")
+        hook.write_text(f"#!/bin/sh\ncat /proc/$$/environ > {self.mark}/environment\n"
+                        f"umask > {self.mark}/umask\n")
         hook.chmod(0o755)
         hostile = {"PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(_BOB),
                    "LANG": "C", "LC_ALL": "tr_TR.UTF-8", "OPENSSL_CONF": str(SCRATCH / "openssl.cnf"),

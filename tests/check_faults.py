@@ -48,19 +48,25 @@ def unit_tests():
     return found | {path.stem for path in ROOT.glob("src/**/*_fuzz.cc")}
 
 
+def meets(test, reference):
+    """Whether its name begins with the reference; A1 is no beginning of A12."""
+    rest = test.removeprefix(reference)
+    return test.startswith(reference) and not (reference[-1].isdigit() and rest[:1].isdigit())
+
+
 def complaints(text):
     end_to_end, units = end_to_end_tests(), unit_tests()
     seen = []
     for row, e2e, unit, result in rows(text):
         seen.append(row)
         for each in e2e:
-            if not any(test.startswith(each) for test in end_to_end):
+            if not any(meets(test, each) for test in end_to_end):
                 yield f"{row}: there is no test {each}"
         for each in unit:
-            if not any(test.startswith(each) for test in units):
+            if not any(meets(test, each) for test in units):
                 yield f"{row}: there is no unit test {each}"
         carries = any(row in ids for test, ids in end_to_end.items()
-                      if any(test.startswith(each) for each in e2e))
+                      if any(meets(test, each) for each in e2e))
         if not carries and not result.startswith("open"):
             yield f"{row}: no test end to end that it names carries its id"
     wanted = [f"{kind}{number}" for kind, count in ROWS.items() for number in range(1, count + 1)]

@@ -154,6 +154,8 @@ class Machine:
         was_stuck = self.authority.stop_stuck_ca()
         self.authority.start_ca()
         self.root = self.authority.root_file()
+        for beginning in self.BEGINNINGS.keys() - {"plain"}:  # they are of the roots before
+            shutil.rmtree(SCRATCH / beginning, ignore_errors=True)
         return was_stuck
 
     def run(self, *arguments, **options):
@@ -300,6 +302,7 @@ class Sequence:
         again = machine.run(*self.scenario.again)
         check(again.status == 0, f"run again\n{again}")
         if failed := machine.failed():  # what failed waits a minute, unless a person asks
+            check(self.fault != "KILL", f"a kill counts as a failure of {', '.join(failed)}\n{again}")
             again = machine.run("renew", "--force", *failed)
             check(again.status == 0, f"tried at once\n{again}")
         self.check_end()

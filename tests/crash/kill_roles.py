@@ -25,7 +25,7 @@ from kill_everywhere import Machine, check, left_behind
 # pylint: disable=wrong-import-order
 from harness import processes, sandbox
 from harness.everseal import STATE, live
-from harness.sandbox import SCRATCH, wait_until
+from harness.sandbox import wait_until
 
 MOST_SECONDS = 60  # that a run may take which was hit
 MONITOR = "monitor"
@@ -223,7 +223,6 @@ def begin_afresh(machine):
     """With a CA that has seen nothing, and certificates of it. Whether the one before was stuck, and
     what is usual with this one."""
     was_stuck = machine.restart_authority()
-    subprocess.run(["rm", "-rf", str(SCRATCH / "secured")], check=True)
     machine.back_to("plain")
     result = machine.run(*SECURE)
     check(result.status == 0, result)

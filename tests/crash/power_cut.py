@@ -24,7 +24,7 @@ import sys
 
 from kill_everywhere import CALLS, Machine, check, spread
 # pylint: disable=wrong-import-order
-from harness import sandbox
+from harness import processes, sandbox
 from harness.everseal import STATE
 from harness.nginx import CONFIGURATION
 from harness.sandbox import SCRATCH
@@ -128,7 +128,6 @@ class Cutter:
 
     def secure(self):
         """Makes the beginning "secured", by the CA as it is now."""
-        shutil.rmtree(SCRATCH / "secured", ignore_errors=True)
         self.begin("plain")
         result = self.machine.run(*SECURE)
         check(result.status == 0, result)
@@ -171,7 +170,7 @@ class Cutter:
                     cuts.append(Cut(number, call[:100], image, before, None))
                     seen = written
                 cuts[-1] = cuts[-1]._replace(issued=self.machine.authority.issued())
-                os.kill(child_of(process.pid), signal.SIGCONT)
+                os.kill(processes.children(process.pid)[0], signal.SIGCONT)
         out, err = process.communicate(timeout=60)
         check(process.returncode == 0, f"without a cut\n{out}{err}")
         if bystander:
@@ -238,10 +237,6 @@ class Cutter:
 def changes_files(call):
     return not (call.startswith("openat(") and "O_CREAT" not in call) and not re.match(
         r"writev?\([12],|send|kill|exit|f(data)?sync", call)
-
-
-def child_of(pid):
-    return int(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def can_mount():

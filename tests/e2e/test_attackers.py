@@ -11,20 +11,24 @@ import os
 import pathlib
 import pty
 import pwd
+import re
 import shutil
-import sqlite3
 import stat
 import subprocess
 import threading
 import time
 import unittest
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
 from harness import attacker, sandbox
 from harness.attacker import Attacker
-from harness.everseal import STATE, Everseal, binary
+from harness.everseal import ROOT, STATE, Everseal, change_catalog
 from harness.haproxy import settings as haproxy_settings
 from harness.own_ca_case import OwnCaCase
 from harness.sandbox import SCRATCH
+from harness.strace import inject, kill_at
 
 _SECONDS = float(os.environ.get("EVERSEAL_ATTACK_SECONDS", "3"))
 _BOB = pathlib.Path(attacker.HOME)
@@ -32,8 +36,7 @@ _TREASURE = pathlib.Path("/etc/treasure")  # root's, closed to bob
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
 _CALLS = ("openat,openat2,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,chmod,fchmod,"
           "fchmodat,chown,fchown,fchownat,fsync,newfstatat,lstat,readlink,readlinkat,execve")
-_SLOWLY = ("strace", "-o", "/dev/null", "-e", f"trace={_CALLS}", "-e",
-           f"inject={_CALLS}:delay_enter=400")
+_SLOWLY = inject(_CALLS, "delay_enter=400")
 
 
 def snapshot(tree):
@@ -243,9 +246,17 @@ class WhatRootRuns(AttackCase):
 
     def attack_program(self, settings):
         _SETTINGS.write_text(settings.format(program=_BOB / "program"))
-        self.under_attack([(_BOB / "program", f"s:{self.good}", _BOB / "other", f"s:{_BOB}/evil")],
-                          self.hand_over)
+        self.attack(self.good, self.hand_over)
+
+    def attack(self, good, run):
+        """Each run says what it refuses: the program or its directory, whatever it leads to just then."""
+        results = []
+        self.under_attack([(_BOB / "program", f"s:{good}", _BOB / "other", f"s:{_BOB}/evil")],
+                          lambda wrapper: results.append(run(wrapper)))
         self.assert_nothing_of_bobs_ran()
+        for result in results:
+            self.assertRegex(result.err, rf": not run: {_BOB}(/program is a symlink that other users can "
+                             "change, and leads to | can be changed by other users than root: )", str(result))
 
     def test_FaultS3_a_hook(self):
         self.attack_program('[hooks]\ndeploy = ["{program}"]\n')
@@ -268,11 +279,8 @@ class WhatRootRuns(AttackCase):
 
     def test_FaultS5_nginx(self):
         shutil.copy("/usr/sbin/nginx", SCRATCH / "nginx")
-        self.under_attack(
-            [(_BOB / "program", f"s:{SCRATCH}/nginx", _BOB / "other", f"s:{_BOB}/evil")],
-            lambda wrapper: self.everseal.run("secure", "--all", "--dry-run", "--nginx-binary",
-                                              _BOB / "program", wrapper=wrapper))
-        self.assert_nothing_of_bobs_ran()
+        self.attack(SCRATCH / "nginx", lambda wrapper: self.everseal.run(
+            "secure", "--all", "--dry-run", "--nginx-binary", _BOB / "program", wrapper=wrapper))
 
 
 class WhatRootObeys(AttackCase):
@@ -333,11 +341,6 @@ class WhatRootObeys(AttackCase):
         self.assertEqual(self.everseal.run("renew").status, 0)
 
     def test_FaultS9_the_environment_chooses_nothing(self):
-        library = SCRATCH / "evil.c"
-        library.write_text(f"""#include <stdio.h>
-            __attribute__((constructor)) static void run(void) {{
-              FILE* f = fopen("{self.mark}/preloaded", "a"); if (f) fclose(f); }}""")
-        subprocess.run(["gcc", "-shared", "-fPIC", "-o", SCRATCH / "evil.so", library], check=True)
         path = SCRATCH / "path"
         path.mkdir(exist_ok=True)
         for program in ("nginx", "touch", "sh"):
@@ -347,20 +350,39 @@ class WhatRootObeys(AttackCase):
                                              "[e]\nx = y\n[y]\ndynamic_path = /nonexistent.so\n")
         hook = pathlib.Path("/etc/everseal/deploy.d/hook")
         hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\nenv > {self.mark}/environment; umask > {self.mark}/umask\n")
+        # As the kernel gave it to the hook: a shell would add to it.
+        hook.write_text(f"#!/bin/sh\ncat /proc/$$/environ > {self.mark}/environment\n"
+                        f"umask > {self.mark}/umask\n")
         hook.chmod(0o755)
         hostile = {"PATH": f"{path}:/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(_BOB),
                    "LANG": "C", "LC_ALL": "tr_TR.UTF-8", "OPENSSL_CONF": str(SCRATCH / "openssl.cnf"),
-                   "SSLKEYLOGFILE": str(self.mark / "keylog"), "BASH_ENV": str(SCRATCH / "evil.c"),
+                   "SSLKEYLOGFILE": str(self.mark / "keylog"), "BASH_ENV": str(_BOB / "evil"),
                    "HTTPS_PROXY": "http://127.0.0.1:9", "GCONV_PATH": str(SCRATCH)}
         result = self.everseal.run("renew", "--force", env={**os.environ, **hostile}, umask=0)
         self.assertEqual(result.status, 0, str(result))
         self.assertEqual(sorted(p.name for p in self.mark.iterdir()), ["environment", "umask"])
-        self.assertNotIn("LD_PRELOAD", (self.mark / "environment").read_text())
+        self.assert_is_a_hooks_environment((self.mark / "environment").read_text())
         self.assertEqual((self.mark / "umask").read_text().strip(), "0077")
         for path in STATE.rglob("*"):
             if not path.is_symlink():
                 self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+
+
+    def assert_is_a_hooks_environment(self, text):
+        """What docs/hooks.md says that there is, and nothing else."""
+        document = (ROOT / "docs/hooks.md").read_text()
+        table = document.split("| variable | value |")[1].split("\n\n")[0]
+        live = STATE / "live/x.example"
+        leaf = x509.load_pem_x509_certificate((live / "cert.pem").read_bytes())
+        expected = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
+            "EVERSEAL_NAME": "x.example", "EVERSEAL_NAMES": "x.example", "EVERSEAL_DIRECTORY": str(live),
+            "EVERSEAL_FULLCHAIN": f"{live}/fullchain.pem", "EVERSEAL_KEY": f"{live}/privkey.pem",
+            "EVERSEAL_BUNDLE": f"{live}/bundle.pem",
+            "EVERSEAL_FINGERPRINT": leaf.fingerprint(hashes.SHA256()).hex(),
+            "EVERSEAL_EXPIRES": leaf.not_valid_after.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.assertEqual({"PATH", "LANG", *re.findall(r"`(EVERSEAL_\w+)`", table)}, expected.keys())
+        self.assertEqual(dict(line.split("=", 1) for line in text.rstrip("\0").split("\0")), expected)
 
 
 class Setup(AttackCase):
@@ -416,8 +438,7 @@ class Setup(AttackCase):
         for k in range(1, 200):
             done = self.everseal.run(
                 "setup", "--user", "acme", "--yes",
-                wrapper=("strace", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
-                         f"inject={calls}:signal=SIGKILL:when={k}"))
+                wrapper=kill_at(calls, k))
             sudoers = pathlib.Path("/etc/sudoers.d")
             left = [path.name for path in sudoers.glob("*acme*") if path.name != "everseal-acme"]
             self.assertIn(left, ([], [".everseal-acme.everseal"]))
@@ -435,13 +456,15 @@ class Terminals(AttackCase):
     def test_FaultS6_nothing_of_a_state_is_a_command_for_the_terminal(self):
         self.keep_one()
         evil = "x\x1b]0;owned\x07\x1b[2J\u009b2J\u202e"
-        with sqlite3.connect(STATE / "catalog.db") as catalog:
-            catalog.execute("UPDATE certificates SET name = ?, last_error = ?", (evil, evil))
+        shown = r"x\x1b]0;owned\x07\x1b[2J\xc2\x9b2J\xe2\x80\xae"
+        change_catalog("UPDATE certificates SET name = ?, last_error = ?", evil, evil)
         for command in (("status",), ("status", evil), ("changes",), ("renew",)):
             result = self.everseal.run(*command)
             for text in (result.out, result.err):
                 for bad in ("\x1b]", "\x1b[2J", "\x07", "\u009b", "\u202e"):
                     self.assertNotIn(bad, text, command)
+            if command != ("changes",):  # which has nothing of it to show
+                self.assertIn(shown, result.out + result.err, command)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Groups(Case):
             text = self.assert_good(done.stdout, bits)
             self.assertIn(f"GROUP: {group}", text)
 
-    def test_the_recommended_one_is_the_default_and_there_at_once(self):
+    def test_the_recommended_one_is_the_default(self):
         done = dhparam("-o", self.file)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout, f"{self.file}: the group ffdhe2048 of RFC 7919, generator 2\n"

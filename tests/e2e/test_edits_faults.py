@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from harness import main, visitor
+from harness import main, processes, visitor
 from harness.edit_case import SITE, EditCase, port_taken
 from harness.edit_cases import EditTree
 from harness.everseal import live
@@ -121,11 +121,9 @@ class EditFaults(EditCase):
         master = self.nginx.pid()
         while not stop.is_set():
             if "443 ssl" in self.file.read_text():
-                with open(f"/proc/{master}/task/{master}/children") as children:
-                    workers = children.read().split()
-                for pid in workers:
+                for pid in processes.children(master):
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
+                        os.kill(pid, signal.SIGKILL)
             time.sleep(0.001)
 
     # The administrator edits meanwhile: theirs wins, and it is said.

@@ -3,16 +3,16 @@
 
 import contextlib
 import socket
-import sqlite3
 import ssl
 import threading
 
 from harness import MachineCase, main, processes, visitor
-from harness.everseal import STATE
+from harness.everseal import STATE, change_catalog
 from harness.haproxy import CERTIFICATES, SETTINGS, SOCKET, Haproxy, make_self_signed, settings
 from harness.load import Load, Wrk
 from harness.sandbox import SCRATCH
 from harness.sites import WEBROOT
+from harness.strace import inject, kill_at
 
 NAME = "static.example"
 FILE = CERTIFICATES / f"{NAME}.pem"
@@ -112,8 +112,7 @@ class HaproxyTest(MachineCase):
 
     def look(self):
         """What the daily look finds."""
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            catalog.execute("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        change_catalog("UPDATE moments SET at = 1 WHERE name = 'served check'")
         self.run_everseal("renew")
         return self.run_everseal("status", "--json").json()["certificates"]
 
@@ -193,8 +192,7 @@ class HaproxyTest(MachineCase):
 
     def test_S11_no_key_is_in_the_monitors_memory(self):
         """It stands still before each thing that it sends, and is looked at."""
-        delay = ("strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto,sendfile",
-                 "-e", "inject=sendto,sendfile:delay_enter=200000")
+        delay = inject("sendto,sendfile", "delay_enter=200000")
         running = self.everseal.start(*ISSUE, wrapper=delay)
         key, material, looks = STATE / "live" / NAME / "privkey.pem", None, 0
         while running.poll() is None:
@@ -217,9 +215,7 @@ class HaproxyTest(MachineCase):
         """Before each thing said to HAProxy: the next run brings file and memory into step."""
         self.run_everseal(*ISSUE)
         for when in range(1, 100):
-            command = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e",
-                       f"inject=sendto:signal=SIGKILL:when={when}"]
-            killed = self.everseal.run("renew", "--force", wrapper=command)
+            killed = self.everseal.run("renew", "--force", wrapper=kill_at("sendto", when))
             if killed.status == 0:
                 break
             self.haproxy.ask("show info")

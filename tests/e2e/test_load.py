@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import itertools
 import os
 import pathlib
 import re
@@ -66,7 +67,20 @@ class Outage(KeptCase):
         self.assertGreater(len(renewed), 0, result.out[:2000] + result.err[:2000])
         self.assertEqual(sorted(each for each, in renewed), list(range(1, len(renewed) + 1)),
                          "by their ends")
+        self.assert_others_have_their_moments()
         check_live()
+
+    def assert_others_have_their_moments(self):
+        """One after the other as the limit has room, by their ends; what comes later than in a day is
+        looked at in a day."""
+        looks = [look for look, in self.change_catalog(
+            "SELECT next_look FROM certificates WHERE version = 1 ORDER BY not_after, id")]
+        self.assertGreater(looks[0], time.time())
+        self.assertEqual(looks, sorted(looks))
+        within_a_day = [look for look in looks if look < looks[-1]]
+        self.assertGreater(len(within_a_day), self.allowed)
+        steps = [after - before for before, after in itertools.pairwise(within_a_day)]
+        self.assertGreaterEqual(min(steps), 3 * 3600 / self.allowed)
 
 
 class Soak(DaemonCase):

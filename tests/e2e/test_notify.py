@@ -125,7 +125,7 @@ class Ways(unittest.TestCase):
         self.assertIn("localhost:2525: ", result.err)
         self.assertIn("onnect", result.err)
 
-    def test_a_server_that_says_nothing_is_not_waited_for_long(self):
+    def test_a_server_that_says_nothing_is_given_up(self):
         with socket.create_server(("127.0.0.1", 2525)):
             write_settings(smtp())
             self.send(status=1)

@@ -9,7 +9,7 @@ import unittest
 from harness import sandbox
 from harness.everseal import STATE
 from harness.nginx import CONFIGURATION
-from harness.own_ca_case import CHALLENGES, WEBROOT, OwnCaCase
+from harness.own_ca_case import WEBROOT, OwnCaCase
 from harness import Everseal
 
 LOST = "everseal: write to standard output: No space left on device"

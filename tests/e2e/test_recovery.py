@@ -1,25 +1,19 @@
 #!/usr/bin/python3
 """What was interrupted, removed or damaged comes back: nothing is lost, nothing is ordered twice."""
 
-import contextlib
 import datetime
 import shutil
-import sqlite3
 import subprocess
 
 from harness import MachineCase, main, visitor
-from harness.everseal import STATE, check_live
+from harness.everseal import STATE, change_catalog, check_live
 from harness.nginx import CONFIGURATION, PID_FILE
-from harness.sites import NAMES, fingerprint
+from harness.sites import fingerprint
+from harness.strace import kill_at
 
 OWN = CONFIGURATION / "everseal"
 STATIC = CONFIGURATION / "sites-available/static"
 FULL = {"static.example", "pair.example"}
-
-
-def kill_at(call, count=1):
-    return ("strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
-            f"inject={call}:signal=SIGKILL:when={count}")
 
 
 class RecoveryCase(MachineCase):
@@ -39,9 +33,7 @@ class RecoveryCase(MachineCase):
 
     def kill(self, call, count, *arguments):
         """Runs a command and kills it, by itself alone, before that call."""
-        wrapper = ("strace", "-o", "/dev/null", "-e", f"trace={call}", "-e",
-                   f"inject={call}:signal=SIGKILL:when={count}")
-        result = self.everseal.run(*arguments, wrapper=wrapper)
+        result = self.everseal.run(*arguments, wrapper=kill_at(call, count))
         self.assertEqual(result.status, -9, str(result))
 
 
@@ -247,10 +239,8 @@ class Interrupted(RecoveryCase):
 
     def test_FaultX10_renew_and_status_tell_one_next_try(self):
         self.run_everseal("secure", "static.example", "--yes")
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog:
-            catalog.execute("UPDATE certificates SET renew_at = 1, next_look = 0, not_before = "
-                            "not_before - 85 * 86400, not_after = not_after - 85 * 86400")
-            catalog.commit()
+        change_catalog("UPDATE certificates SET renew_at = 1, next_look = 0, not_before = "
+                       "not_before - 85 * 86400, not_after = not_after - 85 * 86400")
         certificates = STATE / "certs"
         subprocess.run(["mount", "--bind", certificates, certificates], check=True)
         subprocess.run(["mount", "-o", "remount,bind,ro", certificates], check=True)
@@ -441,8 +431,7 @@ class AccountKey(RecoveryCase):
         self.key().unlink()
         self.kill("rename", 1, "renew", "--force")
         self.everseal.run("renew", "--force",
-                          wrapper=("strace", "-o", "/dev/null", "-e", "trace=sendmsg", "-e",
-                                   "inject=sendmsg:signal=SIGKILL:when=6"))
+                          wrapper=kill_at("sendmsg", 6))
         self.run_everseal("renew", "--force")
         self.run_everseal("renew", "--force")
         self.assert_https("static.example")

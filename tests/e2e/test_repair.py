@@ -6,15 +6,17 @@ import io
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
 import tarfile
 
 from harness import MachineCase, main
-from harness.everseal import STATE, check_live, live
+from harness.everseal import STATE, change_catalog, check_live, live
 from harness.sandbox import SCRATCH
 from harness.sites import WEBROOT
+from harness.strace import kill_at
 
 CATALOG = STATE / "catalog.db"
 REMEDY = "everseal repair"
@@ -26,11 +28,6 @@ def log_of(path=CATALOG):
 
 def shared_index():
     return CATALOG.with_name("catalog.db-shm")
-
-
-def change(statement):
-    with contextlib.closing(sqlite3.connect(CATALOG)) as catalog, catalog:
-        return catalog.execute(statement).fetchall()
 
 
 def versions(name):
@@ -146,24 +143,24 @@ class Repair(KeptState):
 
     def test_FaultC9_damage_where_nothing_is_read_is_found_within_a_day(self):
         log_of().unlink()
-        [(page,)] = change("SELECT rootpage FROM sqlite_schema WHERE name = 'change_files_by_change'")
+        [(page,)] = change_catalog("SELECT rootpage FROM sqlite_schema WHERE name = 'change_files_by_change'")
         with CATALOG.open("r+b") as file:
             file.seek((page - 1) * 4096)
             file.write(b"\xff" * 64)
-        change("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        change_catalog("UPDATE moments SET at = 1 WHERE name = 'served check'")
         result = self.run_everseal("renew", status=1)
         self.assertIn(REMEDY, result.err + result.out)
         self.repair()
         self.assert_repaired()
 
     def test_FaultC9_a_catalog_of_a_newer_version_is_refused_and_kept(self):
-        change("PRAGMA user_version = 99")
+        change_catalog("PRAGMA user_version = 99")
         before = CATALOG.read_bytes()
         for command in (("renew",), ("status",), ("repair",), ("repair", "--dry-run")):
             self.assertIn("newer everseal", self.run_everseal(*command, status=1).err)
-        self.assertEqual(change("PRAGMA user_version"), [(99,)])
+        self.assertEqual(change_catalog("PRAGMA user_version"), [(99,)])
         self.assertEqual(CATALOG.read_bytes()[100:], before[100:])
-        change("PRAGMA user_version = -3")
+        change_catalog("PRAGMA user_version = -3")
         self.assert_refused()
         self.repair()
         self.assert_repaired()
@@ -215,7 +212,7 @@ class Repair(KeptState):
         orders = self.authority.order_count()
         log_of().unlink()
         CATALOG.write_bytes(older)
-        change("UPDATE certificates SET renew_at = 1, next_look = 0")
+        change_catalog("UPDATE certificates SET renew_at = 1, next_look = 0")
         self.run_everseal("renew")
         self.assertEqual(self.authority.order_count(), orders)
         self.assertEqual({each["version"] for each in self.certificates().values()}, {2})
@@ -225,8 +222,8 @@ class Repair(KeptState):
         self.assertEqual({each["version"] for each in self.certificates().values()}, {2})
 
     def test_FaultC9_an_older_catalog_without_a_certificate_that_is_live(self):
-        change("DELETE FROM certificates WHERE name = 'four.example'")
-        change("UPDATE moments SET at = 1 WHERE name = 'served check'")
+        change_catalog("DELETE FROM certificates WHERE name = 'four.example'")
+        change_catalog("UPDATE moments SET at = 1 WHERE name = 'served check'")
         result = self.run_everseal("renew", status=1)
         self.assertIn("four.example", result.out + result.err)
         self.assertIn(REMEDY, result.out + result.err)
@@ -252,20 +249,20 @@ class Repair(KeptState):
 
     def test_repair_keeps_what_can_be_read_of_the_old_catalog(self):
         changes = self.run_everseal("changes").out
-        change("DROP TABLE served")
+        change_catalog("DROP TABLE served")
         self.repair()
         self.assertEqual(self.run_everseal("changes").out, changes)
         self.run_everseal("undo", "--yes")
         self.assertEqual(self.nginx.test(), "")
 
     def test_a_repair_that_is_killed_anywhere_is_done_by_the_next(self):
-        for call in ("rename", "fsync", "fdatasync", "unlink", "mkdir", "pwrite64"):
+        for call in ("rename", "fsync", "fdatasync", "unlink", "mkdirat", "pwrite64"):
+            ends = []
             for k in (1, 2, 3, 4, 6, 8, 12):
-                self.everseal.run("repair", wrapper=(
-                    "strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                    "-e", f"inject={call}:signal=SIGKILL:when={k}"))
+                ends.append(self.everseal.run("repair", wrapper=kill_at(call, k, follow=True)).status)
                 if k % 4 == 0:
                     self.assertEqual(self.nginx.test(), "")
+            self.assertIn(-signal.SIGKILL, ends, f"never killed at {call}")
             self.repair()
             self.assertEqual(len(self.certificates()), 2)
         self.assert_repaired()
@@ -411,17 +408,17 @@ class Backup(KeptState):
     def test_a_restore_that_is_killed_leaves_the_old_or_the_new(self):
         path = self.backup()
         self.run_everseal("renew", "--force")
-        for call in ("renameat2", "openat", "fsync", "mkdir", "symlink", "sendfile"):
+        for call in ("renameat2", "openat", "fsync", "mkdirat", "symlink", "sendfile"):
+            ends = []
             for k in (1, 2, 5, 20):
-                self.everseal.run("restore", "--yes", path, wrapper=(
-                    "strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-                    "-e", f"inject={call}:signal=SIGKILL:when={k}"))
+                ends.append(self.everseal.run("restore", "--yes", path,
+                                              wrapper=kill_at(call, k, follow=True)).status)
                 self.assertEqual(len(live()), 2)
                 check_live()
                 self.assertEqual(self.nginx.test(), "")
+            self.assertIn(-signal.SIGKILL, ends, f"never killed at {call}")
         self.run_everseal("restore", "--yes", path)
         self.assert_repaired()
-
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
 #!/usr/bin/python3
 """New keys for old ones: of the account, of certificates, of Diffie-Hellman; and back if it fails."""
 
-import contextlib
 import os
 import pathlib
 import pwd
 import shutil
 import signal
-import sqlite3
 import stat
 import subprocess
 import time
 import unittest
 
 from harness import MachineCase, processes, sandbox, visitor
-from harness.everseal import STATE, Everseal, binary, check_live
+from harness.everseal import STATE, Everseal, binary, change_catalog, check_live
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT, OwnCaCase
 from harness.receivers import MailServer, make_certificate
 from harness.sandbox import SCRATCH, wait_until
+from harness.strace import kill_at
 from test_unprivileged import USER, as_user
 
 _SETTINGS = pathlib.Path("/etc/everseal/everseal.toml")
@@ -66,10 +65,7 @@ class RotationCase(OwnCaCase):
         self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
         return result
 
-    @staticmethod
-    def change_catalog(statement):
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            return catalog.execute(statement).fetchall()
+    change_catalog = staticmethod(change_catalog)
 
     def subjects(self):
         return [mail["Subject"] for mail in self.server.mails]
@@ -248,9 +244,7 @@ class AccountKey(RotationCase):
         """Before the n-th call of each kind that makes something durable or speaks to a process."""
         for call in ("fsync", "rename", "sendmsg", "unlink,unlinkat"):
             for when in range(1, 200):
-                command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                           "-e", f"inject={call}:signal=SIGKILL:when={when}"]
-                result = self.everseal.run("rotate", "account", wrapper=command)
+                result = self.everseal.run("rotate", "account", wrapper=kill_at(call, when))
                 if result.status == 0:
                     break
                 with self.subTest(call=call, when=when):
@@ -483,9 +477,7 @@ class Parameters(RotationCase):
 
     def test_a_kill_brings_the_old_ones_back(self):
         for when in (6, 8, 10, 12, 14):
-            command = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=rename",
-                       "-e", f"inject=rename:signal=SIGKILL:when={when}"]
-            result = self.everseal.run("rotate", "all", wrapper=command)
+            result = self.everseal.run("rotate", "all", wrapper=kill_at("rename", when))
             if result.status == 0:
                 break
             self.run_everseal("renew", "--force")

@@ -2,7 +2,6 @@
 """What `everseal status` says, and the daily proof of what is served."""
 
 import os
-import pathlib
 import pty
 import re
 import shutil

@@ -1,9 +1,11 @@
 """The program under test."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 
 from cryptography import x509
@@ -59,6 +61,12 @@ class Everseal:
         return subprocess.Popen([*wrapper, *self.command(*arguments)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 **options)
+
+
+def change_catalog(statement, *values):
+    """The rows of a statement of SQL, which is committed; `values` stand for its question marks."""
+    with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
+        return catalog.execute(statement, values).fetchall()
 
 
 def live():

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 
+from . import processes
 from .sandbox import SCRATCH, wait_until
 
 CONFIGURATION = pathlib.Path("/etc/nginx")
@@ -69,8 +70,7 @@ class Nginx:
         return self.pid() and self._workers()
 
     def _workers(self):
-        pid = self.pid()
-        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return processes.children(self.pid())
 
     def log(self):
         return ERROR_LOG.read_text(errors="replace") if ERROR_LOG.exists() else ""

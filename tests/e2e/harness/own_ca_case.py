@@ -1,16 +1,14 @@
 """Tests that begin with a CA of our own."""
 
-import contextlib
 import os
 import pathlib
 import re
 import shutil
-import sqlite3
 import subprocess
 import unittest
 import urllib.request
 
-from .everseal import STATE, Everseal
+from .everseal import STATE, Everseal, change_catalog
 from .nginx import CONFIGURATION, Nginx
 from .own_ca import OwnCa
 from .sandbox import SCRATCH
@@ -115,7 +113,4 @@ class KeptCase(OwnCaCase):
         self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
         return result
 
-    @staticmethod
-    def change_catalog(statement):
-        with contextlib.closing(sqlite3.connect(STATE / "catalog.db")) as catalog, catalog:
-            return catalog.execute(statement).fetchall()
+    change_catalog = staticmethod(change_catalog)

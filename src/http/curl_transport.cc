@@ -17,6 +17,9 @@ namespace {
 constexpr std::size_t kMostInCurl = 200;
 constexpr long kConnectionsPerHost = 2;
 constexpr std::size_t kMostHeaderBytes = 64 << 10;
+// libcurl 7.88 keeps answers of some streams of a connection in its buffers until it is called
+// again, and there is no event on the socket that says so.
+constexpr base::Milliseconds kLongestPoll{20};
 
 struct FreeMulti {
   void operator()(CURLM* handle) const { curl().multi_cleanup(handle); }
@@ -222,8 +225,8 @@ class CurlTransport::Loop {
     const auto left =
         std::chrono::ceil<base::Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    const auto timeout = static_cast<int>(std::min<std::int64_t>(left.count(), 60'000));
-    curl().multi_poll(multi_.get(), nullptr, 0, timeout, nullptr);
+    const auto timeout = active_.size() > 1 ? std::min(left, kLongestPoll) : left;
+    curl().multi_poll(multi_.get(), nullptr, 0, static_cast<int>(timeout.count()), nullptr);
     return true;
   }
 

@@ -6,13 +6,11 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <filesystem>
 #include <functional>
 #include <thread>
 
 #include "base/address.h"
-#include "base/file_system.h"
-#include "crypto/fake_authority.h"
+#include "http/certificate_files.h"
 #include "http/curl_transport.h"
 
 namespace everseal::http {
@@ -23,32 +21,6 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 Instant in(base::Milliseconds time) { return std::chrono::steady_clock::now() + time; }
-
-// The files of a certificate for 127.0.0.1.
-class CertificateFiles {
- public:
-  CertificateFiles() {
-    const auto key = *crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256);
-    const auto leaf = authority_.issue({.public_key_der = key.public_key_der(),
-                                        .names = {},
-                                        .addresses = {"127.0.0.1"},
-                                        .not_before = *base::parse_rfc3339("2020-01-01T00:00:00Z"),
-                                        .not_after = *base::parse_rfc3339("2100-01-01T00:00:00Z")});
-    std::filesystem::create_directories(directory_);
-    FileSystem& files = base::real_file_system();
-    EXPECT_TRUE(files.create(names_.chain_file, leaf.pem(), 0600));
-    EXPECT_TRUE(files.create(names_.key_file, key.to_pem(), 0600));
-  }
-  ~CertificateFiles() { std::filesystem::remove_all(directory_); }
-
-  const ServerCertificate& names() const { return names_; }
-  std::string trusted() const { return authority_.certificate().pem(); }
-
- private:
-  const std::string directory_ = fmt::format("{}/everseal-tls-{}", testing::TempDir(), ::getpid());
-  const ServerCertificate names_{directory_ + "/chain.pem", directory_ + "/key.pem"};
-  crypto::FakeAuthority authority_{"Test"};
-};
 
 // A server on one thread, answering by a function of the test's.
 class TlsServerTest : public testing::Test {
@@ -134,6 +106,24 @@ TEST_F(TlsServerTest, AnswersByHttp2) {
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_EQ(got->body, fmt::format("2 https://{}/a?b 127.0.0.1 body", address()));
   EXPECT_EQ(*got->header("replay-nonce"), "n");
+}
+
+TEST_F(TlsServerTest, FaultP1_EachOfManyAnswersAtOnceIsHeard) {
+  start();
+  const auto transport = *CurlTransport::open({.trusted_pem = files_.trusted(),
+                                               .addresses = {},
+                                               .connect_timeout = base::Seconds(60),
+                                               .total_timeout = base::Seconds(30)});
+  for (int round = 0; round < 1000; round++) {
+    constexpr std::uint64_t kMany = 8;
+    for (std::uint64_t id = 0; id < kMany; id++)
+      transport->send(id, {.url = fmt::format("https://{}/{}", address(), id)});
+    for (std::size_t left = kMany; left > 0;) {
+      const auto done = transport->wait(in(base::Seconds(100)));
+      for (const Completion& each : done) ASSERT_TRUE(each.result) << each.result.error().message;
+      left -= done.size();
+    }
+  }
 }
 
 TEST_F(TlsServerTest, HeadHasHeadersAlone) {

@@ -101,7 +101,7 @@ Checked<bool> is_looked_at(Context& context, const Order& order, Time now) {
     const auto each = TRY(context.ledger.authorization(id));
     if (!each || each->status != AuthorizationStatus::valid)
       return unauthorized("an authorization of the order is valid no more");
-    if (is_caa_stale(context.policy, *each, now)) return false;
+    if (is_caa_stale(context.policy, order, *each, now)) return false;
   }
   return true;
 }

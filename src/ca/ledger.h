@@ -64,7 +64,7 @@ struct Authorization {
   std::string token{};
   std::optional<ChallengeType> attempted{};  // the challenge that the client answered
   Time validated_at{};
-  Time caa_at{};        // CAA was looked at last; Time{}: it must be looked at again
+  Time caa_at{};        // CAA was looked at last
   std::string error{};  // problem document of the attempt, or empty
 };
 

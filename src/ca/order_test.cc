@@ -320,6 +320,7 @@ TEST_F(CaaAgain, IsLookedAtWhereItWasEightHoursAgo) {
 // One answer forbids: the others are not waited for, and give nothing.
 TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   issued(client_, {"a.com", "b.com"});
+  advance(base::Seconds(1));
   const json again = order(client_, {"a.com", "b.com"}).body();
   validator_.held.insert("b.com");
   finalize(client_, again, request_for({"a.com", "b.com"}, key_));
@@ -328,6 +329,22 @@ TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   validator_.held.clear();
   validator_.start((std::uint64_t{1} << 63) + 2, {.name = "b.com"});
   EXPECT_EQ(status_of(again), "valid");
+}
+
+TEST_F(CaaAgain, IsNotUndoneByAnotherOrder) {
+  issued(client_, {"a.com", "b.com"});
+  advance(base::Seconds(1));
+  const json waiting = order(client_, {"a.com", "b.com"}).body();
+  validator_.held.insert("b.com");
+  finalize(client_, waiting, request_for({"a.com", "b.com"}, key_));
+  EXPECT_EQ(status_of(waiting), "processing");
+  advance(base::Seconds(1));
+  const json other = order(client_, {"a.com"}).body();
+  validator_.start((std::uint64_t{1} << 63) + 2, {.name = "c.com"});
+  EXPECT_EQ(status_of(waiting), "valid");
+  finalize(client_, other, request_for({"a.com"}, key_));
+  EXPECT_EQ(looks(), 3u);
+  EXPECT_EQ(status_of(other), "valid");
 }
 
 TEST_F(CaaAgain, IsLookedAtAfterARestart) {

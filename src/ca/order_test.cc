@@ -365,5 +365,39 @@ TEST_F(CaaAgain, FollowsTheLookAtTheRequest) {
   EXPECT_EQ(looks(), 0u);
 }
 
+// What it replaces is looked for when its certificate is there already.
+TEST_F(CaaAgain, LeavesNothingOfWhatFailsAfterIt) {
+  issued(client_, {"a.com"});
+  advance(base::Seconds(1));
+  Order order{.account = 1,
+              .status = OrderStatus::processing,
+              .names = {"a.com"},
+              .authorizations = {1},
+              .profile = "classic",
+              .created_at = clock_.now(),
+              .expires = clock_.now() + std::chrono::hours(1),
+              .request = *crypto::make_certificate_request(key_, std::vector<std::string>{"a.com"}),
+              .replaces = "nothing"};
+  ASSERT_TRUE(ledger_.add(order));
+  validator_.start((std::uint64_t{1} << 63) + 1, {.name = "a.com"});
+  front_end_.settle();
+  const Order failed = **ledger_.order(order.id);
+  EXPECT_EQ(failed.status, OrderStatus::invalid);
+  EXPECT_THAT(failed.error, testing::HasSubstr("not the identifier of a certificate"));
+  EXPECT_EQ(failed.serial, "");
+  EXPECT_EQ(failed.request, order.request);
+  EXPECT_THAT(log_, testing::IsEmpty());
+}
+
+TEST_F(CaaAgain, TellsTheLogOfOurOwnFailureAfterIt) {
+  const json again = ordered_again();
+  ASSERT_TRUE(front_end_.faults().add(
+      R"({"fault": [{"resource": "finalize", "issuance": {"ends": "-10d"}}]})"));
+  finalize(client_, again, request_for({"a.com"}, key_));
+  EXPECT_EQ(status_of(again), "invalid");
+  EXPECT_THAT(log_, testing::ElementsAre(
+                        testing::StartsWith("the certificate would not end between 2026-11-21")));
+}
+
 }  // namespace
 }  // namespace everseal::ca

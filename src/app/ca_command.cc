@@ -9,8 +9,8 @@
 
 #include "app/settings_file.h"
 #include "app/streams.h"
+#include "base/stop.h"
 #include "ca/service.h"
-#include "jobs/issuer.h"
 
 namespace everseal::app {
 namespace {
@@ -71,7 +71,7 @@ Result<Output> execute(const CaCommand& command, const jobs::Environment& enviro
   ca::Service service =
       TRY(ca::Service::open(environment.files, environment.clock, std::move(options)));
   TRY(announce(command, service));
-  TRY(service.run(jobs::stop_requested));
+  TRY(service.run(base::stop_requested));
   Output output;
   output.bytes = "";  // all is said
   return output;

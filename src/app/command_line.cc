@@ -24,7 +24,9 @@ Start here:
   everseal status                     what there is and until when
   everseal changes                    what was changed in nginx, with diffs
   everseal undo                       take the last change to nginx back
-  everseal backup FILE                certificates, keys and all, in one file; restore FILE
+  everseal repair                     build the catalog anew from the certificates that are there
+  everseal backup FILE                certificates, keys and all, in one file
+  everseal restore FILE               have again what a backup holds
   everseal nginx sites                what nginx's configuration says, without changing it
   everseal notify test                send the message that a failure would send
 

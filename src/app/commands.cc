@@ -141,7 +141,9 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
     output.text = fmt::format(
         "Nothing to do{}: {} of {} certificates {}.{}\n", summary.waiting > 0 ? " yet" : "",
         summary.waiting > 0 ? std::to_string(summary.waiting) : "none", summary.certificates,
-        summary.waiting > 0 ? "waits to be tried again" : "is due",
+        summary.waiting > 1   ? "wait to be tried again"
+        : summary.waiting > 0 ? "waits to be tried again"
+                              : "is due",
         summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
                              : "");
   return output;

@@ -14,7 +14,7 @@
 #include "app/reckoning.h"
 #include "app/service_manager.h"
 #include "app/streams.h"
-#include "jobs/issuer.h"
+#include "base/stop.h"
 #include "jobs/metrics.h"
 #include "jobs/renew.h"
 #include "privsep/process_workers.h"
@@ -66,7 +66,7 @@ class Daemon {
 
   int run(const std::function<std::expected<CommandLine, Usage>()>& read) {
     manager_.tell("READY=1");
-    while (!jobs::stop_requested) {
+    while (!base::stop_requested) {
       const Time next = turn();
       manager_.tell(fmt::format("WATCHDOG=1\nSTATUS=Looks again at {}", base::to_rfc3339(next)));
       sleep(next);
@@ -83,7 +83,7 @@ class Daemon {
     LivingPrinter printer(printing(line_), manager_);
     privsep::ProcessWorkers workers(line_.settings.sandbox,
                                     {.tell = [&](const std::string& text) { printer.note(text); },
-                                     .stop = &jobs::stop_requested});
+                                     .stop = &base::stop_requested});
     const jobs::Environment environment{base::real_file_system(),
                                         base::real_command_runner(),
                                         clock_,
@@ -137,7 +137,7 @@ class Daemon {
   void sleep(Time until) {
     const auto patience = manager_.patience().value_or(std::chrono::hours(1)) / 2;
     for (;;) {
-      if (jobs::stop_requested || reload_requested) return;
+      if (base::stop_requested || reload_requested) return;
       switch (alarm_.sleep(until, patience)) {
         case Woken::at_the_moment:
         case Woken::by_a_signal:

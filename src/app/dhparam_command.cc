@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "base/processors.h"
+#include "base/stop.h"
 #include "crypto/dh_parameters.h"
-#include "jobs/issuer.h"
 
 namespace everseal::app {
 namespace {
@@ -43,7 +43,7 @@ Result<Target> find_target(const FileReader& files, const std::string& path) {
 
 Result<std::string> search(int bits, const jobs::Environment& environment) {
   crypto::SafePrimeSearch search{
-      .bits = bits, .threads = base::usable_processors(), .stop = &jobs::stop_requested};
+      .bits = bits, .threads = base::usable_processors(), .stop = &base::stop_requested};
   jobs::Reporter& reporter = environment.reporter;
   reporter.note(fmt::format(
       "Looking for a safe prime of {} bits with {} processors. --group {} needs no search.", bits,

@@ -28,7 +28,8 @@ void end_without_memory() {
   ::_exit(1);
 }
 
-// Somebody is told that the settings keep everseal from working: whoever reads what a timer prints?
+// Somebody is told that the settings keep everseal from working: nobody reads what a timer
+// prints.
 void tell_of_settings(const Usage& usage) {
   ProgressPrinter printer({.output = stderr});
   privsep::ProcessWorkers workers(usage.readable->sandbox,

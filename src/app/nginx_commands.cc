@@ -1,7 +1,6 @@
 #include "app/nginx_commands.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>

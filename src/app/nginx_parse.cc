@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <unordered_map>
 

@@ -9,12 +9,21 @@
 #include "app/streams.h"
 #include "app/terminal.h"
 #include "base/encoding.h"
+#include "base/utf8.h"
 
 namespace everseal::app {
 namespace {
 
 constexpr std::size_t kMostLines = 12;
 constexpr base::Milliseconds kRedrawAfter{50};
+
+// Of the text's characters as many whole ones as fit.
+std::string_view begin_of(std::string_view text, std::size_t width) {
+  std::size_t length = 0;
+  for (; width > 0 && length < text.size(); --width)
+    length += std::max<std::size_t>(base::utf8_length(text.substr(length)), 1);
+  return text.substr(0, length);
+}
 
 // A text may begin with the subject itself, as errors of one name do.
 std::string line_of(std::string_view sign, std::string_view subject, std::string_view text) {
@@ -100,14 +109,14 @@ void ProgressPrinter::draw_live() {
   for (std::size_t i = 0; i < shown; ++i) {
     const std::string line =
         base::printable(fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step));
-    lines.append(line, 0, width).append("\n");
+    lines.append(begin_of(line, width)).append("\n");
   }
   drawn_ = static_cast<int>(shown);
   if (live_.size() > shown) {
     lines += fmt::format("  ...  and {} more\n", live_.size() - shown);
     ++drawn_;
   }
-  say(options_.output, lines);
+  say_as_is(options_.output, lines);
 }
 
 }  // namespace everseal::app

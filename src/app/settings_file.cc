@@ -514,7 +514,7 @@ Result<Settings> load_settings(const FileReader& files, const std::string& path,
   if (!content) return std::unexpected(content.error());
   const Settings settings = TRY(parse_settings(content->text, path));
   if (settings.external_account && (content->mode & S_IROTH) != 0)
-    return base::rejected(
+    return base::invalid(
         fmt::format("{0} holds a secret, external_account.hmac_key, that every user may read; mend "
                     "it with: chmod o-rwx {0}",
                     content->path));

@@ -16,6 +16,8 @@ inline constexpr const char* kSettingsFile = "/etc/everseal/everseal.toml";
 Result<jobs::Settings> parse_settings(std::string_view text, const std::string& path);
 
 // Reads the file; if it is missing: the defaults, unless a person named it (`required`).
+// Errors: those of parse_settings(); invalid, too, if every user may read a secret in it; those of
+// the file.
 enum class Presence { optional, required };
 Result<jobs::Settings> load_settings(const FileReader& files, const std::string& path,
                                      Presence presence);

@@ -177,5 +177,18 @@ TEST(SettingsFile, MayBeMissingUnlessItWasNamed) {
   EXPECT_FALSE(load_settings(files, "/e.toml", Presence::required));
 }
 
+TEST(SettingsFile, WithASecretThatEveryUserMayReadStillSaysWhomToTell) {
+  base::FakeFileSystem files;
+  ASSERT_TRUE(files.create("/e.toml",
+                           "[external_account]\nkid = \"k\"\nhmac_key = \"c2VjcmV0\"\n"
+                           "[notify]\ncommand = [\"/usr/bin/tell\"]\n",
+                           0644));
+  const auto refused = load_settings(files, "/e.toml", Presence::required);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message.ends_with("chmod o-rwx /e.toml")) << refused.error().message;
+  EXPECT_EQ(readable_settings(files, "/e.toml", refused.error()).notify.command,
+            std::vector<std::string>{"/usr/bin/tell"});
+}
+
 }  // namespace
 }  // namespace everseal::app

@@ -1,7 +1,6 @@
 #include "app/state_commands.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace everseal::app {
 namespace {

@@ -1,7 +1,6 @@
 #include "app/streams.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>

@@ -171,14 +171,15 @@ class RealCommandRunner : public CommandRunner {
       result.exit_status = running.wait();
       return result;
     }
-    const std::string what =
-        why == Running::Why::stopped
-            ? std::string("was ended: a signal asked us to end")
-            : fmt::format("did not end within {} s and was killed", command.timeout.count());
+    const bool is_stopped = why == Running::Why::stopped;
+    const std::string late = fmt::format("did not end within {} s", command.timeout.count());
     if (const auto ended = running.end(); !ended)
-      return transient(fmt::format("{} did not end within {} s and runs on: {}", program,
-                                   command.timeout.count(), ended.error().message));
-    return transient(fmt::format("{} {}", program, what));
+      return transient(fmt::format("{} {} and runs on: {}", program,
+                                   is_stopped ? "was to end, as a signal asked us to," : late,
+                                   ended.error().message));
+    return transient(
+        fmt::format("{} {}", program,
+                    is_stopped ? "was ended: a signal asked us to end" : late + " and was killed"));
   }
 };
 

@@ -19,6 +19,8 @@ class Network {
   // False for what is no address, and for one of the other family.
   bool contains(std::string_view address) const;
 
+  bool operator==(const Network&) const = default;
+
  private:
   Network(std::string bytes, unsigned bits) : bytes_(std::move(bytes)), bits_(bits) {}
 

@@ -129,14 +129,6 @@ Checked<> check_failures(Context& context, const Authorization& authorization) {
   return {};
 }
 
-// Who may issue for the name can have changed since it was validated.
-Checked<Authorization> reused(Context& context, Authorization authorization) {
-  if (context.policy.caa_identities.empty()) return authorization;
-  authorization.caa_at = {};
-  TRY(context.ledger.update(authorization));
-  return authorization;
-}
-
 Checked<> look_again(Context& context, const Authorization& authorization, std::string_view base) {
   const auto account = TRY(context.ledger.account(authorization.account));
   if (!account || !authorization.attempted) return {};
@@ -167,9 +159,11 @@ Checked<> decide_again(Context& context, std::int64_t id, const ValidationOutcom
 
 }  // namespace
 
-bool is_caa_stale(const Policy& policy, const Authorization& authorization, Time now) {
+// Who may issue for the name can have changed between the validation and the order.
+bool is_caa_stale(const Policy& policy, const Order& order, const Authorization& authorization,
+                  Time now) {
   return !policy.caa_identities.empty() && !base::canonical_address(authorization.name) &&
-         authorization.caa_at + kCaaLife < now;
+         authorization.caa_at < std::max(order.created_at, now - kCaaLife);
 }
 
 Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std::string_view base,
@@ -178,7 +172,7 @@ Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std
   std::size_t looks = 0;
   for (const std::int64_t id : order.authorizations) {
     const auto each = TRY(context.ledger.authorization(id));
-    if (!each || !is_caa_stale(context.policy, *each, now)) continue;
+    if (!each || !is_caa_stale(context.policy, order, *each, now)) continue;
     TRY(look_again(context, *each, base));
     looks++;
   }
@@ -198,7 +192,7 @@ Checked<Authorization> find_or_make_authorization(Context& context, const Call& 
   const std::string_view base_name = name.substr(wildcard ? 2 : 0);
   const std::int64_t account = call.account->id;
   if (auto found = TRY(context.ledger.valid_authorization(account, base_name, wildcard, call.now)))
-    return reused(context, *std::move(found));
+    return *std::move(found);
   Authorization made{.account = account,
                      .name = std::string(base_name),
                      .wildcard = wildcard,

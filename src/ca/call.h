@@ -42,6 +42,7 @@ struct Context {
   std::string host;  // "ca.example:8555": where CRLs and OCSP are to be found
   Nonces nonces;
   RateLimits limits;
+  std::function<void(const std::string&)> log;  // our failures
 
   std::map<std::string, SignedList, std::less<>> lists{};           // by issuer
   std::vector<std::pair<std::uint64_t, Validation>> validations{};  // to start after the commit

@@ -101,7 +101,7 @@ Checked<bool> is_looked_at(Context& context, const Order& order, Time now) {
     const auto each = TRY(context.ledger.authorization(id));
     if (!each || each->status != AuthorizationStatus::valid)
       return unauthorized("an authorization of the order is valid no more");
-    if (is_caa_stale(context.policy, *each, now)) return false;
+    if (is_caa_stale(context.policy, order, *each, now)) return false;
   }
   return true;
 }
@@ -109,6 +109,7 @@ Checked<bool> is_looked_at(Context& context, const Order& order, Time now) {
 Checked<> fail(Context& context, Order& order, const acme::Problem& problem) {
   order.status = OrderStatus::invalid;
   order.error = to_json(problem);
+  context.processed_faults.erase(order.id);
   return context.ledger.update(order);
 }
 
@@ -116,9 +117,20 @@ Checked<> fail(Context& context, Order& order, const acme::Problem& problem) {
 Checked<> go_on(Context& context, Order& order) {
   const Time now = context.clock.now();
   if (!TRY(is_looked_at(context, order, now))) return {};
-  const auto fault = context.processed_faults[order.id];
-  context.processed_faults.erase(order.id);
-  return issue(context, order, fault.get(), now);
+  const auto fault = context.processed_faults.extract(order.id);
+  return issue(context, order, fault ? fault.mapped().get() : nullptr, now);
+}
+
+// A certificate whose order could not be brought to its end does not stay: the order fails as it
+// was before.
+Checked<> go_on_or_fail(Context& context, Order& order) {
+  Order changed = order;
+  TRY(context.ledger.begin_request());
+  const auto done = go_on(context, changed);
+  if (done) return context.ledger.keep_request();
+  if (!done.error().cause.empty()) context.log(done.error().cause);
+  TRY(context.ledger.undo_request());
+  return fail(context, order, done.error().problem);
 }
 
 }  // namespace
@@ -157,15 +169,7 @@ Checked<> go_on_with_orders(Context& context, const Authorization& authorization
   for (Order& each : TRY(context.ledger.processed_orders())) {
     if (std::ranges::find(each.authorizations, authorization.id) == each.authorizations.end())
       continue;
-    if (problem) {
-      TRY(fail(context, each, *problem));
-      continue;
-    }
-    TRY(context.ledger.begin_request());
-    const auto done = go_on(context, each);
-    if (!done) TRY(context.ledger.undo_request());
-    if (!done) TRY(fail(context, each, done.error().problem));
-    if (done) TRY(context.ledger.keep_request());
+    TRY(problem ? fail(context, each, *problem) : go_on_or_fail(context, each));
   }
   return {};
 }

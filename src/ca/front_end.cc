@@ -162,11 +162,11 @@ struct FrontEnd::State {
                 .policy = std::move(options.policy),
                 .host = std::move(options.host),
                 .nonces = Nonces(options.random(32)),
-                .limits = RateLimits(ledger, clock)},
+                .limits = RateLimits(ledger, clock),
+                .log = std::move(options.log)},
         names(std::move(options.names)),
         request_limits(clock),
-        faults(options.random),
-        log(std::move(options.log)) {
+        faults(options.random) {
     const auto host = OwnNames::parse(context.host);
     if (host) names.add(host->host, host->port == 0 ? 443 : host->port);
   }
@@ -176,7 +176,7 @@ struct FrontEnd::State {
     Exchange exchange{.arrival = arrival};
     Answer answer{.id = arrival.id};
     const Answered response = answer_or_refuse(exchange);
-    if (!response && !response.error().cause.empty()) log(response.error().cause);
+    if (!response && !response.error().cause.empty()) context.log(response.error().cause);
     answer.response = response ? *response : to_response(response.error());
     add_headers(exchange, answer.response);
     if (exchange.fault) apply(*exchange.fault, answer);
@@ -197,7 +197,7 @@ struct FrontEnd::State {
 
   // Nothing of a batch is durable: all are told to come again.
   std::vector<Answer> fail(std::span<const http::Arrival> arrivals, const Refusal& why) {
-    log(why.cause);
+    context.log(why.cause);
     context.validations.clear();
     context.lists.clear();
     std::vector<Answer> answers;
@@ -212,7 +212,6 @@ struct FrontEnd::State {
   RequestLimits request_limits;
   std::map<std::string, std::int64_t> requests;  // by resource
   Faults faults;
-  std::function<void(const std::string&)> log;
   std::vector<ValidationOutcome> outcomes;  // not yet durable
 
  private:

@@ -152,7 +152,7 @@ Result<> check_whole(Database& database, const std::string& path) {
   auto check = TRY(database.prepare("PRAGMA quick_check(1)"));
   static_cast<void>(TRY(check.step()));
   if (check.text(0) == "ok") return {};
-  return base::internal(fmt::format("{}: {}", path, check.text(0)));
+  return base::invalid(fmt::format("{}: {}; {}", path, check.text(0), kLedgerRemedy));
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ Ledger::Ledger(Database database) : database_(std::make_unique<Database>(std::mo
 
 Result<bool> Ledger::is_there(const FileReader& files, const std::string& path) {
   if (!base::exists(files, path)) return false;
-  Database database = TRY(Database::open(path));
+  Database database = TRY(Database::open(path, kLedgerRemedy));
   return TRY(version_of(database)) > 0;
 }
 
@@ -194,14 +194,14 @@ Result<bool> Ledger::has_certificates() {
 }
 
 Result<Ledger> Ledger::open(const std::string& path) {
-  Ledger ledger(TRY(Database::open(path)));
+  Ledger ledger(TRY(Database::open(path, kLedgerRemedy)));
   Database& database = *ledger.database_;
   TRY(database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
   TRY(check_whole(database, path));
   const std::int64_t found = TRY(version_of(database));
   if (found > kSchemaVersion)
-    return base::invalid(fmt::format("{} was made by a newer Everseal: its version is {}, not {}",
-                                     path, found, kSchemaVersion));
+    return base::rejected(fmt::format("{} was made by a newer Everseal: its version is {}, not {}",
+                                      path, found, kSchemaVersion));
   if (found == kSchemaVersion) return ledger;
   auto transaction = TRY(ledger.begin());
   if (found == 0) TRY(database.execute(kSchema));

@@ -64,7 +64,7 @@ struct Authorization {
   std::string token{};
   std::optional<ChallengeType> attempted{};  // the challenge that the client answered
   Time validated_at{};
-  Time caa_at{};        // CAA was looked at last; Time{}: it must be looked at again
+  Time caa_at{};        // CAA was looked at last
   std::string error{};  // problem document of the attempt, or empty
 };
 
@@ -86,17 +86,23 @@ struct RenewalWindow {
   std::string explanation_url{};  // or empty
 };
 
+// What helps where the ledger is lost or damaged.
+inline constexpr const char* kLedgerRemedy =
+    "put it back from a backup (with ledger.db-wal, if there is one), or begin an empty one by "
+    "--new-ledger: then accounts register anew, and what was issued cannot be revoked";
+
 // All of it in one SQLite database. What is written between begin() and the commit is durable with
 // the commit and not before: one fsync serves all requests that came together. Every function
-// returns transient (a full disk) or internal errors. Not for use by several threads.
+// returns transient (a full disk), internal or, with the remedy, invalid (damaged) errors. Not for
+// use by several threads.
 class Ledger {
  public:
-  // Makes it if it is missing; ":memory:" is a new one that nothing keeps. Errors: also invalid
-  // (made by a newer Everseal), internal (damaged).
+  // Makes it if it is missing; ":memory:" is a new one that nothing keeps. Errors: also rejected
+  // (made by a newer Everseal).
   static Result<Ledger> open(const std::string& path);
 
   // Whether there is anything in it. A file without tables, as a copy of a ledger without the files
-  // beside it can be, is none. Errors: internal (damaged).
+  // beside it can be, is none.
   static Result<bool> is_there(const FileReader& files, const std::string& path);
 
   // Whether a certificate was ever issued, the CA's own included.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace everseal::ca {
 namespace {
@@ -211,6 +212,23 @@ TEST_F(LedgerFile, OfANewerVersionIsRefused) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().message,
             path_ + " was made by a newer Everseal: its version is 99, not 2");
+  EXPECT_EQ(opened.error().kind, ErrorKind::rejected);
+}
+
+TEST_F(LedgerFile, ThatIsDamagedIsSaidWithWhatHelps) {
+  std::ofstream(path_) << std::string(20'000, 'x');
+  const auto opened = Ledger::open(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::invalid);
+  EXPECT_THAT(opened.error().message, testing::EndsWith(kLedgerRemedy));
+}
+
+TEST_F(LedgerFile, ThatCannotBeOpenedIsNotDamaged) {
+  std::filesystem::create_symlink("/dev/null", path_);
+  const auto opened = Ledger::open(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::internal);
+  EXPECT_THAT(opened.error().message, testing::Not(testing::HasSubstr(kLedgerRemedy)));
 }
 
 // As the first version made it.

@@ -32,6 +32,18 @@ Checked<T> accepted(Result<T> result) {
     return *std::move(result);
 }
 
+// What is read once, when the CA starts, cannot become another by a policy.
+Checked<> check_same(const Policy& now, const Policy& wanted) {
+  const auto refuse_if = [](bool differs, const char* member) -> Checked<> {
+    if (!differs) return {};
+    return malformed("\"" + std::string(member) + "\" holds from the next start");
+  };
+  TRY(refuse_if(wanted.caa_identities != now.caa_identities, "caa_identities"));
+  TRY(refuse_if(wanted.other_names != now.other_names, "other_names"));
+  TRY(refuse_if(wanted.reach_also != now.reach_also, "reach_also"));
+  return refuse_if(wanted.reach_never != now.reach_never, "reach_never");
+}
+
 }  // namespace
 
 // A page in a browser of this machine can have its own name lead here.
@@ -57,7 +69,9 @@ Checked<> Management::act(const http::Request& request) {
     return refuse(415, "malformed", "the content type is not application/json");
   if (path == "/faults") return accepted(front_end_.faults().add(request.body));
   if (path == "/policy") {
-    front_end_.set_policy(TRY(accepted(parse_policy(request.body))));
+    Policy policy = TRY(accepted(parse_policy(request.body)));
+    TRY(check_same(front_end_.policy(), policy));
+    front_end_.set_policy(std::move(policy));
     return {};
   }
   if (path == "/faults/clear") {

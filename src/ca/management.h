@@ -13,7 +13,9 @@ namespace everseal::ca {
 // POST, with JSON (content type application/json, which no page of another site can send):
 //   /faults            adds faults, as a file of them has them
 //   /faults/clear      ends all
-//   /policy            in place of the one that holds, as a file has it
+//   /policy            in place of the one that holds, as a file has it; caa_identities,
+//                      other_names, reach_also and reach_never must be the same: what is another
+//                      there holds from the next start alone
 //   /renewal-windows   {"start", "end", "explanation_url", and "serial" of one certificate or
 //                      "issued_until" of all}: an incident
 // Each of these is answered with 204, or 400 and what is wrong, by the CA's own names alone: 421 to

@@ -44,6 +44,27 @@ TEST_F(ManagementTest, SetsAndEndsFaults) {
   EXPECT_EQ(wrong.summary(), R"(400 malformed: faults: fault 1: there is no "sttus")");
 }
 
+TEST_F(ManagementTest, SetsThePolicyButForWhatIsReadAtTheStart) {
+  EXPECT_EQ(ask(http::Method::post, "/policy", R"({"website": "https://ca.test"})").status, 204);
+  for (const auto& [member, value] :
+       {std::pair("caa_identities", "ca.test"), std::pair("other_names", "ca.example"),
+        std::pair("reach_also", "127.0.0.0/8"), std::pair("reach_never", "10.0.0.0/8")}) {
+    const json policy = {{member, {value}}};
+    EXPECT_EQ(Reply{ask(http::Method::post, "/policy", policy.dump())}.summary(),
+              fmt::format("400 malformed: \"{}\" holds from the next start", member));
+    EXPECT_EQ(front_end_.policy().website, "https://ca.test");
+    Policy same = front_end_.policy();
+    const Policy wanted = *parse_policy(policy.dump());
+    same.caa_identities = wanted.caa_identities;
+    same.other_names = wanted.other_names;
+    same.reach_also = wanted.reach_also;
+    same.reach_never = wanted.reach_never;
+    use(same);
+    EXPECT_EQ(ask(http::Method::post, "/policy", policy.dump()).status, 204) << member;
+    use(*parse_policy(R"({"website": "https://ca.test"})"));
+  }
+}
+
 TEST_F(ManagementTest, IsForThoseAloneWhoMeanIt) {
   EXPECT_EQ(ask(http::Method::get, "/faults").status, 405);
   const http::Request form{.method = http::Method::post,

@@ -320,6 +320,7 @@ TEST_F(CaaAgain, IsLookedAtWhereItWasEightHoursAgo) {
 // One answer forbids: the others are not waited for, and give nothing.
 TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   issued(client_, {"a.com", "b.com"});
+  advance(base::Seconds(1));
   const json again = order(client_, {"a.com", "b.com"}).body();
   validator_.held.insert("b.com");
   finalize(client_, again, request_for({"a.com", "b.com"}, key_));
@@ -328,6 +329,22 @@ TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   validator_.held.clear();
   validator_.start((std::uint64_t{1} << 63) + 2, {.name = "b.com"});
   EXPECT_EQ(status_of(again), "valid");
+}
+
+TEST_F(CaaAgain, IsNotUndoneByAnotherOrder) {
+  issued(client_, {"a.com", "b.com"});
+  advance(base::Seconds(1));
+  const json waiting = order(client_, {"a.com", "b.com"}).body();
+  validator_.held.insert("b.com");
+  finalize(client_, waiting, request_for({"a.com", "b.com"}, key_));
+  EXPECT_EQ(status_of(waiting), "processing");
+  advance(base::Seconds(1));
+  const json other = order(client_, {"a.com"}).body();
+  validator_.start((std::uint64_t{1} << 63) + 2, {.name = "c.com"});
+  EXPECT_EQ(status_of(waiting), "valid");
+  finalize(client_, other, request_for({"a.com"}, key_));
+  EXPECT_EQ(looks(), 3u);
+  EXPECT_EQ(status_of(other), "valid");
 }
 
 TEST_F(CaaAgain, IsLookedAtAfterARestart) {
@@ -346,6 +363,40 @@ TEST_F(CaaAgain, FollowsTheLookAtTheRequest) {
   EXPECT_EQ(finalize(client_, again, request_for({"b.com"}, key_)).summary(),
             "400 badCSR: the request is for b.com, the order for a.com");
   EXPECT_EQ(looks(), 0u);
+}
+
+// What it replaces is looked for when its certificate is there already.
+TEST_F(CaaAgain, LeavesNothingOfWhatFailsAfterIt) {
+  issued(client_, {"a.com"});
+  advance(base::Seconds(1));
+  Order order{.account = 1,
+              .status = OrderStatus::processing,
+              .names = {"a.com"},
+              .authorizations = {1},
+              .profile = "classic",
+              .created_at = clock_.now(),
+              .expires = clock_.now() + std::chrono::hours(1),
+              .request = *crypto::make_certificate_request(key_, std::vector<std::string>{"a.com"}),
+              .replaces = "nothing"};
+  ASSERT_TRUE(ledger_.add(order));
+  validator_.start((std::uint64_t{1} << 63) + 1, {.name = "a.com"});
+  front_end_.settle();
+  const Order failed = **ledger_.order(order.id);
+  EXPECT_EQ(failed.status, OrderStatus::invalid);
+  EXPECT_THAT(failed.error, testing::HasSubstr("not the identifier of a certificate"));
+  EXPECT_EQ(failed.serial, "");
+  EXPECT_EQ(failed.request, order.request);
+  EXPECT_THAT(log_, testing::IsEmpty());
+}
+
+TEST_F(CaaAgain, TellsTheLogOfOurOwnFailureAfterIt) {
+  const json again = ordered_again();
+  ASSERT_TRUE(front_end_.faults().add(
+      R"({"fault": [{"resource": "finalize", "issuance": {"ends": "-10d"}}]})"));
+  finalize(client_, again, request_for({"a.com"}, key_));
+  EXPECT_EQ(status_of(again), "invalid");
+  EXPECT_THAT(log_, testing::ElementsAre(
+                        testing::StartsWith("the certificate would not end between 2026-11-21")));
 }
 
 }  // namespace

@@ -43,8 +43,9 @@ Answered challenge(Context& context, const Call& call);
 // The status of an authorization at `now` (§7.1.6).
 AuthorizationStatus status_at(const Authorization& authorization, Time now);
 
-// Whether CAA must be looked at again before a certificate is issued.
-bool is_caa_stale(const Policy& policy, const Authorization& authorization, Time now);
+// Whether CAA must be looked at again before the order's certificate is issued.
+bool is_caa_stale(const Policy& policy, const Order& order, const Authorization& authorization,
+                  Time now);
 
 // An authorization of the caller for `name` ("*." in front for a wildcard): one that is valid, or a
 // new one.

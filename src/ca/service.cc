@@ -122,21 +122,17 @@ Result<bool> is_lost(const FileReader& files, const ServiceOptions& options) {
   return !has_certificates && has_worked(files, options.state);
 }
 
-// A CA that has keys and knows of nothing that it did has lost what it must not forget. A newer
-// version's ledger is no damage.
+// A CA that has keys and knows of nothing that it did has lost what it must not forget. What cannot
+// be opened for another reason than damage is not lost.
 Result<> check_ledger(FileSystem& files, const ServiceOptions& options, Time now) {
   const auto lost = is_lost(files, options);
   if (lost && !*lost) return {};
-  if (!lost && lost.error().kind != ErrorKind::internal) return std::unexpected(lost.error());
+  if (!lost && lost.error().kind != ErrorKind::invalid) return std::unexpected(lost.error());
   if (options.lost_ledger == ServiceOptions::LostLedger::begin_anew)
     return put_aside(files, options, now);
-  const std::string what = lost ? fmt::format("{} is missing or empty, the CA's keys are there",
-                                              ledger_file(options.state))
-                                : lost.error().message;
-  return base::invalid(fmt::format(
-      "{}: put it back from a backup (with ledger.db-wal, if there is one), or begin an empty one "
-      "by --new-ledger: then accounts register anew, and what was issued cannot be revoked",
-      what));
+  if (!lost) return std::unexpected(lost.error());
+  return base::invalid(fmt::format("{} is missing or empty, the CA's keys are there: {}",
+                                   ledger_file(options.state), kLedgerRemedy));
 }
 
 // New roots would be made in place of those that clients trust.

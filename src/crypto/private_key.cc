@@ -8,8 +8,6 @@
 #include <openssl/rsa.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <iterator>
 
 #include "base/encoding.h"

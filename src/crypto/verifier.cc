@@ -1,7 +1,5 @@
 #include "crypto/verifier.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/domain_name.h"

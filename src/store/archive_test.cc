@@ -1,6 +1,5 @@
 #include "store/archive.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -63,9 +63,6 @@ std::vector<FailingName> failing_from_json(const std::string& text) {
   return failing;
 }
 
-constexpr Words<3> kMethods = {"nginx", "webroot", "standalone"};
-constexpr Words<4> kVersionStates = {"pending", "ready", "live", "old"};
-
 std::string_view to_string(VersionState state) {
   return kVersionStates[static_cast<std::size_t>(state)];
 }

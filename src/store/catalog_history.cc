@@ -12,11 +12,7 @@ namespace {
 using base::Statement;
 using base::Transaction;
 
-constexpr Words<9> kEventKinds = {"issued",  "installed", "failed", "taken back", "left out",
-                                  "differs", "agrees",    "unused", "damaged"};
-constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
 constexpr Words<4> kMoments = {"renewal run", "served check", "names check", "files check"};
-constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
 
 constexpr std::string_view kChoreColumns =
     "kind, subject, done_at, done_for, failures, first_failure, last_failure, last_error, "

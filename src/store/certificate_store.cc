@@ -202,13 +202,14 @@ Result<std::string> CertificateStore::read(const std::string& name, int version,
   return files_.read(base::join_path(version_path(name, version), file));
 }
 
-// A directory cannot be replaced by a rename.
+// A directory cannot be replaced by a rename. What was set aside before stays, too.
 Result<> CertificateStore::make_way(const std::string& path) {
   const auto status = files_.status(path);
   if (!status || status->kind != base::FileKind::directory) return {};
-  const std::string aside =
+  const std::string wanted =
       fmt::format("{}/.{}.set-aside", base::directory_of(path), path.substr(path.rfind('/') + 1));
-  TRY(base::remove_tree(files_, aside));
+  std::string aside = wanted;
+  for (int i = 2; base::exists(files_, aside); ++i) aside = fmt::format("{}-{}", wanted, i);
   return files_.rename(path, aside);
 }
 

@@ -55,7 +55,7 @@ class CertificateStore {
   Result<> remove(const std::string& name, int version);
 
   // Makes a complete version the live one; durable when it returns. What somebody else has put in
-  // the link's place is kept beside it as .NAME.set-aside.
+  // the link's place is kept beside it as .NAME.set-aside, .NAME.set-aside-2 …
   Result<> switch_live(const std::string& name, int version);
 
   // The version that live refers to; nullopt if there is none.

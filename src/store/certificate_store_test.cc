@@ -116,6 +116,24 @@ TEST(CertificateStore, RemovesAVersionButNotTheLiveOne) {
   EXPECT_TRUE(store.is_complete("a.example", 2));
 }
 
+TEST(CertificateStore, KeepsAllThatSomebodyHadPutInALinksPlace) {
+  base::FakeFileSystem files;
+  const Life life;
+  ASSERT_TRUE(life.run(files, 1));
+  CertificateStore store(files, "/state");
+  for (const char* content : {"first", "second", "third"}) {
+    ASSERT_TRUE(files.remove("/state/live/a.example"));
+    ASSERT_TRUE(files.make_directory("/state/live/a.example", 0700));
+    ASSERT_TRUE(files.create("/state/live/a.example/file", content, 0600));
+    ASSERT_TRUE(store.switch_live("a.example", 1));
+    EXPECT_EQ(store.live("a.example"), 1);
+  }
+  EXPECT_EQ(files.read("/state/live/.a.example.set-aside/file"), "first");
+  EXPECT_EQ(files.read("/state/live/.a.example.set-aside-2/file"), "second");
+  EXPECT_EQ(files.read("/state/live/.a.example.set-aside-3/file"), "third");
+  EXPECT_EQ(store.live_names(), std::vector<std::string>{"a.example"});
+}
+
 TEST(CertificateStore, DiscardsWhatWasNotCompleted) {
   const Life life;
   base::FakeFileSystem files;

@@ -18,10 +18,15 @@ std::vector<std::string> from_json(const std::string& text) {
   return texts;
 }
 
+std::string places_of(std::string_view columns) {
+  std::string places = "?";
+  for (auto more = std::ranges::count(columns, ','); more > 0; --more) places += ", ?";
+  return places;
+}
+
 std::string replace_into(std::string_view table, std::string_view columns) {
-  std::string values = "?";
-  for (auto more = std::ranges::count(columns, ','); more > 0; --more) values += ", ?";
-  return fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table, columns, values);
+  return fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", table, columns,
+                     places_of(columns));
 }
 
 }  // namespace everseal::store

@@ -24,6 +24,9 @@ inline Time to_time(std::int64_t seconds) { return Time(base::Seconds(seconds));
 std::string to_json(const std::vector<std::string>& texts);
 std::vector<std::string> from_json(const std::string& text);
 
+// "?, ?, …": a value for each of the columns.
+std::string places_of(std::string_view columns);
+
 // "INSERT OR REPLACE INTO TABLE (COLUMNS) VALUES (?, …)": a value for each of the columns, which
 // are named so that it means the same for every order in which a table may have them.
 std::string replace_into(std::string_view table, std::string_view columns);
@@ -31,6 +34,13 @@ std::string replace_into(std::string_view table, std::string_view columns);
 // An enum and its words, in the order of the enum.
 template <std::size_t N>
 using Words = std::array<std::string_view, N>;
+
+inline constexpr Words<3> kMethods = {"nginx", "webroot", "standalone"};
+inline constexpr Words<4> kVersionStates = {"pending", "ready", "live", "old"};
+inline constexpr Words<4> kChangeStates = {"applying", "applied", "restored", "undone"};
+inline constexpr Words<4> kSights = {"right", "wrong", "unreachable", "unused"};
+inline constexpr Words<9> kEventKinds = {"issued",  "installed", "failed", "taken back", "left out",
+                                         "differs", "agrees",    "unused", "damaged"};
 
 // Errors: invalid.
 template <class Enum, std::size_t N>

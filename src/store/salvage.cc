@@ -4,8 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
+#include "store/columns.h"
 #include "store/schema.h"
 
 namespace everseal::store {
@@ -16,16 +16,22 @@ using base::Statement;
 using base::Transaction;
 
 // Rows whose words nobody would understand.
-constexpr const char* kForgetNonsense =
-    "DELETE FROM accounts WHERE server NOT LIKE 'https://%';"
-    "DELETE FROM certificates WHERE method NOT IN ('nginx', 'webroot', 'standalone')"
-    " OR name = '' OR json_valid(names) = 0 OR json_array_length(names) = 0;"
-    "DELETE FROM versions WHERE state NOT IN ('pending', 'ready', 'live', 'old')"
-    " OR certificate_id NOT IN (SELECT id FROM certificates);"
-    "DELETE FROM changes WHERE state NOT IN ('applying', 'applied', 'restored', 'undone');"
-    "DELETE FROM change_files WHERE change_id NOT IN (SELECT id FROM changes);"
-    "DELETE FROM served WHERE sight NOT IN ('right', 'wrong', 'unreachable', 'unused')"
-    " OR certificate_id NOT IN (SELECT id FROM certificates);";
+std::string forget_nonsense() {
+  const auto quoted = [](const auto& all) { return fmt::format("'{}'", fmt::join(all, "', '")); };
+  return fmt::format(
+      "DELETE FROM accounts WHERE server NOT LIKE 'https://%';"
+      "DELETE FROM certificates WHERE method NOT IN ({})"
+      " OR name = '' OR json_valid(names) = 0 OR json_array_length(names) = 0;"
+      "DELETE FROM versions WHERE state NOT IN ({})"
+      " OR certificate_id NOT IN (SELECT id FROM certificates);"
+      "DELETE FROM changes WHERE state NOT IN ({});"
+      "DELETE FROM change_files WHERE change_id NOT IN (SELECT id FROM changes);"
+      "DELETE FROM events WHERE kind <> '' AND kind NOT IN ({});"
+      "DELETE FROM served WHERE sight NOT IN ({})"
+      " OR certificate_id NOT IN (SELECT id FROM certificates);",
+      quoted(kMethods), quoted(kVersionStates), quoted(kChangeStates), quoted(kEventKinds),
+      quoted(kSights));
+}
 
 Result<std::vector<std::string>> words(Database& database, const std::string& query) {
   Statement rows = TRY(database.prepare(query));
@@ -55,10 +61,9 @@ Result<> walk(Database& from, Database& to, const std::string& table, const std:
   Statement rows = TRY(from.prepare(fmt::format("SELECT {} FROM {} ORDER BY {} {}", columns, table,
                                                 columns.substr(0, columns.find(',')), order)));
   const auto count = static_cast<int>(std::ranges::count(columns, ',')) + 1;
-  std::string values = "?";
-  for (int i = 1; i < count; ++i) values += ", ?";
-  Statement insert = TRY(to.prepare(fmt::format(
-      "INSERT OR IGNORE INTO {} ({}) VALUES ({}) RETURNING 1", table, columns, values)));
+  Statement insert =
+      TRY(to.prepare(fmt::format("INSERT OR IGNORE INTO {} ({}) VALUES ({}) RETURNING 1", table,
+                                 columns, places_of(columns))));
   while (TRY(rows.step())) {
     for (int i = 0; i < count; ++i) insert.bind(i + 1, rows, i);
     rows_copied += TRY(insert.step());
@@ -83,11 +88,8 @@ Salvaged copy(Database& from, Database& to, const std::string& table) {
 }
 
 // As this version would have it, or, where that cannot be, as it lies there.
-Result<Database> open_old(const std::string& path) {
-  Database old = TRY(Database::open_to_read(path));
+Database as_of_now(Database old) {
   const auto schema = find_schema(old);
-  if (!schema && schema.error().message.starts_with("written by a newer"))
-    return std::unexpected(schema.error());
   if (schema && *schema != schema_version())
     if (auto copied = old.copy_to_memory(); copied && migrate(*copied)) return *std::move(copied);
   return old;
@@ -96,16 +98,16 @@ Result<Database> open_old(const std::string& path) {
 }  // namespace
 
 Result<std::vector<Salvaged>> salvage(const std::string& path, Database& to) {
-  auto old = open_old(path);
-  if (!old && old.error().message.starts_with("written by a newer"))
-    return base::within(path, Result<std::vector<Salvaged>>(std::unexpected(old.error())));
-  if (!old) return std::vector<Salvaged>{{.table = "all", .trouble = old.error().message}};
+  auto opened = Database::open_to_read(path);
+  if (!opened) return std::vector<Salvaged>{{.table = "all", .trouble = opened.error().message}};
+  TRY(within(path, check_not_newer(*opened)));
+  Database old = as_of_now(*std::move(opened));
   Transaction transaction = TRY(Transaction::begin(to));
   std::vector<Salvaged> all;
   for (const std::string& table :
        TRY(words(to, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")))
-    all.push_back(copy(*old, to, table));
-  TRY(to.execute(kForgetNonsense));
+    all.push_back(copy(old, to, table));
+  TRY(to.execute(forget_nonsense().c_str()));
   TRY(transaction.commit());
   return all;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -62,6 +63,27 @@ class SalvageTest : public testing::Test {
     return rows.integer(0);
   }
 
+  // One in the middle of the pages that have a table's rows (https://sqlite.org/fileformat.html).
+  std::int64_t leaf_page(const char* table) {
+    const std::int64_t root = root_page(table);
+    std::string page(4096, '\0');
+    std::ifstream(path_, std::ios::binary).seekg((root - 1) * 4096).read(page.data(), 4096);
+    EXPECT_EQ(page[0], 5) << "no page of pointers to others";
+    const auto number = [&](std::size_t at, std::size_t bytes) {
+      std::size_t value = 0;
+      for (const char c : page.substr(at, bytes))
+        value = value << 8 | static_cast<unsigned char>(c);
+      return value;
+    };
+    const std::size_t children = number(3, 2);
+    return static_cast<std::int64_t>(number(number(12 + 2 * (children / 2), 2), 4));
+  }
+
+  static std::string trouble_of(std::string_view table, const std::vector<Salvaged>& taken) {
+    const auto found = std::ranges::find(taken, table, &Salvaged::table);
+    return found == taken.end() ? "not even tried" : found->trouble;
+  }
+
   static constexpr int kCertificates = 500;
   const std::string path_;
   Catalog new_;
@@ -80,16 +102,22 @@ TEST_F(SalvageTest, TakesOverWhatIsNotDamaged) {
   damage(root_page("limits"));
   const auto taken = new_.take_over(path_);
   ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_TRUE(trouble_of("limits", *taken).contains("malformed"));
   for (const Salvaged& each : *taken) EXPECT_EQ(each.trouble.empty(), each.table != "limits");
   EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates});
 }
 
 // The rows of a table are in some pages; one of them is damaged.
 TEST_F(SalvageTest, TakesOverTheRowsOnBothSidesOfTheDamage) {
-  damage(static_cast<std::int64_t>(std::filesystem::file_size(path_)) / 4096 / 2);
+  damage(leaf_page("certificates"));
   const auto taken = new_.take_over(path_);
   ASSERT_TRUE(taken) << taken.error().message;
-  EXPECT_GT(new_.certificates()->size(), 100u);
+  EXPECT_TRUE(trouble_of("certificates", *taken).contains("malformed"));
+  const std::size_t left = new_.certificates()->size();
+  EXPECT_GT(left, kCertificates - 100u);
+  EXPECT_LT(left, std::size_t{kCertificates});
+  EXPECT_TRUE(new_.certificate("n0.example")->has_value());
+  EXPECT_TRUE(new_.certificate(fmt::format("n{}.example", kCertificates - 1))->has_value());
 }
 
 TEST_F(SalvageTest, LeavesOutWhatMeansNothing) {
@@ -102,12 +130,27 @@ TEST_F(SalvageTest, LeavesOutWhatMeansNothing) {
   EXPECT_TRUE(new_.accounts()->empty());
 }
 
+TEST_F(SalvageTest, LeavesOutEventsThatNobodyUnderstands) {
+  ASSERT_TRUE(Catalog::open(path_)->add_events({{{kNow, "n0.example", EventKind::failed, "one"},
+                                                 {kNow, "n0.example", EventKind::issued, "two"}}}));
+  change("UPDATE events SET kind = 'faild' WHERE text = 'one'");
+  ASSERT_TRUE(new_.take_over(path_));
+  const auto events = new_.events("n0.example", 10);
+  ASSERT_TRUE(events) << events.error().message;
+  ASSERT_EQ(events->size(), 1u);
+  EXPECT_EQ(events->front().text, "two");
+}
+
 TEST_F(SalvageTest, MatchesColumnsByName) {
   change(
       "DROP TABLE served; ALTER TABLE certificates ADD COLUMN unheard_of TEXT;"
       "ALTER TABLE certificates DROP COLUMN key_since; PRAGMA user_version = 5");
-  ASSERT_TRUE(new_.take_over(path_));
+  const auto taken = new_.take_over(path_);
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_EQ(trouble_of("served", *taken), "it is not there");
+  EXPECT_EQ(trouble_of("certificates", *taken), "");
   EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates});
+  EXPECT_EQ(new_.certificates()->front().key_type, "ecdsa-p256");
 }
 
 TEST_F(SalvageTest, SaysThatNothingCanBeRead) {
@@ -115,6 +158,7 @@ TEST_F(SalvageTest, SaysThatNothingCanBeRead) {
   std::ofstream(path_) << std::string(8192, 'x');
   const auto taken = new_.take_over(path_);
   ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_FALSE(taken->empty());
   for (const Salvaged& each : *taken) {
     EXPECT_EQ(each.rows, 0);
     EXPECT_TRUE(each.trouble.contains("file is not a database")) << each.trouble;

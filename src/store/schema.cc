@@ -110,12 +110,17 @@ constexpr std::int64_t kSchemaVersion = kSteps.size();
 
 std::int64_t schema_version() { return kSchemaVersion; }
 
+Result<> check_not_newer(Database& database) {
+  const auto version = read_number(database, "PRAGMA user_version");
+  if (!version || *version <= kSchemaVersion) return {};
+  return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
+                                   *version, kSchemaVersion));
+}
+
 Result<std::int64_t> find_schema(Database& database) {
+  TRY(check_not_newer(database));
   const std::int64_t version = TRY(read_number(database, "PRAGMA user_version"));
   const std::int64_t tables = TRY(read_number(database, "SELECT count(*) FROM sqlite_schema"));
-  if (version > kSchemaVersion)
-    return base::invalid(fmt::format("written by a newer everseal (schema {}, this one knows {})",
-                                     version, kSchemaVersion));
   if (version < 0 || (version == 0) != (tables == 0))
     return base::invalid(
         fmt::format("no everseal has written schema {} with {} tables and indexes; {}", version,

@@ -18,6 +18,9 @@ std::int64_t schema_version();
 // wrote them, or none has); those of the database.
 Result<std::int64_t> find_schema(base::Database& database);
 
+// Errors: invalid (a newer Everseal wrote the tables). What cannot be read is not newer.
+Result<> check_not_newer(base::Database& database);
+
 // Makes the tables, or brings those of an older version up to this one's, in one transaction; once,
 // even if two do it at the same time. Errors: those of find_schema().
 Result<> migrate(base::Database& database);

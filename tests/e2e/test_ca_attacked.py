@@ -212,6 +212,16 @@ class OwnFiles(OwnCaCase):
                  if re.fullmatch(r"ledger\.db\.lost-\d+", path.name)]
         self.assertEqual([path.read_bytes() for path in aside], [whole])
 
+    def test_S11_a_ledger_that_only_cannot_be_opened_stays_where_it_is(self):
+        ledger = self.ca.state / "ledger.db"
+        whole = ledger.rename(self.home / "ledger.db")
+        ledger.symlink_to(whole)  # which SQLite does not follow
+        self.assertIn(f"open {ledger}: ", self.refusal("--new-ledger"))
+        self.assertTrue(ledger.is_symlink())
+        ledger.unlink()
+        whole.rename(ledger)
+        self.ca.start_ca()
+
     def test_S11_a_new_root_does_not_take_the_place_of_a_lost_one(self):
         authority = self.ca.state / "authority"
         for lost in ("root-1.pem", "intermediate-1.pem", "intermediate-1.key"):

@@ -6,7 +6,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build ccache pkg-config libssl-dev libcurl4-openssl-dev libnghttp2-dev
        nlohmann-json3-dev libfmt-dev libsqlite3-dev libcli11-dev libtomlplusplus-dev libidn2-dev libseccomp-dev
        libpcre2-dev libc-ares-dev libgtest-dev libgmock-dev libbenchmark-dev)
-test=(python3-aiosmtpd prometheus nginx haproxy libnginx-mod-http-lua libnginx-mod-stream pebble python3 python3-cryptography strace curl e2fsprogs nftables
+test=(python3-aiosmtpd python3-pyte prometheus nginx haproxy libnginx-mod-http-lua libnginx-mod-stream pebble python3 python3-cryptography strace curl e2fsprogs nftables
       wrk uacme certbot python3-certbot-nginx lego acme-tiny dehydrated caddy apache2-bin openssl iproute2
       util-linux mount procps systemd
       ca-certificates sudo acl clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)

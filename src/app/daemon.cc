@@ -53,7 +53,7 @@ class LivingPrinter : public ProgressPrinter {
 
 PrinterOptions printing(const CommandLine& line) {
   PrinterOptions options;
-  options.is_terminal = ::isatty(::fileno(options.output)) != 0;
+  options.is_terminal = can_redraw(options.output);
   options.quiet = line.quiet;
   return options;
 }

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
   PrinterOptions printing;
   const bool prints_data = line->json || std::holds_alternative<DhparamCommand>(line->command);
   printing.output = prints_data ? stderr : stdout;
-  printing.is_terminal = ::isatty(::fileno(printing.output)) != 0;
+  printing.is_terminal = can_redraw(printing.output);
   printing.quiet = line->quiet;
   printing.show_preview = !line->json;
   ProgressPrinter printer(printing);

@@ -44,7 +44,6 @@ void ProgressPrinter::progress(std::string_view subject, std::string_view step) 
   const Instant now = std::chrono::steady_clock::now();
   if (now - last_drawn_ < kRedrawAfter) return;
   last_drawn_ = now;
-  erase_live();
   draw_live();
 }
 
@@ -67,12 +66,8 @@ void ProgressPrinter::show(std::string_view text) {
 }
 
 bool ProgressPrinter::confirm(std::string_view question) {
-  erase_live();
   if (::isatty(STDIN_FILENO) == 0) {
-    print(stderr,
-          fmt::format(
-              "{} Nobody can be asked here: run again with --yes, or with --dry-run to look.\n",
-              question));
+    say(stderr, fmt::format("{} Nobody can be asked here: run again with --yes.\n", question));
     return false;
   }
   if (!check_standard_output()) {
@@ -86,7 +81,6 @@ bool ProgressPrinter::confirm(std::string_view question) {
 }
 
 void ProgressPrinter::print(std::FILE* stream, const std::string& line) {
-  erase_live();
   say(stream, line);
   draw_live();
 }
@@ -95,11 +89,7 @@ void ProgressPrinter::forget(std::string_view subject) {
   std::erase_if(live_, [&](const Live& live) { return live.subject == subject; });
 }
 
-void ProgressPrinter::erase_live() {
-  if (drawn_ == 0) return;
-  say_as_is(options_.output, fmt::format("\x1b[{}A\x1b[J", drawn_));
-  drawn_ = 0;
-}
+void ProgressPrinter::erase_live() { keep_at_end(options_.output, ""); }
 
 void ProgressPrinter::draw_live() {
   if (live_.empty()) return;
@@ -111,12 +101,8 @@ void ProgressPrinter::draw_live() {
         base::printable(fmt::format("  ...  {}: {}", live_[i].subject, live_[i].step));
     lines.append(begin_of(line, width)).append("\n");
   }
-  drawn_ = static_cast<int>(shown);
-  if (live_.size() > shown) {
-    lines += fmt::format("  ...  and {} more\n", live_.size() - shown);
-    ++drawn_;
-  }
-  say_as_is(options_.output, lines);
+  if (live_.size() > shown) lines += fmt::format("  ...  and {} more\n", live_.size() - shown);
+  keep_at_end(options_.output, lines);
 }
 
 }  // namespace everseal::app

@@ -13,8 +13,9 @@ namespace everseal::app {
 
 struct PrinterOptions {
   std::FILE* output = stdout;  // for all but failures, which go to standard error
-  bool is_terminal = false;    // of the output: keep a live line for each certificate in flight
-  bool quiet = false;          // failures only
+  bool is_terminal =
+      false;  // whose lines can be redrawn: keep a live line for each certificate in flight
+  bool quiet = false;  // failures only
   bool show_preview = true;
 };
 
@@ -45,7 +46,6 @@ class ProgressPrinter : public jobs::Reporter {
 
   const PrinterOptions options_;
   std::vector<Live> live_;
-  int drawn_ = 0;  // lines on the terminal that are to be redrawn
   Instant last_drawn_{};
 };
 

@@ -21,6 +21,10 @@ void say(std::FILE* stream, std::string_view text);
 // terminal.
 void say_as_is(std::FILE* stream, std::string_view bytes);
 
+// Keeps `lines` at the end of a terminal, instead of those of before; none: takes them away. They
+// are gone, too, as soon as anything else is said.
+void keep_at_end(std::FILE* terminal, std::string_view lines);
+
 // Whether all that was said on standard output has been written. Errors: transient ("write to
 // standard output: No space left on device").
 Result<> check_standard_output();

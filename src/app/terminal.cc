@@ -27,9 +27,10 @@ std::size_t terminal_width(std::FILE* output) {
   return is_known && size.ws_col > kNarrowest ? size.ws_col : kUsual;
 }
 
-bool wants_colour(std::FILE* output) {
-  return ::isatty(::fileno(output)) != 0 && variable("NO_COLOR").empty() &&
-         variable("TERM") != "dumb";
+bool can_redraw(std::FILE* output) {
+  return ::isatty(::fileno(output)) != 0 && variable("TERM") != "dumb";
 }
+
+bool wants_colour(std::FILE* output) { return can_redraw(output) && variable("NO_COLOR").empty(); }
 
 }  // namespace everseal::app

@@ -18,7 +18,7 @@
 namespace everseal::http {
 namespace {
 
-constexpr std::size_t kMostConnections = 64;
+constexpr std::size_t kMostConnections = 200;
 constexpr int kBacklog = 64;
 constexpr std::size_t kMostRequestBytes = 8 << 10;
 constexpr base::Seconds kMostTime{10};
@@ -95,8 +95,7 @@ class Server::Loop {
   // The event, the listeners, the connections, in this order.
   std::vector<pollfd> poll_all(int event) const {
     std::vector<pollfd> polled{{event, POLLIN, 0}};
-    const short accepting = connections_.size() < kMostConnections ? POLLIN : 0;
-    for (const auto& each : listeners_) polled.push_back({each.get(), accepting, 0});
+    for (const auto& each : listeners_) polled.push_back({each.get(), POLLIN, 0});
     for (const auto& each : connections_) {
       const short wanted = each.answer.empty() ? POLLIN : POLLOUT;
       polled.push_back({each.socket.get(), wanted, 0});
@@ -122,11 +121,14 @@ class Server::Loop {
     return true;
   }
 
+  // Where all places are taken, the oldest goes: a crowd that says nothing keeps nobody out. What
+  // one round accepts cannot drive itself out.
   void accept_from(int listener) {
-    while (connections_.size() < kMostConnections) {
+    for (std::size_t i = 0; i < kMostConnections / 4; ++i) {
       base::FileDescriptor socket(
           ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!socket) return;
+      if (connections_.size() == kMostConnections) connections_.erase(connections_.begin());
       connections_.push_back({std::move(socket), now() + kMostTime, "", ""});
     }
   }

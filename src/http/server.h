@@ -12,8 +12,8 @@
 
 namespace everseal::http {
 
-// Serves fixed texts by path, over plain HTTP/1.1. All else is 404. At most 64 connections, 10
-// seconds and 8 KiB of request each. Move-only.
+// Serves fixed texts by path, over plain HTTP/1.1. All else is 404. At most 200 connections, of
+// which the oldest makes place for a new one, 10 seconds and 8 KiB of request each. Move-only.
 class Server {
  public:
   // Binds and listens on every address of both families, or on this one; port 0 takes any. Errors:

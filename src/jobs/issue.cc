@@ -1,6 +1,7 @@
 #include "jobs/issue.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -53,6 +54,18 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
   return certificate;
 }
 
+// Before the CA is asked, not by its answer.
+Result<> check_webroots(const Environment& environment, std::span<const IssueName> names) {
+  for (const IssueName& each : names) {
+    if (each.webroot.empty()) continue;
+    const auto status = environment.files.status(each.webroot);
+    if (!status || status->kind != base::FileKind::directory)
+      return base::invalid(fmt::format("{}: the webroot {} is no directory{}", each.name,
+                                       each.webroot, status ? "" : ": " + status.error().message));
+  }
+  return {};
+}
+
 // What is asked for, with what a certificate request says of it.
 struct Request {
   std::vector<IssueName> names;
@@ -101,6 +114,20 @@ Result<std::optional<Issued>> got_before(State& state, const store::CertificateR
   return Issued{certificate, *std::move(ready)};
 }
 
+// How a good certificate's names are proven when it is renewed may be what was asked for.
+Result<> note_new_way(const Environment& environment, State& state,
+                      const store::CertificateRecord& certificate) {
+  const auto known = TRY(state.catalog().certificate(certificate.id));
+  if (known && known->method == certificate.method && known->webroots == certificate.webroots)
+    return {};
+  environment.reporter.note(
+      fmt::format("{}: renewals are proven {} from now on", certificate.name,
+                  certificate.webroots.empty()
+                      ? "by everseal's own server on port 80"
+                      : fmt::format("below {}", fmt::join(certificate.webroots, ", "))));
+  return {};
+}
+
 // From the CA.
 Result<IssueReport> order(const Environment& environment, State& state,
                           std::vector<store::CertificateRecord> certificates) {
@@ -134,6 +161,7 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
   std::vector<store::CertificateRecord> certificates;
   std::vector<Issued> before;
   const Request all = TRY(all_wanted(environment, options));
+  TRY(check_webroots(environment, all.names));
   std::span<const IssueName> left = all.names;
   while (!left.empty()) {
     const std::size_t count = options.separate ? 1 : left.size();
@@ -147,7 +175,9 @@ Result<IssueSummary> get(const Environment& environment, const IssueOptions& opt
     else
       (good && !options.force ? summary.unchanged : certificates).push_back(std::move(certificate));
   }
-  TRY(state.catalog().save_certificates(summary.unchanged));  // how they are proven from now on
+  for (const store::CertificateRecord& each : summary.unchanged)
+    TRY(note_new_way(environment, state, each));
+  TRY(state.catalog().save_certificates(summary.unchanged));
   TRY(make_live(environment, state, std::move(before), summary));
   IssueReport report = TRY(order(environment, state, std::move(certificates)));
   std::ranges::move(report.failed, std::back_inserter(summary.failed));

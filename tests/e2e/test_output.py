@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from harness import sandbox
+from harness import sandbox, screen
 from harness.everseal import STATE
 from harness.nginx import CONFIGURATION
 from harness.own_ca_case import WEBROOT, OwnCaCase
@@ -48,6 +48,25 @@ class FullOutput(OwnCaCase):
                 ("ca", "--state", str(self.home / "ca"), "--listen", "127.0.0.1:8600")):
             with self.subTest(arguments):
                 self.assert_lost(*arguments)
+
+    def test_a_terminal_keeps_the_report(self):
+        """The lines of what is under way go, and nothing else with them."""
+        for name in ("b.example", "c.example"):
+            self.ca.dns.resolve(name, ["127.0.0.1"], ["::1"])
+        for names, terminal in ((["a.example"], "xterm"), (["b.example", "c.example"], "xterm"),
+                                (["a.example"], "dumb")):
+            with self.subTest(names, terminal=terminal):
+                command = self.everseal.command(
+                    "issue", "--yes", "--force", "--separate",
+                    *(word for name in names for word in ("-d", f"{name}:{WEBROOT}")))
+                status, lines, shown = screen.show(command, columns=120, TERM=terminal)
+                self.assertEqual(status, 0, lines)
+                for name in names:
+                    self.assertTrue(any(line.startswith(f"/var/lib/everseal/live/{name}  issued")
+                                        for line in lines), lines)
+                self.assertFalse([line for line in lines if line.lstrip().startswith("...")], lines)
+                if terminal == "dumb":
+                    self.assertNotIn(b"\x1b", shown)
 
     def test_what_was_to_be_done_is_done(self):
         self.assert_lost("issue", "--yes", "-d", f"a.example:{WEBROOT}")

@@ -14,6 +14,7 @@
 #include "app/reckoning.h"
 #include "app/service_manager.h"
 #include "app/streams.h"
+#include "app/terminal.h"
 #include "base/stop.h"
 #include "jobs/metrics.h"
 #include "jobs/renew.h"

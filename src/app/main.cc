@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "app/progress_printer.h"
 #include "app/streams.h"
+#include "app/terminal.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "jobs/telling.h"

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <thread>
 
-#include "http/certificate_files.h"
+#include "http/certificate_fixture.h"
 #include "http/curl_transport.h"
 #include "http/tls_server.h"
 

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/address.h"
-#include "http/certificate_files.h"
+#include "http/certificate_fixture.h"
 #include "http/curl_transport.h"
 
 namespace everseal::http {

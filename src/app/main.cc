@@ -10,6 +10,7 @@
 #include "app/output.h"
 #include "app/progress_printer.h"
 #include "app/streams.h"
+#include "base/inheritance.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "jobs/telling.h"
@@ -50,6 +51,7 @@ int ended(int status) {
 }
 
 int main(int argc, char** argv) {
+  base::disown_inheritance();
   base::claim_stack();
   hold_standard_streams();
   if (argc > 1 && std::string_view(argv[1]) == "role")

@@ -35,6 +35,7 @@ ALLOWED = {
     "base/command_runner.cc": "starts what find_trusted() has looked at, by a way that only root changes",
     "base/exchange.cc": "the state directory and what is to take its place, in a directory that only root "
                         "and who runs it may change (jobs/backup.cc walks there first)",
+    "base/writable.cc": "asks whether a held directory may be written",
     "base/sqlite.cc": "the database in the state directory, opened without following a symlink",
     "base/shared_library.cc": "libraries by name, from the system's directories",
     "nginx/stage.cc": "mounts over nginx's files in a namespace of its own, starts nginx as the "

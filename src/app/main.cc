@@ -11,6 +11,7 @@
 #include "app/progress_printer.h"
 #include "app/streams.h"
 #include "app/terminal.h"
+#include "base/inheritance.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "jobs/telling.h"
@@ -52,6 +53,7 @@ int ended(int status) {
 }
 
 int main(int argc, char** argv) {
+  base::disown_inheritance();
   base::claim_stack();
   hold_standard_streams();
   if (argc > 1 && std::string_view(argv[1]) == "role")

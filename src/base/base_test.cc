@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -5,13 +6,16 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/command_runner.h"
 #include "base/encoding.h"
 #include "base/fake_file_system.h"
+#include "base/file_descriptor.h"
 #include "base/file_system.h"
+#include "base/inheritance.h"
 #include "base/path_walk.h"
 #include "base/stop.h"
 
@@ -115,6 +119,52 @@ TEST(CommandRunner, StartsProgramsWithSignalsAsTheyAreUsually) {
   constexpr unsigned long kOwn = 3ul << 31;
   EXPECT_EQ(std::stoul(output->output.substr(output->output.find('\t')), nullptr, 16) & ~kOwn, 0u)
       << output->output;
+}
+
+// One line for each descriptor.
+TEST(CommandRunner, FaultS9_LeavesProgramsNothingOfWhoeverStartedUs) {
+  const FileDescriptor left(::open("/etc/passwd", O_RDONLY));
+  ASSERT_EQ(::fcntl(left.get(), F_SETFD, 0), 0);
+  const auto output = real_command_runner().run(
+      {{"sh", "-c", "pwd; for fd in /proc/$$/fd/*; do readlink $fd; done; cat /proc/$$/stat"}});
+  ASSERT_TRUE(output) << output.error().message;
+  EXPECT_TRUE(output->output.starts_with("/\n/memfd:input")) << output->output;
+  EXPECT_FALSE(output->output.contains("/etc/passwd")) << output->output;
+  // After the name: state, parent, group, session, terminal (proc(5)).
+  std::istringstream stat(output->output.substr(output->output.rfind(')') + 1));
+  std::string state;
+  int parent = 0, group = 0, session = 0, terminal = -1;
+  stat >> state >> parent >> group >> session >> terminal;
+  EXPECT_EQ(parent, ::getpid());
+  EXPECT_EQ(session, group);
+  EXPECT_EQ(terminal, 0);
+}
+
+TEST(CommandRunner, FaultS9_WhatIsNotKnownToHaveEndedWellHasNot) {
+  ::signal(SIGCHLD, SIG_IGN);  // the kernel keeps no status (waitpid(2))
+  const auto output = real_command_runner().run({{"true"}});
+  ::signal(SIGCHLD, SIG_DFL);
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().message, "/usr/bin/true: find out how it ended: No child processes");
+}
+
+TEST(Inheritance, FaultS9_NoSignalIsIgnoredOrBlockedAndNoDescriptorHandedOn) {
+  for (const int signal : {SIGCHLD, SIGTERM, SIGPIPE}) ::signal(signal, SIG_IGN);
+  sigset_t all, before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, &before);
+  const FileDescriptor left(::open("/etc/passwd", O_RDONLY));
+  disown_inheritance();
+  EXPECT_EQ(::fcntl(left.get(), F_GETFD), FD_CLOEXEC);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGPIPE}) {
+    struct sigaction now{};
+    ::sigaction(signal, nullptr, &now);
+    EXPECT_EQ(now.sa_handler, SIG_DFL) << signal;
+    sigset_t blocked;
+    ::sigprocmask(SIG_SETMASK, nullptr, &blocked);
+    EXPECT_EQ(sigismember(&blocked, signal), 0) << signal;
+  }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
 class StopAsked : public testing::Test {

@@ -60,6 +60,7 @@ Result<pid_t> spawn(const std::string& program, const Command& command, int outp
   posix_spawn_file_actions_adddup2(&actions.value, input.get(), 0);
   posix_spawn_file_actions_adddup2(&actions.value, output, 1);
   posix_spawn_file_actions_adddup2(&actions.value, output, 2);
+  actions.leave_surroundings(STDERR_FILENO + 1);
   std::vector<std::string> environment = {fmt::format("PATH={}", kPath), "LANG=C.UTF-8"};
   environment.insert(environment.end(), command.environment.begin(), command.environment.end());
   SpawnAttributes attributes;
@@ -84,27 +85,34 @@ class Running {
   enum class Why { ended, late, stopped };
 
   // Reads what it says until it has ended. A child of its own that goes on is not waited for.
-  Why collect(const Command& command, std::string& output);
+  Result<Why> collect(const Command& command, std::string& output);
 
   // The exit status. Errors: internal, if it may not be ended (sudo runs as root).
   Result<int> end();
-  int wait();
+  Result<int> wait();
 
  private:
-  bool has_ended() const;
+  Result<bool> has_ended() const;
   bool read_some(Milliseconds time, std::string& output);
 
   pid_t pid_;
   FileDescriptor output_;
 };
 
+// A child that is gone has left its number to others: it is not to be signalled.
+std::unexpected<Error> unknown_end(int code) {
+  return internal(system_error("find out how it ended", code).error().message);
+}
+
 bool is_to_stop(const Command& command) { return command.on_stop == OnStop::end && stop_requested; }
 
 // It is not waited for yet: its number, and that of its group, stay its own.
-bool Running::has_ended() const {
+Result<bool> Running::has_ended() const {
   siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid != 0;
+  if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+    return info.si_pid != 0;
+  if (errno == EINTR) return false;
+  return unknown_end(errno);
 }
 
 // Whether it said something within the time.
@@ -122,13 +130,13 @@ bool Running::read_some(Milliseconds time, std::string& output) {
   return got > 0;
 }
 
-Running::Why Running::collect(const Command& command, std::string& output) {
+Result<Running::Why> Running::collect(const Command& command, std::string& output) {
   const Instant deadline = std::chrono::steady_clock::now() + command.timeout;
   Milliseconds pause{1};  // once it has nothing more to say it ends soon
   while (std::chrono::steady_clock::now() < deadline) {
     if (is_to_stop(command)) return Why::stopped;
     const bool said = read_some(output_ ? kTick : pause, output);
-    if (!said && has_ended()) return Why::ended;
+    if (!said && TRY(has_ended())) return Why::ended;
     if (!output_) pause = std::min(2 * pause, kTick);
   }
   return Why::late;
@@ -137,16 +145,16 @@ Running::Why Running::collect(const Command& command, std::string& output) {
 Result<int> Running::end() {
   if (::kill(-pid_, SIGTERM) != 0 && errno == EPERM) return internal(::strerrordesc_np(EPERM));
   const Instant deadline = std::chrono::steady_clock::now() + kTimeToEnd;
-  while (!has_ended() && std::chrono::steady_clock::now() < deadline)
+  while (!TRY(has_ended()) && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(kTick);
   ::kill(-pid_, SIGKILL);
   return wait();
 }
 
-int Running::wait() {
+Result<int> Running::wait() {
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (::waitpid(pid_, &status, 0) < 0)
+    if (errno != EINTR) return unknown_end(errno);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -166,9 +174,9 @@ class RealCommandRunner : public CommandRunner {
     Running running(TRY(spawn(trusted.path, command, input.get())), std::move(output));
     input.reset();
     CommandOutput result;
-    const auto why = running.collect(command, result.output);
+    const auto why = TRY(within(program, running.collect(command, result.output)));
     if (why == Running::Why::ended) {
-      result.exit_status = running.wait();
+      result.exit_status = TRY(within(program, running.wait()));
       return result;
     }
     const bool is_stopped = why == Running::Why::stopped;

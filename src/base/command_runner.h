@@ -35,12 +35,14 @@ class CommandRunner {
   virtual ~CommandRunner() = default;
   // Errors: not_found (no such program), rejected (others than root and we can change it, or the
   // way to it), transient (the deadline passed, or a signal asked us to end: the program was
-  // ended). A non-zero exit status is not an error here.
+  // ended), internal (the kernel does not tell how it ended). A non-zero exit status is not an
+  // error here.
   virtual Result<CommandOutput> run(const Command& command) = 0;
 };
 
 // Runs with a scrubbed environment: PATH, LANG=C.UTF-8 and what the command says; with signals as
-// every program finds them, in a process group of its own. All of that is ended by SIGTERM, and by
+// every program finds them, no descriptor but the standard three, "/" as its working directory, and
+// in a session of its own, without a terminal. Its process group is ended by SIGTERM, and by
 // SIGKILL five seconds later. What is run is the very program that was looked at
 // (base/trusted_file.h), under the name that it was given.
 CommandRunner& real_command_runner();

@@ -4,21 +4,56 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
+
+#include "base/file_system.h"
+#include "base/path_walk.h"
 
 namespace everseal::base {
 namespace {
 
 constexpr Milliseconds kStopLatency{200};
 
+bool is_ours(uid_t user) { return user == 0 || user == ::geteuid(); }
+
+// To whom root has given the first place on the way that is not root's or ours. Where others write
+// in the directory above it, whoever came first has taken it.
+Result<std::optional<uid_t>> appointed(const Destination& place) {
+  if (!place.weakness || is_ours(place.weakness->owner)) return std::nullopt;
+  const auto above = TRY(walk(directory_of(place.weakness->path)));
+  if ((above.status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return std::nullopt;
+  return place.weakness->owner;
+}
+
+// Who called listen(2), as the kernel noted it then (unix(7)).
+Result<> check_listener(int connected, const Destination& place) {
+  ucred listener{};
+  socklen_t size = sizeof listener;
+  if (::getsockopt(connected, SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0)
+    return system_error(fmt::format("ask who listens at {}", place.path), errno);
+  if (is_ours(listener.uid) || TRY(appointed(place)) == listener.uid) return {};
+  return rejected(fmt::format(
+      "{} is listened at by user {}, to whom root has not given it: nothing was sent. Put the "
+      "socket into a directory that belongs to root or to the service's user, and in which nobody "
+      "else may write",
+      place.path, user_name(listener.uid)));
+}
+
 }  // namespace
 
 Result<Connection> Connection::open(const SocketAddress& address, Instant deadline,
                                     const std::atomic<bool>* stop) {
-  std::string attempt = fmt::format("connect to {}", address.to_string());
+  return open(address, fmt::format("connect to {}", address.to_string()), deadline, stop);
+}
+
+Result<Connection> Connection::open(const SocketAddress& address, std::string attempt,
+                                    Instant deadline, const std::atomic<bool>* stop) {
   FileDescriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return system_error(attempt, errno);
   Connection connection(std::move(socket), deadline, stop, std::move(attempt));
@@ -30,6 +65,20 @@ Result<Connection> Connection::open(const SocketAddress& address, Instant deadli
   socklen_t size = sizeof code;
   ::getsockopt(connection.fd(), SOL_SOCKET, SO_ERROR, &code, &size);
   if (code != 0) return connection.failure(code);
+  return connection;
+}
+
+// It is the very socket that was looked at that is connected to.
+Result<Connection> Connection::open_trusted(const std::string& path, Instant deadline,
+                                            const std::atomic<bool>* stop) {
+  std::string attempt = fmt::format("connect to {}", path);
+  const auto place = walk(path);
+  if (!place && place.error().kind == ErrorKind::rejected) return std::unexpected(place.error());
+  if (!place) return transient(fmt::format("{}: {}", attempt, place.error().message));
+  const auto address =
+      TRY(SocketAddress::local(fmt::format("/proc/self/fd/{}", place->handle.get())));
+  Connection connection = TRY(open(address, std::move(attempt), deadline, stop));
+  TRY(check_listener(connection.fd(), *place));
   return connection;
 }
 

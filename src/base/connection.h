@@ -22,6 +22,13 @@ class Connection {
   static Result<Connection> open(const SocketAddress& address, Instant deadline,
                                  const std::atomic<bool>* stop = nullptr);
 
+  // To the Unix socket at a path to which secrets are sent. Only these may listen there: root, who
+  // runs this, and the user to whom root has given the socket or a directory on the way to it
+  // (HAProxy's, of /run/haproxy). Nobody is given what others may put there themselves. Errors,
+  // besides: rejected, with who listens, or with a symlink of others.
+  static Result<Connection> open_trusted(const std::string& path, Instant deadline,
+                                         const std::atomic<bool>* stop = nullptr);
+
   // Not blocking.
   int fd() const { return socket_.get(); }
 
@@ -41,6 +48,8 @@ class Connection {
   const std::string& attempt() const { return attempt_; }
 
  private:
+  static Result<Connection> open(const SocketAddress& address, std::string attempt,
+                                 Instant deadline, const std::atomic<bool>* stop);
   Connection(FileDescriptor socket, Instant deadline, const std::atomic<bool>* stop,
              std::string attempt)
       : socket_(std::move(socket)),

@@ -13,16 +13,16 @@ struct SpawnAttributes {
   SpawnAttributes(const SpawnAttributes&) = delete;
   SpawnAttributes& operator=(const SpawnAttributes&) = delete;
 
-  // All signals as a new program finds them, in a process group of its own.
+  // All signals as a new program finds them, in a session of its own: in no process group of ours,
+  // and without our terminal, where it could ask or be stopped.
   void start_afresh() {
     sigset_t all, none;
     sigfillset(&all);
     sigemptyset(&none);
     posix_spawnattr_setsigdefault(&value, &all);
     posix_spawnattr_setsigmask(&value, &none);
-    posix_spawnattr_setpgroup(&value, 0);
-    posix_spawnattr_setflags(
-        &value, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&value,
+                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
   }
 };
 
@@ -32,6 +32,13 @@ struct SpawnActions {
   ~SpawnActions() { posix_spawn_file_actions_destroy(&value); }
   SpawnActions(const SpawnActions&) = delete;
   SpawnActions& operator=(const SpawnActions&) = delete;
+
+  // The last actions: no descriptor from `first_foreign` on, and "/" as the working directory,
+  // which nobody else writes in.
+  void leave_surroundings(int first_foreign) {
+    posix_spawn_file_actions_addclosefrom_np(&value, first_foreign);
+    posix_spawn_file_actions_addchdir_np(&value, "/");
+  }
 };
 
 }  // namespace everseal::base

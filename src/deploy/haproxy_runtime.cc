@@ -114,16 +114,16 @@ Result<std::string> HaproxyRuntime::ask(const std::string& command,
                                         const FileDescriptor* bundle) const {
   if (silence_) return std::unexpected(*silence_);
   const auto talk = [&]() -> Result<std::string> {
-    Connection connection = TRY(within(
-        "does HAProxy run, and is this its stats socket?",
-        Connection::open(TRY(base::SocketAddress::local(socket_)),
-                         std::chrono::steady_clock::now() + timeout_, &base::stop_requested)));
+    Connection connection =
+        TRY(within("does HAProxy run, and is this its stats socket?",
+                   Connection::open_trusted(socket_, std::chrono::steady_clock::now() + timeout_,
+                                            &base::stop_requested)));
     TRY(connection.send(command + (bundle ? " <<\n" : "\n")));
     if (bundle) TRY(send_payload(connection, *bundle));
     return connection.receive(kMaxAnswer);
   };
   auto answer = within(fmt::format("{}: {}", socket_, command), talk());
-  if (!answer && answer.error().kind == ErrorKind::transient) silence_ = answer.error();
+  if (!answer && answer.error().kind != ErrorKind::invalid) silence_ = answer.error();
   return answer;
 }
 

@@ -16,8 +16,8 @@ bool is_plain_path(std::string_view path);
 
 // HAProxy's runtime API: the commands about certificates of one stats socket of level admin
 // (HAProxy management guide, 9.3; 2.4 or newer). Each call ends within some `timeout`s, whatever
-// answers, or soon after base::stop_requested. A socket that gave no answer once is not asked
-// again.
+// answers, or soon after base::stop_requested. Nobody is talked to at whose socket another user may
+// listen (base::Connection::open_trusted). A socket that gave no answer once is not asked again.
 class HaproxyRuntime {
  public:
   explicit HaproxyRuntime(std::string socket,

@@ -9,6 +9,7 @@
 #include "base/file_system.h"
 #include "base/json.h"
 #include "crypto/jws.h"
+#include "crypto/random.h"
 
 namespace everseal::jobs {
 namespace {
@@ -18,6 +19,7 @@ using base::FileDescriptor;
 
 constexpr std::size_t kMostBytes = 1 << 20;
 constexpr int kMostDepth = 4;
+constexpr std::size_t kMostNames = 1 << 16, kDigits = 16;
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO, kOthersWrite = S_IWGRP | S_IWOTH;
 
 // Only what the user has written.
@@ -113,54 +115,72 @@ std::string MemoryPlaces::file_in(const Place& place) const {
   return base::hex(crypto::sha256(places_.front().directory)).substr(0, 16) + ".json";
 }
 
-std::optional<base::Directory> MemoryPlaces::open(const Place& place, Purpose purpose) const {
-  auto found =
-      is_state(place) ? base::Directory::open(place.directory) : open_private(place, purpose);
-  if (!found) return std::nullopt;
-  const auto status = found->status();
+bool MemoryPlaces::counts(const Place& place, const base::Directory& directory) const {
+  const auto status = directory.status();
   const mode_t forbidden = is_state(place) ? kOthersWrite : kOthers;
-  if (!status || status->owner != owner_ || (status->mode & forbidden) != 0) return std::nullopt;
-  return *std::move(found);
+  return status && status->owner == owner_ && (status->mode & forbidden) == 0;
 }
 
-// No link is followed to it: in /dev/shm and /var/tmp anybody makes them.
-Result<base::Directory> MemoryPlaces::open_private(const Place& place, Purpose purpose) const {
-  const base::Directory parent = TRY(base::Directory::open(base::directory_of(place.directory)));
+// The directories of a place that count; to write, one is made where there is none.
+std::vector<base::Directory> MemoryPlaces::open(const Place& place, Purpose purpose) const {
+  if (!is_state(place)) return open_private(place, purpose);
+  std::vector<base::Directory> found;
+  if (auto state = base::Directory::open(place.directory); state && counts(place, *state))
+    found.push_back(*std::move(state));
+  return found;
+}
+
+// No link is followed to it: in /dev/shm and /var/tmp anybody makes them, and directories of that
+// name, too. So the name may go on, with what nobody guesses.
+std::vector<base::Directory> MemoryPlaces::open_private(const Place& place, Purpose purpose) const {
+  std::vector<base::Directory> found;
+  const auto parent = base::Directory::open(base::directory_of(place.directory));
+  if (!parent) return found;
   const std::string name = base::name_of(place.directory);
-  if (purpose == Purpose::to_read || !place.is_made) return parent.open_directory(name);
-  return TRY(parent.make_directory(name, 0700)).directory;
+  const auto take = [&](Result<base::Directory> directory) {
+    if (directory && counts(place, *directory)) found.push_back(*std::move(directory));
+  };
+  take(parent->open_directory(name));
+  if (!place.is_made) return found;
+  for (const std::string& each : parent->list(kMostNames).value_or(std::vector<std::string>()))
+    if (each.starts_with(name + ".")) take(parent->open_directory(each));
+  if (purpose == Purpose::to_read || !found.empty()) return found;
+  const bool is_free = !parent->status(name);
+  const std::string made =
+      is_free ? name : fmt::format("{}.{}", name, base::hex(crypto::random_bytes(kDigits / 2)));
+  if (auto directory = parent->make_directory(made, 0700)) take(std::move(directory->directory));
+  return found;
 }
 
 std::optional<Memory> MemoryPlaces::read() const {
   std::optional<Memory> last;
-  for (const Place& place : places_) {
-    const auto directory = open(place, Purpose::to_read);
-    auto found = directory ? jobs::read(*directory, file_in(place), owner_) : std::nullopt;
-    if (found && (!last || last->at < found->at)) last = std::move(found);
-  }
+  for (const Place& place : places_)
+    for (const base::Directory& directory : open(place, Purpose::to_read))
+      if (auto found = jobs::read(directory, file_in(place), owner_);
+          found && (!last || last->at < found->at))
+        last = std::move(found);
   return last;
 }
 
 Result<> MemoryPlaces::save(const Memory& memory) const {
   Result<> done = base::not_found("there is no place for it");
-  for (const Place& place : places_) {
-    const auto directory = open(place, Purpose::to_write);
-    if (!directory) continue;
-    done = write(*directory, file_in(place), memory);
-    if (done) break;
-  }
+  for (const Place& place : places_)
+    for (const base::Directory& directory : open(place, Purpose::to_write)) {
+      done = write(directory, file_in(place), memory);
+      if (done) return done;
+    }
   return done;
 }
 
 void MemoryPlaces::forget() const {
   for (const Place& place : places_)
-    if (const auto directory = open(place, Purpose::to_read))
-      static_cast<void>(directory->remove_file(file_in(place)));
+    for (const base::Directory& directory : open(place, Purpose::to_read))
+      static_cast<void>(directory.remove_file(file_in(place)));
 }
 
 Result<std::optional<FileDescriptor>> MemoryPlaces::take_turn() const {
   for (const Place& place : places_)
-    if (const auto directory = open(place, Purpose::to_write)) return directory->lock();
+    for (const base::Directory& directory : open(place, Purpose::to_write)) return directory.lock();
   return base::not_found("there is no place to remember what was told");
 }
 

@@ -21,9 +21,10 @@ struct Memory {
 };
 
 // The places for it, in this order: the state directory; /run/everseal-renew, which root makes for
-// itself and systemd for our units; a directory of the user in /dev/shm, and in /var/tmp. A place
-// counts only if it is a directory of `owner` into which nobody else writes; all is done by
-// descriptors of it, and no link is followed.
+// itself and systemd for our units; a directory of the user in /dev/shm, and in /var/tmp, whose
+// name goes on with digits where another has taken the name. A place counts only if it is a
+// directory of `owner` into which nobody else writes; all is done by descriptors of it, and no link
+// is followed.
 class MemoryPlaces {
  public:
   MemoryPlaces(std::string state, uid_t owner);
@@ -48,8 +49,9 @@ class MemoryPlaces {
   enum class Purpose { to_read, to_write };
   bool is_state(const Place& place) const { return &place == &places_.front(); }
   std::string file_in(const Place& place) const;
-  std::optional<base::Directory> open(const Place& place, Purpose purpose) const;
-  Result<base::Directory> open_private(const Place& place, Purpose purpose) const;
+  bool counts(const Place& place, const base::Directory& directory) const;
+  std::vector<base::Directory> open(const Place& place, Purpose purpose) const;
+  std::vector<base::Directory> open_private(const Place& place, Purpose purpose) const;
 
   uid_t owner_;
   std::vector<Place> places_;

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/writable.h"
 #include "jobs/chores.h"
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
@@ -115,7 +116,7 @@ std::string lateness(const StatusReport& report) {
   return std::ranges::any_of(report.certificates, is_old) ? "everseal renew never ran" : "";
 }
 
-// Of a run after the last that is recorded, or of a job that does not end.
+// Of a run after the last that is recorded, of a job that does not end, or of the next run.
 std::string hindrance(const Environment& environment, Time last_run, Time now) {
   const std::string& directory = environment.settings.state;
   if (std::string stuck = stuck_holder(environment.settings); !stuck.empty()) return stuck;
@@ -125,7 +126,8 @@ std::string hindrance(const Environment& environment, Time last_run, Time now) {
     auto of_owner = MemoryPlaces(directory, kept->owner).read();
     if (of_owner && (!memory || memory->at < of_owner->at)) memory = std::move(of_owner);
   }
-  if (!memory || memory->problem.empty() || memory->at < last_run) return {};
+  if (!memory || memory->problem.empty() || memory->at < last_run)
+    return base::why_unwritable(directory);
   return fmt::format("everseal renew could not do its work {} ago: {}",
                      renew::in_words(std::max(now - memory->at, base::Seconds(0))),
                      memory->problem);

@@ -59,7 +59,7 @@ struct StatusReport {
   Time last_run{};                                 // of `everseal renew`; 0: never
   Time last_check{};                               // of what is served; 0: never
   std::string lateness{};   // that `everseal renew` has not run for longer than planned; or empty
-  std::string hindrance{};  // why the last run could not work or record what it did; or empty
+  std::string hindrance{};  // why the last run could not work or record, or the next; or empty
   std::vector<MadeThing> account_keys{}, dhparams{};
   Level level = Level::ok;  // of all of it
 };

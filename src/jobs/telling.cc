@@ -518,16 +518,13 @@ class ToldIncidents {
   // or from recording what it did, also beside it. Errors: those of the catalog, and of all places.
   Result<> save(const std::vector<notify::Incident>& incidents, std::string problem, Time now) {
     Result<> saved;
-    is_remembered_ = false;
     if (catalog_ && (memory_ || recorded_ != incidents)) saved = jobs::save(*catalog_, incidents);
     if (catalog_ && saved) recorded_ = incidents;
-    is_remembered_ = catalog_ && saved;
     if (!saved && problem.empty()) problem = saved.error().message;
     if (!problem.empty()) {
       const bool is_whole = catalog_ || (memory_ && memory_->is_whole);
       memory_ = Memory{now, std::move(problem), incidents, is_whole};
       const Result<> beside = within("remember what was told", places_.save(*memory_));
-      is_remembered_ = is_remembered_ || beside;
       if (saved) saved = beside;
     } else if (memory_) {
       places_.forget();
@@ -536,22 +533,21 @@ class ToldIncidents {
     return saved;
   }
 
-  // Whether the last save() will be found by the next run.
-  bool is_remembered() const { return is_remembered_; }
-
  private:
   const MemoryPlaces& places_;
   store::Catalog* catalog_;
   std::optional<Memory> memory_;
   std::vector<notify::Incident> recorded_;  // in the catalog
-  bool is_remembered_ = false;
 };
 
-// Waits for others who tell: nobody hears of anything twice.
+// Waits for others who tell: nobody hears of anything twice. Where nobody can take a turn it is
+// none, and not waited for.
 Result<base::FileDescriptor> wait_for_turn(const MemoryPlaces& places) {
   const Instant deadline = std::chrono::steady_clock::now() + kLongestTelling;
   for (;;) {
-    if (auto turn = TRY(places.take_turn())) return *std::move(turn);
+    auto turn = places.take_turn();
+    if (!turn) return base::FileDescriptor();
+    if (*turn) return **std::move(turn);
     if (stop_requested || std::chrono::steady_clock::now() >= deadline)
       return base::transient("another everseal tells, and does not end");
     std::this_thread::sleep_for(kTick);
@@ -597,12 +593,12 @@ Result<> tell_of(const Environment& environment, store::Catalog* catalog, const 
   const base::FileDescriptor turn = TRY(wait_for_turn(places));
   ToldIncidents told_before(places, catalog);
   notify::Decision decision = decide(told_before, run, now);
-  // Before anybody is told: what cannot be remembered would be told by each run.
+  // Before anybody is told. What cannot be remembered is told by each run: that is better than
+  // silence, which any user could bring about who takes the places.
   const Result<> saved = told_before.save(decision.if_nobody_was, run.problem, now);
   const notify::Tidings tidings{.news = std::move(decision.news), .renewed = run.renewed};
   const bool has_something = !tidings.news.empty() || !tidings.renewed.empty();
   if (!has_something || !environment.settings.notify.has_any() || stop_requested) return saved;
-  if (!told_before.is_remembered()) return saved;
   const auto remember = [&] {  // once more below, where it is an error if it fails
     static_cast<void>(told_before.save(decision.if_told, run.problem, now));
   };

@@ -114,6 +114,7 @@ void enter_namespace(const std::string& uid_map, const std::string& gid_map) {
 [[noreturn]] void become_nginx(const Mounts& mounts, char* const* arguments, int output,
                                const std::string& uid_map, const std::string& gid_map) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use without us
+  ::setsid();                          // nor has it to do with our terminal
   int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -125,6 +126,7 @@ void enter_namespace(const std::string& uid_map, const std::string& gid_map) {
       give_up(path.c_str());
     }
   }
+  if (::chdir("/") != 0) give_up("go to /");
   char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   char lang[] = "LANG=C.UTF-8";
   char* environment[] = {path, lang, nullptr};
@@ -171,8 +173,8 @@ Result<> run(const Instance& instance, const Mounts& mounts) {
   auto output = read_all(reading.get());
   if (!output) ::kill(child, SIGKILL);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return base::system_error("find out how nginx -t ended", errno);
   if (!output) return base::transient("nginx -t did not end within 60 seconds");
   int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (exit_status == kNoNamespace) {

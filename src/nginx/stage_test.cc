@@ -1,6 +1,7 @@
 #include "nginx/stage.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <fstream>
@@ -43,6 +44,14 @@ class StagedTest : public testing::Test {
   std::string root_;
   std::optional<Instance> instance_;
 };
+
+TEST_F(StagedTest, FaultS9_IsNotPassedWhereNobodyKnowsHowItEnded) {
+  ::signal(SIGCHLD, SIG_IGN);  // the kernel keeps no status (waitpid(2))
+  const auto result = test({});
+  ::signal(SIGCHLD, SIG_DFL);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message, "find out how nginx -t ended: No child processes");
+}
 
 TEST_F(StagedTest, MissesWhatIsToBeRemoved) {
   const std::string main = root_ + "/nginx.conf", own = root_ + "/own";

@@ -10,7 +10,9 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,11 +140,30 @@ int load_program() {
   return outcome(::syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attributes, sizeof attributes));
 }
 
+// Of a descriptor that was there before the role: not its own are all but /dev/null, its channel,
+// and what a library has made to wait with (fstat(2) calls that neither file nor socket).
+bool is_anothers(int fd) {
+  struct stat status{};
+  if (fd == kMonitorDescriptor || ::fstat(fd, &status) != 0) return false;
+  if ((status.st_mode & S_IFMT) == 0) return false;
+  const bool is_null = S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+  return fd > STDERR_FILENO || !is_null;
+}
+
+int use_inherited() {
+  constexpr int kMost = 1 << 16;  // RLIMIT_NOFILE may have been lowered since
+  for (int fd = 0; fd < kMost; ++fd)
+    if (is_anothers(fd)) return 0;
+  return EBADF;
+}
+
 constexpr Attempt kAttempts[] = {
     {"read-file", "open a file of the machine",
      [](pid_t) { return open_and_close("/etc/passwd", O_RDONLY); }},
     {"read-secret", "open a file of root",
      [](pid_t) { return open_and_close("/etc/shadow", O_RDONLY); }},
+    {"inherited", "use a descriptor that others have left open",
+     [](pid_t) { return use_inherited(); }},
     {"write-etc", "write below /etc", [](pid_t) { return write_below_etc(); }},
     {"udp-socket", "create a UDP socket", [](pid_t) { return make_socket(AF_INET, SOCK_DGRAM); }},
     {"raw-socket", "create a raw socket", [](pid_t) { return make_socket(AF_INET, SOCK_RAW); }},
@@ -215,7 +236,9 @@ Tried judge(Role role, const Attempt& attempt, const Channel& channel, Process& 
     return tried;
   }
   const auto number = static_cast<int>(*code);
-  tried.refused = number == EACCES || number == EPERM || number == ENOSYS || number == EAFNOSUPPORT;
+  // EBADF: there is nothing to be had.
+  tried.refused = number == EACCES || number == EPERM || number == ENOSYS ||
+                  number == EAFNOSUPPORT || number == EBADF;
   tried.how = number == 0 ? "succeeded" : ::strerrorname_np(number);
   tried.excused = !tried.refused && role == Role::net &&
                   std::string_view("connect") == attempt.name && landlock_abi() < kLandlockWithTcp;

@@ -87,6 +87,7 @@ Result<Process> Process::start(Role role, const RoleOptions& options,
   for (std::size_t i = 0; i < copies.size(); ++i)
     posix_spawn_file_actions_adddup2(&actions.value, copies[i].get(),
                                      kMonitorDescriptor + static_cast<int>(i));
+  actions.leave_surroundings(kMonitorDescriptor + static_cast<int>(copies.size()));
   SpawnAttributes attributes;
   attributes.start_afresh();
   std::vector<std::string> words = role_arguments(role, options);
@@ -114,12 +115,9 @@ std::optional<int> Process::wait_for_end() {
   while ((ended = ::waitpid(pid_, &status, WNOHANG)) == 0 &&
          std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(base::Milliseconds(1));
-  if (ended == 0) {
-    end();
-    return std::nullopt;
-  }
+  if (ended == 0) end();
   pid_ = 0;
-  return status;
+  return ended > 0 ? std::optional(status) : std::nullopt;
 }
 
 std::string describe_end(const std::optional<int>& status) {

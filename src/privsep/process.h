@@ -57,8 +57,8 @@ class Process {
   ~Process() { end(); }
 
   // Forks and executes /proc/self/exe: a clean address space, an environment of nothing but the
-  // language, no descriptor but /dev/null and `channels`, a process group of its own (a terminal's
-  // signals are the monitor's business). Errors: internal, transient.
+  // language, no descriptor but /dev/null and `channels`, "/" as its working directory, a session
+  // of its own (a terminal's signals are the monitor's business). Errors: internal, transient.
   static Result<Process> start(Role role, const RoleOptions& options,
                                std::span<const Channel* const> channels);
 
@@ -66,7 +66,7 @@ class Process {
   void signal(int number) const;
 
   // Waits at most a second for it to end by itself: its status as waitpid(2) gives it; nullopt if
-  // it goes on. It is gone afterwards.
+  // it goes on, or if the kernel does not tell. It is gone afterwards.
   std::optional<int> wait_for_end();
 
  private:

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -14,8 +15,8 @@ import threading
 import time
 import unittest
 
-from harness import sandbox
-from harness.everseal import STATE, check_live, live
+from harness import attacker, sandbox
+from harness.everseal import STATE, binary, check_live, live
 from harness.own_ca_case import WEBROOT, KeptCase
 from harness.receivers import SETTINGS, MailServer, make_certificate, smtp, write_settings
 from harness.sandbox import SCRATCH, wait_until
@@ -141,6 +142,76 @@ class SmallDisk(TellingCase):
         self.assertEqual(self.orders(), orders)
         subprocess.run(["mount", "-o", "remount,rw", str(STATE)], check=True)
         self.assert_over(versions=2)
+
+
+class OfAUser(TellingCase):
+    """Everseal is run by acme, whose state directory is on a disk that has become read-only."""
+
+    STATE = pathlib.Path("/srv/acme-state")
+    PLACES = (pathlib.Path("/dev/shm"), pathlib.Path("/var/tmp"))
+
+    def setUp(self):
+        super().setUp()
+        attacker.add_user()
+        subprocess.run(["useradd", "--system", "--no-create-home", "acme"], check=False)
+        self.user = pwd.getpwnam("acme").pw_uid
+        self.STATE.mkdir(exist_ok=True)
+        for place, mode in (*((place, 1777) for place in self.PLACES), (self.STATE, 700)):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(place)],
+                           check=True)
+            self.addCleanup(subprocess.run, ["umount", "-l", str(place)], check=True)
+        subprocess.run(f"cp -a {STATE}/. {self.STATE} && chown -R acme: {self.STATE}", shell=True,
+                       check=True)
+        self.program = SCRATCH / "everseal"
+        shutil.copy(binary(), self.program)
+        SCRATCH.chmod(0o755)
+        self.program.chmod(0o755)
+        SETTINGS.write_text(f'state = "{self.STATE}"\n' + SETTINGS.read_text())
+        for path in (SETTINGS, *SETTINGS.parent.iterdir()):
+            path.chmod(0o644)
+        self.remount("ro")
+
+    def remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.STATE)], check=True)
+
+    def run_as_acme(self, *arguments):
+        return subprocess.run(["setpriv", "--reuid", "acme", "--regid", "acme", "--clear-groups",
+                               str(self.program), *arguments], capture_output=True, text=True,
+                              timeout=_PATIENCE)
+
+    def take(self, name):
+        """By bob, in both places."""
+        subprocess.run([*attacker.as_bob(), "mkdir", *(place / name for place in self.PLACES)],
+                       check=True)
+
+    def assert_told(self):
+        done = self.run_as_acme("renew")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(len(self.subjects()), 1, done.stdout + done.stderr)
+        self.assertIn("Read-only file system", self.server.mails[0].get_content())
+        self.assertEqual(self.run_as_acme("status", "--check").returncode, 1)
+
+    def test_S1_another_user_who_takes_the_places_silences_nobody(self):
+        self.take(f"everseal-{self.user}")
+        self.assert_told()
+        self.run_as_acme("renew")
+        self.assertEqual(len(self.subjects()), 1, "it is remembered under another name")
+        self.remount("rw")
+        self.assertEqual(self.run_as_acme("renew").returncode, 0)
+        self.assertTrue(self.subjects()[-1].startswith("Solved: "), self.subjects())
+        self.assertEqual([], [path for place in self.PLACES for path in place.rglob("*.json")])
+
+    def test_S1_what_can_be_remembered_nowhere_is_told_each_time(self):
+        for place in self.PLACES:
+            place.chmod(0o755)
+        self.assert_told()
+        self.run_as_acme("renew")
+        self.assertEqual(len(self.subjects()), 2)
+
+    def test_S1_the_check_sees_what_no_run_has_met_yet(self):
+        done = self.run_as_acme("status", "--check")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"{self.STATE} cannot be written: its file system is read-only", done.stdout)
 
 
 class NoState(TellingCase):

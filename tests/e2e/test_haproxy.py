@@ -4,13 +4,15 @@
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 
-from harness import MachineCase, main, processes, visitor
+from harness import MachineCase, attacker, main, processes, visitor
 from harness.everseal import STATE, change_catalog
 from harness.haproxy import CERTIFICATES, SETTINGS, SOCKET, Haproxy, make_self_signed, settings
 from harness.load import Load, Wrk
-from harness.sandbox import SCRATCH
+from harness.sandbox import SCRATCH, wait_until
 from harness.sites import WEBROOT
 from harness.strace import inject, kill_at
 
@@ -176,6 +178,28 @@ class HaproxyTest(MachineCase):
                 self.assertNotIn("\x1b[31m", result.err + result.out)
                 self.assert_nothing_left()
 
+    def test_S1_no_key_for_another_user_who_listens_at_the_socket(self):
+        """HAProxy does not run; its socket is in a directory where anybody may make it."""
+        attacker.add_user()
+        directory, got = SCRATCH / "shared", SCRATCH / "shared/got"
+        SCRATCH.chmod(0o755)
+        directory.mkdir()
+        directory.chmod(0o1777)
+        path = directory / "haproxy.sock"
+        bob = subprocess.Popen([*attacker.as_bob(), sys.executable, "-c", _THIEF, str(path), str(got)])
+        self.addCleanup(bob.wait)
+        self.addCleanup(bob.kill)
+        wait_until("bob listens", got.exists)
+        settings(socket=path)
+        result = self.run_everseal(*ISSUE, status=3)
+        self.assertIn(f"{path} is listened at by user bob, to whom root has not given it",
+                      result.err + result.out)
+        self.assertEqual(got.read_bytes(), b"")
+        settings(socket=path, reload=self.haproxy.reload_command())
+        self.run_everseal("renew")
+        self.assert_shown()
+        self.assertEqual(got.read_bytes(), b"")
+
     def test_somebody_elses_transaction_is_theirs(self):
         other = SCRATCH / "other.pem"
         make_self_signed(other, "other.example")
@@ -277,6 +301,35 @@ class HaproxyTest(MachineCase):
         with socket.create_connection(("127.0.0.1", 443), timeout=10) as opened:
             with context.wrap_socket(opened, server_hostname=NAME) as session:
                 return ssl.DER_cert_to_PEM_cert(session.getpeercert(binary_form=True))
+
+
+# Answers as HAProxy would, and keeps what it is told.
+_THIEF = r"""
+import socket, sys
+answers = {"show ssl cert": "# filename\n", "show": "Filename: {}\nStatus: Used\n",
+           "set": "Transaction created for certificate {}!\n", "commit": "Committing {}\nSuccess!\n"}
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen(50)
+got = open(sys.argv[2], "wb", 0)
+while True:
+    connection = listening.accept()[0]
+    connection.settimeout(0.3)
+    told = b""
+    try:
+        while part := connection.recv(65536):
+            told += part
+    except OSError:
+        pass
+    got.write(told)
+    line = told.partition(b"\n")[0].decode().removesuffix(" <<")
+    answer = answers.get(line) or answers.get(line.partition(" ")[0], "")
+    try:
+        connection.sendall(answer.format(line.rpartition(" ")[2]).encode())
+    except OSError:
+        pass
+    connection.close()
+"""
 
 
 class Liar:

@@ -15,6 +15,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from harness import Everseal, MachineCase, Proxy, main, processes
@@ -247,6 +248,49 @@ exec /usr/sbin/nginx "$@"
 
         self.look(watch, lambda: self.issue(env={**os.environ, "LD_PRELOAD": str(library)}))
 
+    def test_S9_what_the_caller_left_open_reaches_nobody(self):
+        """Neither roles nor hooks, which also work in a directory where only root writes."""
+        directory, seen = SCRATCH / "bobs", SCRATCH / "seen"
+        directory.mkdir(mode=0o777)
+        hook = pathlib.Path("/etc/everseal/deploy.d/look")
+        hook.parent.mkdir(parents=True, exist_ok=True)
+        self.addCleanup(hook.unlink)
+        hook.write_text(f"#!/bin/sh\n{{ pwd; ls -l /proc/$$/fd; }} > {seen}\n")
+        hook.chmod(0o755)
+
+        def watch(found, request):
+            for pid, role in found[1:]:
+                with self.subTest(role=role, at=request.path):
+                    self.assertEqual([], self.foreign_descriptors(pid, role))
+                    self.assertEqual("/", os.readlink(f"/proc/{pid}/cwd"))
+
+        self.look(watch, lambda: self.issue(cwd=directory, wrapper=_left_open()))
+        self.assertEqual("/", seen.read_text().splitlines()[0])
+        for path in ("/etc/shadow", "/etc\n"):
+            self.assertNotIn(path, seen.read_text())
+
+    def test_S9_the_sandbox_is_tried_with_descriptors_left_open(self):
+        document = self.run_everseal("sandbox", "--json", wrapper=_left_open()).json()
+        for role in document["roles"]:
+            [attempt] = [each for each in role["attempts"] if each["name"] == "inherited"]
+            self.assertEqual((True, "EBADF"), (attempt["refused"], attempt["how"]), role["role"])
+
+    def test_S9_signals_that_the_caller_ignores_or_blocks(self):
+        """A program's end is seen, a failed test of nginx is one, and a signal ends the run."""
+        ignored = _caller("signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+        blocked = _caller("signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))")
+        for wrapper in (ignored, blocked):
+            self.run_everseal("secure", "static.example", "--yes", wrapper=wrapper)
+            self.assert_https("static.example")
+            self.run_everseal("undo", "--yes", wrapper=wrapper)
+        self.proxy.on(lambda exchange: time.sleep(60), path="/order-plz")
+        running = self.everseal.start("issue", "--yes", "--force", "-d",
+                                      f"static.example:{WEBROOT / 'static'}", wrapper=blocked)
+        wait_until("it waits for the CA", lambda: processes.roles(of=running.pid))
+        running.terminate()
+        running.communicate(timeout=30)
+        self.proxy.clear()
+
     # ---- Without root.
 
     def test_S12_a_user_is_locked_in_all_the_same(self):
@@ -287,6 +331,18 @@ exec /usr/sbin/nginx "$@"
 
 
 # ---- What to look for and how.
+
+def _caller(statements):
+    """A command that runs another after some statements of Python."""
+    return (sys.executable, "-c", f"import os, signal, sys\n{statements}\n"
+            "os.execvp(sys.argv[1], sys.argv[1:])")
+
+
+def _left_open():
+    return _caller("""
+for path, number in (("/etc/shadow", 77), ("/etc", 78)):
+    os.dup2(os.open(path, os.O_RDONLY), number)""")
+
 
 def resource_limit(pid, name, column):
     for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines():

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """FaultS12: the sandbox is really on, for root and for anybody else; tried in each role."""
 
+import errno
 import json
 import pathlib
 import shutil
+import socket
 import subprocess
+import sys
 import unittest
 
 from harness import Authority, sandbox
@@ -48,6 +51,28 @@ class Sandbox(unittest.TestCase):
         subprocess.run(["useradd", "--system", "acme"], check=True)
         user = int(subprocess.run(["id", "-u", "acme"], capture_output=True, text=True).stdout)
         self.assertEqual({role["uid"] for role in self.check("acme")["roles"]}, {user})
+
+    def test_a_descriptor_that_was_left_open_is_found(self):
+        """By a role that is started as the monitor starts none."""
+        self.assertEqual(errno.EBADF, self.try_inherited())
+        self.assertEqual(0, self.try_inherited("/etc/passwd"))
+
+    def try_inherited(self, *left_open):
+        """The error that a role gets which uses what is left open."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        code = ("import os, sys\n"
+                "os.dup2(int(sys.argv[2]), 3)\n"
+                "os.closerange(4, 100)\n"
+                "for number, path in enumerate(sys.argv[3:], 77):\n"
+                "    os.set_inheritable(os.dup2(os.open(path, os.O_RDONLY), number), True)\n"
+                "os.execv(sys.argv[1], 'everseal role verify 1:1 required inherited 1'.split())")
+        with subprocess.Popen([sys.executable, "-c", code, binary(), str(theirs.fileno()), *left_open],
+                              pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            theirs.close()
+            with ours:
+                ours.recv(1 << 17)  # how it is locked in
+                return int.from_bytes(ours.recv(1 << 17), sys.byteorder)
 
     def test_it_is_told_in_words(self):
         done = self.run_as(None, "sandbox")

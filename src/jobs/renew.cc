@@ -299,6 +299,7 @@ Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wante
       TRY(fail_all({by_nginx.begin(), by_nginx.end()}, ready.error()));
       wanted.erase(by_nginx.begin(), by_nginx.end());
     }
+  issuer.on_new_key([&] { return answer_for(environment_, state_, issuer.thumbprint()); });
   IssueReport report = TRY(issuer.issue(std::move(wanted), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});

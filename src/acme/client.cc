@@ -135,11 +135,19 @@ Result<Account> Client::use_account(const std::string& url) {
   return account_ = Account{.url = url, .orders = "", .status = ""};
 }
 
-Result<std::optional<Account>> Client::find_account() {
+// CAs refuse the key of an account that has ended as "unauthorized", or show how it stands.
+Result<KeyStanding> Client::find_account() {
+  using enum KeyStanding::Kind;
   const auto response = TRY(ask_for_account(payload::FindAccount()));
-  const bool unknown = parse_problem(response.body, response.status).type == "accountDoesNotExist";
-  if (response.status >= 300 && unknown) return std::nullopt;
-  return accept_account(response);
+  if (response.status >= 300) {
+    const std::string type = parse_problem(response.body, response.status).type;
+    if (type == "accountDoesNotExist") return KeyStanding{.kind = unknown};
+    if (type == "unauthorized") return KeyStanding{.kind = ended};
+  } else if (const auto account = parse_account(response.body, origin_);
+             account && account->status != "valid") {
+    return KeyStanding{.kind = ended};
+  }
+  return KeyStanding{.kind = valid, .account = TRY(accept_account(response)).url};
 }
 
 Result<Account> Client::register_account() {

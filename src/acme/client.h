@@ -73,8 +73,8 @@ class Client {
   // By its URL, without asking the CA: if it has forgotten the account, requests are refused as
   // "accountDoesNotExist". Errors: invalid (the URL is at another CA).
   Result<Account> use_account(const std::string& url);
-  // The account of the signer's key; nullopt if the CA has none (RFC 8555 §7.3.1).
-  Result<std::optional<Account>> find_account();
+  // What the CA knows of the signer's key (RFC 8555 §7.3.1); only an account that is valid is set.
+  Result<KeyStanding> find_account();
   // The same, made if there is none (RFC 8555 §7.3). Errors: rejected (the signer's, the CA's).
   Result<Account> register_account();
 

@@ -67,6 +67,14 @@ struct Account {
 };
 Result<Account> parse_account(std::string_view json, std::string_view origin);
 
+// What a CA knows of an account's key: nothing; an account that has ended, deactivated or revoked;
+// or an account that is valid, with its URL.
+struct KeyStanding {
+  enum class Kind { unknown, ended, valid };
+  Kind kind = Kind::unknown;
+  std::string account{};
+};
+
 enum class OrderStatus { pending, ready, processing, valid, invalid };
 std::string_view to_string(OrderStatus status);
 

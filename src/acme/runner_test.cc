@@ -484,9 +484,11 @@ class OpenAccount : public Run {
 };
 
 TEST_F(OpenAccount, FindsTheOneOfTheKeyOrMakesIt) {
-  EXPECT_EQ(client_.find_account().value(), std::nullopt);
+  EXPECT_EQ(client_.find_account().value().kind, KeyStanding::Kind::unknown);
   EXPECT_EQ(make(), "https://ca.test/account/1");
-  EXPECT_EQ(client_.find_account().value()->url, "https://ca.test/account/1");
+  const auto found = client_.find_account().value();
+  EXPECT_EQ(found.kind, KeyStanding::Kind::valid);
+  EXPECT_EQ(found.account, "https://ca.test/account/1");
   EXPECT_EQ(ca_.count("POST /new-account"), 3);
 }
 

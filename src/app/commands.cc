@@ -119,6 +119,8 @@ Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environme
 Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
   jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
   std::ranges::move(summary.failed_steps, std::back_inserter(summary.left_undone));
+  if (summary.not_looked)
+    summary.left_undone.push_back({"what nginx serves", *std::move(summary.not_looked)});
   Output output;
   output.document = {
       {"dry_run", options.dry_run},

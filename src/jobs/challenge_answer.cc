@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "jobs/activation.h"
+#include "jobs/rights.h"
 #include "nginx/snippets.h"
 
 namespace everseal::jobs {
@@ -28,16 +29,29 @@ Result<std::optional<Snippet>> find_snippet(const Environment& environment) {
   return Snippet{*std::move(server), path, *std::move(text)};
 }
 
+// Of accounts of which none is answered for, as after an older backup was put back, that of the
+// settings' CA is.
+Result<bool> answers_for(const Snippet& snippet, const Environment& environment, State& state,
+                         const std::string& server) {
+  for (const store::AccountRecord& each : TRY(state.catalog().accounts()))
+    if (!each.thumbprint.empty() && snippet.text.contains(each.thumbprint))
+      return each.server == server;
+  return server == environment.settings.server;
+}
+
 }  // namespace
 
-Result<bool> must_answer_anew(const Environment& environment, const std::string& thumbprint) {
+Result<bool> must_answer_anew(const Environment& environment, State& state,
+                              const std::string& server) {
   const auto snippet = TRY(find_snippet(environment));
-  if (!snippet || thumbprint.empty() || !snippet->text.contains(thumbprint)) return false;
+  if (!snippet || !TRY(answers_for(*snippet, environment, state, server))) return false;
   if (!nginx::is_untouched(snippet->text))
     return base::rejected(fmt::format(
         "{} was changed by hand: the new key's answer could not be put there", snippet->path));
   TRY(snippet->server.test_as_it_stands());
   TRY(snippet->server.check_may_edit());
+  TRY(within("nginx's answer to certificate authorities cannot be replaced, and nothing was begun",
+             try_to_replace(snippet->path)));
   return true;
 }
 

@@ -16,8 +16,10 @@ Result<> answer_for(const Environment& environment, State& state, const std::str
 // rejected, with what was seen instead; those of finding nginx and of Workers::visitor().
 Result<> prove_answer(const Environment& environment, State& state, const std::string& thumbprint);
 
-// Before an account key is changed: whether nginx answers for the key with this thumbprint. Errors:
-// invalid, with nginx's words, where it does and would not take another answer.
-Result<bool> must_answer_anew(const Environment& environment, const std::string& thumbprint);
+// Before the key of the account at this CA is changed: whether nginx answers for it. Errors:
+// invalid, with nginx's words, where it does and would not take another answer; those of trying
+// whether the answer can be replaced.
+Result<bool> must_answer_anew(const Environment& environment, State& state,
+                              const std::string& server);
 
 }  // namespace everseal::jobs

@@ -252,6 +252,7 @@ bool may_be_damaged(State& state, const store::CertificateRecord& certificate, T
 Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
                                        std::span<const store::CertificateRecord> certificates) {
   std::vector<Damage> found;
+  std::vector<std::string> unknown;
   Chronicle chronicle(environment, state);
   for (const store::CertificateRecord& certificate : certificates) {
     if (certificate.version == 0) continue;
@@ -277,10 +278,13 @@ Result<std::vector<Damage>> mend_files(const Environment& environment, State& st
       TRY(make_due(state, certificate));
       found.push_back({name, wrong.error().message, false});
     } else {
-      environment.reporter.failed(name, wrong.error().message);
+      unknown.push_back(fmt::format("{}: {}", name, wrong.error().message));
     }
   }
-  return found;
+  if (unknown.empty()) return found;
+  return base::transient(
+      fmt::format("{}{}", unknown.front(),
+                  unknown.size() == 1 ? "" : fmt::format(" (and {} others)", unknown.size() - 1)));
 }
 
 }  // namespace everseal::jobs

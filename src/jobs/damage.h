@@ -26,8 +26,8 @@ bool may_be_damaged(State& state, const store::CertificateRecord& certificate, T
 // leads there. The key is looked at by a process of its own; its bytes are copied within the
 // kernel. What can be made from what is left is written anew. Else the certificate is made due, and
 // live/NAME leads to an older version as long as there is one. Both are entered into its history,
-// and told. Errors: those of the catalog and of the workers; what goes wrong with one certificate
-// is said, and keeps none of the others from being looked at.
+// and told. Errors: those of the catalog and of the workers; transient, if one could not be looked
+// at or mended, which keeps none of the others from it.
 Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
                                        std::span<const store::CertificateRecord> certificates);
 

@@ -7,11 +7,8 @@
 
 #include "base/encoding.h"
 #include "crypto/random.h"
-#include "jobs/chores.h"
 #include "jobs/kept.h"
-#include "jobs/notices.h"
 #include "jobs/port_holder.h"
-#include "jobs/trust.h"
 #include "renew/history.h"
 #include "store/note.h"
 
@@ -19,12 +16,11 @@ namespace everseal::jobs {
 
 namespace {
 
-// What the CA says where nothing goes on before something is done about the account.
-constexpr std::string_view kAccountUnknown = "accountDoesNotExist";
-constexpr std::string_view kActionRequired = "userActionRequired";
-
-bool is_about_account(std::string_view problem_type) {
-  return problem_type == kAccountUnknown || problem_type == kActionRequired;
+// Whether another account, or another key, may be what it takes. What is said of single names is
+// about these.
+bool may_be_about_account(const acme::Outcome& outcome) {
+  return CaAccount::is_to_blame(outcome.problem_type) ||
+         (outcome.problems.empty() && CaAccount::may_be_to_blame(outcome.problem_type));
 }
 
 // What the CA says of a request that it will never take.
@@ -63,201 +59,23 @@ std::vector<Wanted> all_names(std::vector<store::CertificateRecord> certificates
 Issuer::Issuer(const Environment& environment, State& state, std::string server)
     : environment_(environment),
       state_(state),
-      server_(std::move(server)),
-      account_keys_(environment.files, environment.settings.state),
+      account_(environment, state, std::move(server)),
       chronicle_(environment, state) {}
 
-// What is left undone is no reason to stop: the roles then take users that nobody has.
-void Issuer::make_users() {
-  if (environment_.workers.users_to_make().empty()) return;
-  if (const auto made = environment_.workers.make_users(environment_.commands); !made)
-    environment_.reporter.note(
-        fmt::format("{}; for this run roles take user ids that nobody has", made.error().message));
-}
-
 Result<> Issuer::start() {
-  if (ca_.net) return {};
-  make_users();
-  const auto trusted = TRY(open_trusted(environment_.files, environment_.settings.ca_bundle));
-  ca_ = TRY(environment_.workers.open_ca(server_, trusted));
-  verifier_ = TRY(environment_.workers.verifier());
+  TRY(account_.start());
+  if (!verifier_) verifier_ = TRY(environment_.workers.verifier());
   return {};
 }
 
 Result<std::vector<acme::RenewalInfo>> Issuer::renewal_info(std::span<const std::string> ids) {
   TRY(start());
-  return ca_.net->renewal_info(ids);
-}
-
-Result<> Issuer::open_key() {
-  TRY(start());
-  const auto key = account_keys_.open(server_);
-  if (!key && key.error().kind != ErrorKind::not_found) return std::unexpected(key.error());
-  key_was_used_ = key.has_value();
-  if (key) {
-    auto thumbprint = within("account key", ca_.keeper->open_account_key(*key));
-    if (thumbprint) {
-      thumbprint_ = *std::move(thumbprint);
-      return {};
-    }
-    if (thumbprint.error().kind != ErrorKind::invalid) return std::unexpected(thumbprint.error());
-    const std::string aside = TRY(account_keys_.set_aside(server_, environment_.clock.now()));
-    environment_.reporter.note(fmt::format("{}; kept as {}", thumbprint.error().message, aside));
-    key_was_used_ = false;
-  }
-  return account_keys_.create(server_, [this](const base::FileDescriptor& file) -> Result<> {
-    thumbprint_ = TRY(ca_.keeper->make_account_key(file));
-    return {};
-  });
+  return account_.ca().net->renewal_info(ids);
 }
 
 Result<> Issuer::open_account() {
-  TRY(open_key());
-  TRY(settle_key());
-  auto known = TRY(state_.catalog().account(server_));
-  if (!known || known->url.empty()) return register_account();
-  if (!key_was_used_ || (!known->thumbprint.empty() && known->thumbprint != thumbprint_))
-    return replace_account(known->url);
-  if (known->thumbprint.empty()) {  // an earlier version wrote this
-    known->thumbprint = thumbprint_;
-    TRY(state_.catalog().save_account(*known));
-    TRY(note_new_key());
-  }
-  return ca_.net->use_account(known->url);
-}
-
-// The key is another one than that which the account was made with: a change of it was cut short
-// when the CA knew the new one already, or the key was lost and made anew.
-Result<> Issuer::replace_account(const std::string& lost_url) {
-  TRY(register_account());
-  const auto account = TRY(state_.catalog().account(server_));
-  if (!account || account->url == lost_url) return note_new_key();
-  TRY(forget_orders());
-  enter_notice(environment_, state_, "account " + server_,
-               fmt::format("the account key at {} was lost or damaged: a new key has a new account "
-                           "there, {}",
-                           server_, account->url));
-  return note_new_key();
-}
-
-// Nobody can ask for the orders of a lost account.
-Result<> Issuer::forget_orders() {
-  std::vector<store::VersionRecord> versions = TRY(state_.catalog().unfinished_versions());
-  std::vector<store::VersionRecord> forgotten;
-  for (store::VersionRecord& each : versions) {
-    const auto certificate = TRY(state_.catalog().certificate(each.certificate_id));
-    if (!certificate || certificate->server != server_ || each.order_url.empty()) continue;
-    each.order_url.clear();
-    forgotten.push_back(std::move(each));
-  }
-  return state_.catalog().save_versions(forgotten);
-}
-
-// An earlier run may have been killed, or have heard no answer, while it changed the key.
-Result<> Issuer::settle_key() {
-  const auto next = account_keys_.open_next(server_);
-  if (!next && next.error().kind == ErrorKind::not_found) return {};
-  if (!next) return std::unexpected(next.error());
-  return find_out_key(TRY(within("the next account key", ca_.keeper->open_next_key(*next))));
-}
-
-// Which of the two keys the CA knows is asked of nobody but the CA: by its newAccount for an
-// account that there is (RFC 8555 §7.3.1), by the next key first.
-Result<> Issuer::find_out_key(const std::string& next_thumbprint) {
-  const auto find = [&](acme::AccountKey key) -> Result<std::optional<std::string>> {
-    constexpr const char* kWhat =
-        "it is not known yet which account key the CA knows, both are kept";
-    TRY(within(kWhat, ca_.keeper->choose(key)));
-    return within(kWhat, ca_.net->find_account());
-  };
-  if (const auto url = TRY(find(acme::AccountKey::next)))
-    return adopt_next_key(*url, next_thumbprint);
-  static_cast<void>(TRY(find(acme::AccountKey::present)));
-  return account_keys_.shelve_next(server_);
-}
-
-Result<> Issuer::adopt_next_key(const std::string& account_url, const std::string& thumbprint) {
-  TRY(account_keys_.adopt_next(server_, environment_.clock.now()));
-  thumbprint_ = thumbprint;
-  key_has_changed_ = true;
-  store::AccountRecord account;
-  if (const auto known = TRY(state_.catalog().account(server_))) account = *known;
-  account.server = server_;
-  account.url = account_url;
-  account.thumbprint = thumbprint;
-  auto transaction = TRY(state_.catalog().begin());
-  TRY(state_.catalog().save_account(account));
-  TRY(note_new_key());
-  return transaction.commit();
-}
-
-Result<> Issuer::note_new_key() {
-  return state_.catalog().save_chore(
-      {.kind = kAccountKey, .subject = server_, .done_at = environment_.clock.now()});
-}
-
-Result<std::string> Issuer::make_next_key() {
-  if (TRY(account_keys_.take_spare(server_)))
-    return ca_.keeper->open_next_key(TRY(account_keys_.open_next(server_)));
-  std::string thumbprint;
-  TRY(account_keys_.create_next(server_, [&](const base::FileDescriptor& file) -> Result<> {
-    thumbprint = TRY(ca_.keeper->make_next_key(file));
-    return {};
-  }));
-  return thumbprint;
-}
-
-// The next key is durable before the CA hears of it. Whatever the CA says then, or if it says
-// nothing, what it knows afterwards is what counts.
-Result<> Issuer::change_key() {
-  TRY(open_account());
-  if (key_has_changed_) return {};  // what an earlier run began
-  const std::string next = TRY(make_next_key());
-  TRY(ca_.keeper->allow_key_change());
-  const Result<> changed = ca_.net->change_key();
-  if (auto found = find_out_key(next); !found) {
-    if (!changed && !found.error().message.contains(changed.error().message))
-      found.error().message += "; " + changed.error().message;
-    return found;
-  }
-  if (key_has_changed_) return {};
-  return changed ? base::rejected("account key: the CA said yes, but knows only the old key")
-                 : changed;
-}
-
-// The CA's word for "I know this key" saves the question for its terms.
-Result<> Issuer::register_account() {
-  const auto known = TRY(state_.catalog().account(server_));
-  const auto found = key_was_used_ ? TRY(ca_.net->find_account()) : std::nullopt;
-  if (!found) return make_account();
-  return state_.catalog().save_account({server_, *found, environment_.settings.contacts,
-                                        known ? known->terms_agreed_at : std::nullopt,
-                                        thumbprint_});
-}
-
-Result<> Issuer::make_account() {
-  const Settings& settings = environment_.settings;
-  const acme::AccountTerms terms = TRY(ca_.net->terms());
-  acme::Registration registration{settings.contacts, true, settings.external_account};
-  TRY(acme::check_terms(terms, registration));  // before a person is asked
-  registration.terms_agreed = TRY(agree_to_terms(terms.terms_of_service));
-  TRY(acme::check_terms(terms, registration));
-  TRY(ca_.keeper->allow_registration(registration));
-  const std::string url = TRY(ca_.net->register_account());
-  environment_.reporter.done("account", url);
-  auto transaction = TRY(state_.catalog().begin());
-  TRY(state_.catalog().save_account(
-      {server_, url, settings.contacts, environment_.clock.now(), thumbprint_}));
-  if (!key_was_used_) TRY(note_new_key());
-  return transaction.commit();
-}
-
-Result<bool> Issuer::agree_to_terms(const std::string& url) {
-  const auto known = TRY(state_.catalog().account(server_));
-  if ((known && known->terms_agreed_at) || url.empty()) return true;
-  environment_.reporter.note(fmt::format("The CA's terms of service: {}", url));
-  return environment_.settings.assume_yes ||
-         environment_.reporter.confirm("Do you agree to the terms of service?");
+  TRY(start());
+  return account_.open();
 }
 
 // The version is in the catalog before its key is on disk, so that no key is ever left unknown;
@@ -288,33 +106,45 @@ Result<IssueReport> Issuer::issue(std::vector<Wanted> wanted, KeyChoice keys) {
   run_all(ids);
   for (const Task& each : tasks_) sweep(each);
 
-  std::erase_if(ids, [&](std::uint64_t id) { return tasks_[id].account_problem.empty(); });
-  if (ids.empty()) return std::move(report_);
-  if (const auto mended = mend_account(tasks_[ids.front()].account_problem); mended) {
-    run_all(ids);
-  } else {
-    for (const std::uint64_t id : ids) keep_failure(tasks_[id], mended.error(), {});
-    save_failures();
-  }
+  std::erase_if(ids, [&](std::uint64_t id) { return !tasks_[id].refusal; });
+  if (!ids.empty()) retry_refused(std::move(ids));
   return std::move(report_);
 }
 
-// So that the CA takes orders of the account again.
-Result<> Issuer::mend_account(std::string_view problem) {
-  key_was_used_ = true;
-  if (problem == kActionRequired) return agree_anew();
-  environment_.reporter.note("The CA no longer knows this account; registering its key again.");
-  return register_account();
+// Once, where the account was to blame. What was begun for another account cannot be gone on with,
+// and nginx answers for one key.
+void Issuer::retry_refused(std::vector<std::uint64_t> ids) {
+  const auto surest = std::ranges::find_if(ids, [&](std::uint64_t id) {
+    return CaAccount::is_to_blame(tasks_[id].refusal->problem_type);
+  });
+  const std::uint64_t one = surest == ids.end() ? ids.front() : *surest;
+  const std::string before = thumbprint();
+  const auto mended = account_.mend(tasks_[one].refusal->problem_type);
+  Result<> answered;
+  if (mended && *mended) {
+    for (Task& each : tasks_) each.version.order_url.clear();
+    if (thumbprint() != before && answer_anew_) answered = answer_anew_();
+  }
+  std::erase_if(ids, [&](std::uint64_t id) { return stays_refused(tasks_[id], mended, answered); });
+  save_failures();
+  run_all(ids);
 }
 
-// RFC 8555 §7.3.3: the terms have changed. What was agreed to before counts no longer.
-Result<> Issuer::agree_anew() {
-  environment_.reporter.note("The CA asks anew whether its terms of service are agreed to.");
-  if (auto known = TRY(state_.catalog().account(server_))) {
-    known->terms_agreed_at = std::nullopt;
-    TRY(state_.catalog().save_account(*known));
+bool Issuer::stays_refused(Task& task, const Result<bool>& mended, const Result<>& answered) {
+  const bool is_answered = answered || task.certificate.method != store::Method::nginx;
+  if (mended && *mended && is_answered) return false;
+  const acme::Outcome refusal = *task.refusal;
+  Error error = with_problems(refusal);
+  if (mended && !*mended) {
+    keep_failure(task, std::move(error), refusal);
+    return true;
   }
-  return make_account();
+  const Error& why = mended ? answered.error() : mended.error();
+  const bool is_said = CaAccount::is_to_blame(refusal.problem_type);
+  keep_failure(
+      task, {why.kind, is_said ? why.message : fmt::format("{}; {}", error.message, why.message)},
+      {});
+  return true;
 }
 
 Result<> Issuer::begin(Task& task, std::vector<std::string> names) {
@@ -345,7 +175,7 @@ Result<> Issuer::resume(Task& task) {
   }
   const auto key = state_.certificates().open_key(certificate.name, task.version.number);
   if (!key) return {};
-  if (auto public_key = ca_.keeper->open_key(id, order_of(task), *key)) {
+  if (auto public_key = account_.ca().keeper->open_key(id, order_of(task), *key)) {
     task.public_key = *std::move(public_key);
     task.was_begun = true;
   } else if (public_key.error().kind != ErrorKind::invalid) {
@@ -372,7 +202,7 @@ Result<> Issuer::make_key(std::uint64_t id) {
   if (keeps_key(certificate)) return keep_key(id);
   const auto type = TRY(crypto::parse_key_type(certificate.key_type));
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
-    task.public_key = TRY(ca_.keeper->make_key(id, order_of(task), type, file));
+    task.public_key = TRY(account_.ca().keeper->make_key(id, order_of(task), type, file));
     return {};
   };
   return state_.certificates().begin(certificate.name, task.version.number, write);
@@ -389,7 +219,7 @@ Result<> Issuer::keep_key(std::uint64_t id) {
   };
   TRY(certificates.begin(certificate.name, task.version.number, copy));
   const auto key = TRY(certificates.open_key(certificate.name, task.version.number));
-  task.public_key = TRY(ca_.keeper->open_key(id, order_of(task), key));
+  task.public_key = TRY(account_.ca().keeper->open_key(id, order_of(task), key));
   return {};
 }
 
@@ -406,7 +236,7 @@ Result<> Issuer::use_request(std::uint64_t id) {
   const store::CertificateRecord& certificate = task.certificate;
   const auto facts = TRY(verifier_->read_request(TRY(base::decode_base64url(certificate.request))));
   task.public_key = facts.public_key_der;
-  return ca_.keeper->use_request(id, order_of(task), facts.der);
+  return account_.ca().keeper->use_request(id, order_of(task), facts.der);
 }
 
 Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
@@ -421,7 +251,7 @@ Result<> Issuer::run(const std::vector<std::uint64_t>& ids) {
   }
   acme::RunnerOptions options;
   options.stop = &stop_requested;
-  return ca_.net->run(requests, *this, options);
+  return account_.ca().net->run(requests, *this, options);
 }
 
 // What has been renewed before is trusted to lead here; an order that was begun may need no answer
@@ -465,7 +295,7 @@ Result<Preflight> Issuer::try_answers(const std::vector<std::uint64_t>& ids, sca
     for (const std::string& name : tasks_[id].version.names) {
       if (placed.size() == kMostLookedAt) break;
       const std::string token = new_token();
-      PlacedAnswer answer{name, token, challenge::key_authorization(token, thumbprint_)};
+      PlacedAnswer answer{name, token, challenge::key_authorization(token, account_.thumbprint())};
       const auto one = responder(tasks_[id], name);
       if (!one || !(*one)->publish(token, answer.body)) continue;
       placed.push_back(std::move(answer));
@@ -534,12 +364,14 @@ challenge::WebrootResponder& Issuer::webroot(const std::string& path) {
 // An earlier run that was killed may have left its challenges. All of this one are retracted.
 void Issuer::sweep(const Task& task) {
   if (!task.was_begun || task.certificate.method != store::Method::webroot) return;
-  for (const std::string& path : task.certificate.webroots) webroot(path).sweep(thumbprint_);
+  for (const std::string& path : task.certificate.webroots)
+    webroot(path).sweep(account_.thumbprint());
 }
 
 Result<> Issuer::publish(const acme::ChallengeResponse& response) {
   challenge::Responder* const one = TRY(responder(tasks_[response.id], response.name));
-  return one->publish(response.token, challenge::key_authorization(response.token, thumbprint_));
+  return one->publish(response.token,
+                      challenge::key_authorization(response.token, account_.thumbprint()));
 }
 
 void Issuer::retract(const acme::ChallengeResponse& response) {
@@ -555,13 +387,14 @@ void Issuer::finished(std::span<const acme::Outcome> outcomes) {
   std::vector<Issued> ready;
   for (const acme::Outcome& outcome : outcomes) {
     Task& task = tasks_[outcome.id];
+    if (!outcome.chain && may_be_about_account(outcome) && !task.refusal) {
+      task.refusal = outcome;  // the second try says the rest
+      continue;
+    }
     for (const std::string& each : outcome.notices)
       environment_.reporter.note(fmt::format("{}: {}", task.certificate.name, each));
     if (!outcome.chain) {
-      if (is_about_account(outcome.problem_type) && task.account_problem.empty())
-        task.account_problem = outcome.problem_type;
-      else
-        keep_failure(task, with_problems(outcome), outcome);
+      keep_failure(task, with_problems(outcome), outcome);
     } else if (auto version = keep(task, *outcome.chain); !version) {
       keep_failure(task, std::move(version).error().within("certificate from the CA"), outcome);
     } else {

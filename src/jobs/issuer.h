@@ -1,6 +1,7 @@
 // From certificate records to complete versions on disk: the way through the CA.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,12 +11,11 @@
 #include "acme/runner.h"
 #include "base/stop.h"
 #include "challenge/http01.h"
+#include "jobs/ca_account.h"
 #include "jobs/chronicle.h"
 #include "jobs/preflight.h"
 #include "jobs/state.h"
-#include "privsep/workers.h"
 #include "renew/limits.h"
-#include "store/account_keys.h"
 
 namespace everseal::jobs {
 
@@ -65,20 +65,15 @@ class Issuer : private acme::Host {
   // Asks the CA when to renew certificates; no account is needed. Errors: transient.
   Result<std::vector<acme::RenewalInfo>> renewal_info(std::span<const std::string> ids);
 
-  // Opens the account key, or makes it. Nothing is asked of the CA.
-  Result<> open_key();
-
-  // The same, and opens the account: from the catalog, else at the CA, whose terms of service are
-  // shown and must be agreed to. Errors: those of acme::Client and acme::check_terms().
+  // As of CaAccount.
+  Result<> open_key() { return account_.open_key(); }
   Result<> open_account();
+  Result<> change_key() { return account_.change_key(); }
+  const std::string& thumbprint() const { return account_.thumbprint(); }
 
-  // Gives the account a new key (RFC 8555 §7.3.5). When it returns without an error the CA knows no
-  // other and the old one is kept beside it; else the old one is in use as before, unless the error
-  // says that this is not known: then the next open_account() finds it out.
-  Result<> change_key();
-
-  // Of the account key, once it is open.
-  const std::string& thumbprint() const { return thumbprint_; }
+  // What is done where the account turns out to be lost while certificates are ordered, and has a
+  // new key then: nginx is to answer for it before the CA asks again.
+  void on_new_key(std::function<Result<>()> answer_anew) { answer_anew_ = std::move(answer_anew); }
 
   // Gets a new version of each certificate (all in the catalog already), or finishes the one that
   // an earlier run began for the same names. Outcomes are in the catalog when it returns.
@@ -89,9 +84,10 @@ class Issuer : private acme::Host {
     store::CertificateRecord certificate;
     bool retries_names = false;
     store::VersionRecord version{};
-    std::string public_key{};       // DER
-    bool was_begun = false;         // by an earlier run
-    std::string account_problem{};  // its type: why it is tried again, once
+    std::string public_key{};  // DER
+    bool was_begun = false;    // by an earlier run
+    std::optional<acme::Outcome>
+        refusal{};  // of the first try, for which the account may be to blame
   };
 
   Result<> save_orders(std::span<const acme::OrderRecord> records) override;
@@ -100,19 +96,8 @@ class Issuer : private acme::Host {
   void progress(std::uint64_t id, acme::Step step) override;
   void finished(std::span<const acme::Outcome> outcomes) override;
 
-  void make_users();
-  Result<> settle_key();
-  Result<> find_out_key(const std::string& next_thumbprint);
-  Result<> adopt_next_key(const std::string& account_url, const std::string& thumbprint);
-  Result<std::string> make_next_key();
-  Result<> note_new_key();
-  Result<> register_account();
-  Result<> replace_account(const std::string& lost_url);
-  Result<> forget_orders();
-  Result<> make_account();
-  Result<> mend_account(std::string_view problem);
-  Result<> agree_anew();
-  Result<bool> agree_to_terms(const std::string& url);
+  void retry_refused(std::vector<std::uint64_t> ids);
+  bool stays_refused(Task& task, const Result<bool>& mended, const Result<>& answered);
   Result<> begin(Task& task, std::vector<std::string> names);
   Result<> resume(Task& task);
   acme::payload::NewOrder order_of(const Task& task) const;
@@ -140,14 +125,10 @@ class Issuer : private acme::Host {
 
   const Environment& environment_;
   State& state_;
-  const std::string server_;
-  store::AccountKeys account_keys_;
-  privsep::CaWorkers ca_;
+  CaAccount account_;
+  std::function<Result<>()> answer_anew_;
   crypto::Verifier* verifier_ = nullptr;
-  bool key_was_used_ = false;     // by an earlier run
-  bool key_has_changed_ = false;  // in this run
   KeyChoice keys_ = KeyChoice::as_set;
-  std::string thumbprint_;
   challenge::NginxResponder nginx_;
   std::unique_ptr<challenge::Responder> standalone_;
   std::map<std::string, challenge::WebrootResponder> webroots_;

@@ -13,6 +13,10 @@ namespace {
 using Texts = std::map<std::string, std::string>;  // by path
 
 bool is_damaged(const FileReader& files, const std::string& path, const std::string& wanted) {
+  const auto status = files.status(path);
+  const bool is_in_its_place = status && (status->kind == base::FileKind::other ||
+                                          status->kind == base::FileKind::directory);
+  if (is_in_its_place) return true;  // nginx would wait for a pipe, and cannot read the rest
   const auto text = files.read(path);
   if (!text) return text.error().kind == ErrorKind::not_found;
   return (text->size() < wanted.size() && wanted.starts_with(*text)) || text->contains('\0');
@@ -44,6 +48,12 @@ Result<std::vector<std::string>> write_own_files_anew(const Environment& environ
   for (const auto& [path, text] : damaged) {
     const auto by = nginx::named_by(*config, whole, path);
     if (!by) continue;
+    const auto status = files.status(path);
+    if (status && status->kind == base::FileKind::directory)
+      return base::rejected(fmt::format(
+          "{0} is a directory where {1} includes a file of Everseal's; move it away (mv {0} "
+          "{0}.aside), and the next `everseal renew` writes the file anew",
+          path, *by));
     TRY(base::make_directories(files, base::directory_of(path), 0755));
     TRY(base::write_durably(files, path, text, 0644));
     environment.reporter.note(

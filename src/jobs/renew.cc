@@ -299,6 +299,7 @@ Result<> RenewJob::issue_at(const std::string& server, std::vector<Wanted> wante
       TRY(fail_all({by_nginx.begin(), by_nginx.end()}, ready.error()));
       wanted.erase(by_nginx.begin(), by_nginx.end());
     }
+  issuer.on_new_key([&] { return answer_for(environment_, state_, issuer.thumbprint()); });
   IssueReport report = TRY(issuer.issue(std::move(wanted), options_.keys));
   for (NotIssued& failed : report.failed)
     summary_.failed.push_back({failed.certificate.name, std::move(failed.error)});
@@ -562,7 +563,11 @@ Result<std::optional<State>> open_state(const Environment& environment,
 Result<RenewSummary> without_state(const Environment& environment) {
   RenewSummary summary;
   if (!TRY(State::is_there(environment))) return summary;
-  environment.reporter.note("Another everseal is at work: it renews what is due.");
+  const auto holder = State::holder(environment.settings);
+  environment.reporter.note(
+      fmt::format("Another everseal (process {}) is at work, or waits for an answer at its "
+                  "terminal: nothing was renewed; the next run does what is due then.",
+                  holder ? holder->process : 0));
   summary.others_work = true;
   summary.next_look = environment.clock.now() + std::chrono::minutes(1);
   return summary;

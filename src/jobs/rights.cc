@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/file_descriptor.h"
 #include "base/path_walk.h"
 
@@ -123,6 +124,26 @@ Result<> check_may_replace(const std::string& path) {
     return base::rejected(fmt::format(
         "{} is mounted into its place and cannot be replaced: make the change where it comes from",
         path));
+  return {};
+}
+
+// By the file that is written beside it and takes its name. What keeps only the name from being
+// taken is asked.
+Result<> try_to_replace(const std::string& path) {
+  TRY(check_may_replace(path));
+  const auto directory = TRY(base::Directory::open(base::directory_of(path)));
+  const std::string name = base::name_of(path);
+  const base::FileDescriptor file = TRY(directory.open_file(name));
+  struct statx found{};
+  constexpr std::uint64_t kUnchangeable = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+  if (::statx(file.get(), "", AT_EMPTY_PATH, 0, &found) == 0 &&
+      (found.stx_attributes & kUnchangeable) != 0)
+    return base::rejected(fmt::format(
+        "{0} has an attribute that forbids to replace it; take it away: chattr -ia {0}", path));
+  const auto write = [&](const base::FileDescriptor& draft) {
+    return base::copy_all(file, draft, fmt::format("write beside {}", path));
+  };
+  static_cast<void>(TRY(directory.draft(name, write, {})));
   return {};
 }
 

@@ -26,6 +26,10 @@ Result<> check_may_edit(const FileReader& files, const nginx::Config& config);
 // rejected.
 Result<> check_may_replace(const std::string& path);
 
+// The same, tried as it would be done: by a file beside it, which is removed again. Errors:
+// rejected, those of the file system.
+Result<> try_to_replace(const std::string& path);
+
 // Whether a server of our own could listen there, as far as rights go. Errors: rejected.
 Result<> check_may_listen_on_port_80();
 

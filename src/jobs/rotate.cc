@@ -108,9 +108,7 @@ Result<> RotateJob::rotate_account(const std::string& server) {
 // nginx answers for the key by its thumbprint. Whether it would take another answer is known before
 // the CA is asked, since the CA's yes cannot be taken back.
 Result<> RotateJob::change_account_key(const std::string& server) {
-  const auto known = TRY(state_.catalog().account(server));
-  const std::string before = known ? known->thumbprint : "";
-  const bool answers = TRY(must_answer_anew(environment_, before));
+  const bool answers = TRY(must_answer_anew(environment_, state_, server));
   Issuer issuer(environment_, state_, server);
   TRY(issuer.change_key());
   if (!answers) return {};

@@ -288,7 +288,6 @@ void SecureJob::choose_methods(const nginx::EditPlan& plan) {
 
 // Makes nginx answer http-01 for all sites that need a certificate: one edit, one reload.
 Result<> SecureJob::open_challenges(Issuer& issuer) {
-  TRY(issuer.open_account());
   const std::string& print = issuer.thumbprint();
   const nginx::EditPlan plan = TRY(plan_edits(nginx::SiteMode::challenge, print));
   TRY(put(plan));
@@ -304,7 +303,9 @@ Result<> SecureJob::issue() {
   if (std::ranges::none_of(plans_, [](const SitePlan& plan) { return plan.need == Need::issue; }))
     return {};
   Issuer issuer(environment_, *state_, environment_.settings.server);
+  TRY(issuer.open_account());
   TRY(open_challenges(issuer));
+  issuer.on_new_key([&] { return open_challenges(issuer); });
   std::vector<store::CertificateRecord> wanted;
   for (const SitePlan& plan : plans_)
     if (plan.need == Need::issue) wanted.push_back(plan.certificate);

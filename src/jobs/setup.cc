@@ -71,10 +71,12 @@ Result<> check_state(const base::Directory& directory, const User& user) {
     return base::rejected(fmt::format("{} belongs to user {}, who seems to run everseal already",
                                       path, base::user_name(status.owner)));
   const auto names = TRY(directory.list(kMostNames));
-  const auto is_ours = [](const std::string& name) {
-    return name == "catalog.db" || name == "lock";
+  const auto may_be_alone = [](const std::string& name) {  // without a catalog
+    return name == "lock" || name == "live" || name == "certs" || name == "accounts";
   };
-  if (names.empty() || std::ranges::any_of(names, is_ours)) return {};
+  if (std::ranges::all_of(names, may_be_alone) ||
+      std::ranges::find(names, "catalog.db") != names.end())
+    return {};
   return base::rejected(fmt::format(
       "{} holds other things than Everseal's; give another directory with --state", path));
 }

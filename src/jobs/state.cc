@@ -72,6 +72,43 @@ Result<> check_files(const FileReader& files, const std::string& directory) {
   return {};
 }
 
+// What each job needs as it was made, before anything is ordered or entered: a thing in its place
+// is found where the thing is used, and too late. A symlink to another disk is as good.
+Result<> check_layout(const FileReader& files, const std::string& directory) {
+  for (const auto* const name : {"live", "certs", "accounts", "lock"}) {
+    const std::string path = base::join_path(directory, name);
+    auto status = files.status(path);
+    if (!status && status.error().kind == ErrorKind::not_found) continue;
+    const bool is_lock = name == std::string_view("lock");
+    if (status && status->kind == base::FileKind::symlink && !is_lock) {
+      const auto real = files.real_path(path);
+      if (!real)
+        return base::rejected(fmt::format(
+            "{} is a symlink that leads nowhere: mount the disk that it leads to", path));
+      status = files.status(*real);
+    }
+    const auto wanted = is_lock ? base::FileKind::regular : base::FileKind::directory;
+    if (TRY(std::move(status)).kind == wanted) continue;
+    return base::rejected(
+        fmt::format("{0} is not the {1} that Everseal keeps there; move it away (mv {0} {0}.aside) "
+                    "and run again",
+                    path, is_lock ? "file" : "directory"));
+  }
+  return {};
+}
+
+// All certificates are not lost where only their disk is not mounted.
+Result<> check_mounted(const FileReader& files, const std::string& directory) {
+  const std::string certs = base::join_path(directory, "certs");
+  const auto names = files.list(certs);
+  const auto live = files.list(base::join_path(directory, "live"));
+  if (!names || !names->empty() || !live || live->empty()) return {};
+  return base::rejected(fmt::format(
+      "{0} is empty, but certificates are live: mount the disk that holds them, or put them back "
+      "from a backup; if they are lost: rmdir {0}, then everseal repair",
+      certs));
+}
+
 std::string catalog_path(const std::string& directory) { return directory + "/catalog.db"; }
 
 // Of what is below the state directory: whether there is more than an empty directory.
@@ -127,8 +164,10 @@ Result<std::optional<base::FileLock>> State::lock_if_idle(const Environment& env
   TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", base::make_directories(environment.files, directory, 0700)));
   TRY(within("state directory", check_way(directory)));
-  TRY(within("state directory",
-             check_reachable(environment.files, TRY(environment.files.real_path(directory)))));
+  const std::string real = TRY(environment.files.real_path(directory));
+  TRY(within("state directory", check_reachable(environment.files, real)));
+  TRY(within("state directory", check_layout(environment.files, real)));
+  TRY(within("state directory", check_mounted(environment.files, real)));
   return within("state directory", base::FileLock::take(lock_path(directory)));
 }
 
@@ -183,6 +222,7 @@ Result<bool> State::is_there(const Environment& environment) {
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!TRY(is_there(environment))) return std::nullopt;
   TRY(within("state directory", check_files(environment.files, environment.settings.state)));
+  TRY(within("state directory", check_layout(environment.files, environment.settings.state)));
   return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
 }
 

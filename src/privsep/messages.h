@@ -119,8 +119,8 @@ struct UseAccount {
   using Answer = void;
   std::string url{};
 };
-struct FindAccount {  // answers its URL
-  using Answer = std::optional<std::string>;
+struct FindAccount {
+  using Answer = acme::KeyStanding;
 };
 struct RegisterAccount {  // answers its URL
   using Answer = std::string;
@@ -247,6 +247,8 @@ inline constexpr std::uint64_t kEnumerators<crypto::KeyFamily> = 2;
 template <>
 inline constexpr std::uint64_t kEnumerators<acme::AccountKey> = 2;
 template <>
+inline constexpr std::uint64_t kEnumerators<acme::KeyStanding::Kind> = 3;
+template <>
 inline constexpr std::uint64_t kEnumerators<notify::Security> = 3;
 template <>
 inline constexpr std::uint64_t kEnumerators<acme::Step> = 8;
@@ -292,6 +294,7 @@ void fields(auto& archive, acme::payload::Finalize& it) { archive(it.id); }
 void fields(auto& archive, acme::Registration& it) {
   archive(it.contacts, it.terms_agreed, it.external_account);
 }
+void fields(auto& archive, acme::KeyStanding& it) { archive(it.kind, it.account); }
 void fields(auto& archive, acme::AccountTerms& it) {
   archive(it.terms_of_service, it.external_account_required);
 }

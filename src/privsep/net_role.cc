@@ -267,9 +267,8 @@ class NetService {
     return {};
   }
 
-  Result<std::optional<std::string>> handle(ask_net::FindAccount&, Files) {
-    const auto found = TRY(TRY(client())->find_account());
-    return found ? std::optional(found->url) : std::nullopt;
+  Result<acme::KeyStanding> handle(ask_net::FindAccount&, Files) {
+    return TRY(client())->find_account();
   }
 
   Result<std::string> handle(ask_net::RegisterAccount&, Files) {

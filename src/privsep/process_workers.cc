@@ -99,10 +99,10 @@ class NetProcess : public NetClient {
     TRY(keeper_->use_account(url));
     return worker_.call<NetRequest>(ask_net::UseAccount{url}, kCaTime);
   }
-  Result<std::optional<std::string>> find_account() override {
-    auto url = TRY(worker_.call<NetRequest>(ask_net::FindAccount{}, kCaTime));
-    if (url) TRY(accept_account(*url));
-    return url;
+  Result<acme::KeyStanding> find_account() override {
+    auto found = TRY(worker_.call<NetRequest>(ask_net::FindAccount{}, kCaTime));
+    if (found.kind == acme::KeyStanding::Kind::valid) TRY(accept_account(found.account));
+    return found;
   }
   Result<std::string> register_account() override {
     auto url = TRY(worker_.call<NetRequest>(ask_net::RegisterAccount{}, kCaTime));

@@ -49,7 +49,7 @@ class NetClient {
   virtual ~NetClient() = default;
   virtual Result<acme::AccountTerms> terms() = 0;
   virtual Result<> use_account(const std::string& url) = 0;
-  virtual Result<std::optional<std::string>> find_account() = 0;
+  virtual Result<acme::KeyStanding> find_account() = 0;
   virtual Result<std::string> register_account() = 0;
   virtual Result<> change_key() = 0;
 

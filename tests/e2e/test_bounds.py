@@ -297,7 +297,7 @@ class Lock(TellingCase):
     def test_held_for_a_moment_is_no_news(self):
         with self.held(60):
             result = self.run_everseal("renew")
-        self.assertIn("Another everseal is at work", result.out)
+        self.assertIn("Another everseal (process", result.out)
         self.assertNotIn("none of", result.out)
         with self.held(60):
             self.assertIsNone(self.run_everseal("renew", "--json").json()["certificates"])

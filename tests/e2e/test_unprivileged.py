@@ -241,6 +241,7 @@ class Unprivileged(MachineCase):
         stranger = SCRATCH / "stranger"
         stranger.mkdir()
         (stranger / "file").write_text("")
+        (stranger / "lock").write_text("")  # many programs have one
         result = self.set_up("--yes", "--state", stranger, status=1)
         self.assertIn("other things", result.err)
         self.assertEqual(contents(), self.before)

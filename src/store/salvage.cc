@@ -19,7 +19,8 @@ using base::Transaction;
 constexpr const char* kForgetNonsense =
     "DELETE FROM accounts WHERE server NOT LIKE 'https://%';"
     "DELETE FROM certificates WHERE method NOT IN ('nginx', 'webroot', 'standalone')"
-    " OR name = '' OR json_valid(names) = 0 OR json_array_length(names) = 0;"
+    " OR name = '' OR name LIKE '.%' OR name LIKE '%/%' OR json_valid(names) = 0 OR "
+    "json_array_length(names) = 0;"
     "DELETE FROM versions WHERE state NOT IN ('pending', 'ready', 'live', 'old')"
     " OR certificate_id NOT IN (SELECT id FROM certificates);"
     "DELETE FROM changes WHERE state NOT IN ('applying', 'applied', 'restored', 'undone');"

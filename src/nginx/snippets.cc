@@ -33,11 +33,12 @@ std::optional<std::pair<std::string_view, std::string_view>> split_at_stamp(std:
 }
 
 bool are_of_our_kind(std::span<const Statement> statements) {
-  constexpr std::array<std::string_view, 17> kOurs = {"if",
+  constexpr std::array<std::string_view, 18> kOurs = {"if",
                                                       "listen",
                                                       "return",
                                                       "server",
                                                       "server_name",
+                                                      "server_tokens",
                                                       "ssl_ciphers",
                                                       "ssl_conf_command",
                                                       "ssl_dhparam",

@@ -22,5 +22,13 @@ TEST(Snippets, AreOfOurKind) {
     EXPECT_FALSE(is_of_our_kind(bad)) << bad;
 }
 
+TEST(Snippets, AllSettingsOfAllProfilesAreOfOurKind) {
+  for (const Profile profile : {Profile::modern, Profile::intermediate, Profile::old})
+    for (const Version nginx : {Version{1, 18, 0}, Version{1, 29, 0}})
+      for (const Version openssl : {Version{1, 1, 1}, Version{3, 5, 0}})
+        for (const Setting& each : settings_of(profile, nginx, openssl))
+          EXPECT_TRUE(is_of_our_kind(std::string(each.name) + " " + each.value + ";")) << each.name;
+}
+
 }  // namespace
 }  // namespace everseal::nginx

@@ -31,6 +31,10 @@ std::string to_line(const jobs::RepairedCertificate& repaired) {
   return text;
 }
 
+std::string count(std::int64_t certificates) {
+  return fmt::format("{} certificate{}", certificates, certificates == 1 ? "" : "s");
+}
+
 }  // namespace
 
 Result<Output> execute(const jobs::RepairOptions& options, const jobs::Environment& environment) {
@@ -66,29 +70,40 @@ Result<Output> execute(const jobs::RepairOptions& options, const jobs::Environme
 Result<Output> execute(const jobs::BackupOptions& options, const jobs::Environment& environment) {
   const jobs::BackupReport report = TRY(jobs::backup(environment, options));
   Output output;
-  output.document = {
-      {"file", report.file}, {"bytes", report.bytes}, {"certificates", report.certificates}};
+  output.document = {{"file", report.file},
+                     {"bytes", report.bytes},
+                     {"certificates", report.certificates},
+                     {"notes", report.notes}};
   output.text = fmt::format(
-      "{}: {} certificates with their keys, {} bytes. Whoever can read it has the keys: keep it as "
-      "you keep them.\n",
-      report.file, report.certificates, report.bytes);
+      "{}: {} with what belongs to {}, {} bytes. Whoever can read it has the keys: keep it as you "
+      "keep them.\n",
+      report.file, count(report.certificates), report.certificates == 1 ? "it" : "them",
+      report.bytes);
+  for (const std::string& note : report.notes) output.text += note + "\n";
   return output;
 }
 
 Result<Output> execute(const jobs::RestoreOptions& options, const jobs::Environment& environment) {
   const jobs::RestoreReport report = TRY(jobs::restore(environment, options));
   Output output;
-  output.document = {{"certificates", report.certificates},
+  output.document = {{"made", base::to_rfc3339(report.made)},
+                     {"certificates", report.certificates},
+                     {"missing", report.missing},
                      {"replaced", report.replaced.empty() ? Json(nullptr) : Json(report.replaced)},
                      {"notes", report.notes}};
-  output.text = fmt::format("{} certificates are restored.\n", report.certificates.size());
+  output.text = fmt::format("The backup of {} is restored: {}.\n", base::to_rfc3339(report.made),
+                            count(static_cast<std::int64_t>(report.certificates.size())));
   if (!report.replaced.empty())
     output.text += fmt::format(
         "What was there before is in {}: remove it when you are sure that it holds nothing you "
         "need.\n",
         report.replaced);
   for (const std::string& note : report.notes) output.text += note + "\n";
-  output.text += "Now: everseal renew\n";
+  output.text += fmt::format(
+      "Nginx serves what it has read until its next reload (nginx -s reload).\nNow{}: everseal "
+      "{}\n",
+      report.user.empty() ? "" : fmt::format(", as user {}", report.user),
+      report.missing.empty() ? "renew" : "repair");
   return output;
 }
 

@@ -4,6 +4,7 @@
 #include "app/output.h"
 #include "jobs/backup.h"
 #include "jobs/repair.h"
+#include "jobs/restore.h"
 
 namespace everseal::app {
 

@@ -111,6 +111,19 @@ Result<Directory::Made> Directory::make_directory(const std::string& name, mode_
   return Made{TRY(open_directory(name)), is_new};
 }
 
+Result<Directory> Directory::create_directory(const std::string& name, mode_t mode) const {
+  Made made = TRY(make_directory(name, mode));
+  const bool is_ours = made.is_new && TRY(made.directory.status()).owner == ::geteuid();
+  if (!is_ours) return refusal(fmt::format("make the directory {}", at(name)), EEXIST);
+  return std::move(made.directory);
+}
+
+Result<> Directory::create_symlink(const std::string& name, const std::string& target) const {
+  TRY(check_name(name));
+  if (::symlinkat(target.c_str(), handle_.get(), name.c_str()) == 0) return {};
+  return refusal(fmt::format("make symlink {}", at(name)), errno);
+}
+
 Result<FileStatus> Directory::status() const {
   struct stat status{};
   if (::fstat(handle_.get(), &status) != 0)

@@ -41,6 +41,12 @@ class Directory {
   // stays as it is and is opened like one that was there before.
   Result<Made> make_directory(const std::string& name, mode_t mode) const;
 
+  // A new directory, ours and empty. Errors: rejected, if there is anything of that name.
+  Result<Directory> create_directory(const std::string& name, mode_t mode) const;
+
+  // A new symlink. Errors: rejected, if there is anything of that name.
+  Result<> create_symlink(const std::string& name, const std::string& target) const;
+
   // What the directory itself is, and what `name` in it is.
   Result<FileStatus> status() const;
   Result<FileStatus> status(const std::string& name) const;

@@ -71,6 +71,17 @@ TEST_F(Held, FaultS2_SymlinkInTheWayOfADraftGoesItsTargetStays) {
   EXPECT_EQ(read("a"), "new");
 }
 
+TEST_F(Held, CreatesOnlyWhatIsNotThere) {
+  ASSERT_TRUE(directory_.create_directory("new", 0700));
+  EXPECT_FALSE(directory_.create_directory("new", 0700)) << "there by now";
+  fs::create_symlink("new", path("link"));
+  EXPECT_FALSE(directory_.create_directory("link", 0700));
+  EXPECT_TRUE(directory_.create_symlink("other", "../x"));
+  EXPECT_EQ(fs::read_symlink(path("other")), "../x");
+  EXPECT_FALSE(directory_.create_symlink("other", "../y"));
+  EXPECT_FALSE(directory_.create_symlink("new/other", "x")) << "one name alone";
+}
+
 TEST_F(Held, StaysWhereItIsWhenItsPathLeadsElsewhere) {
   fs::create_directory(path("place"));
   fs::create_directory(path("elsewhere"));

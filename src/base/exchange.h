@@ -12,4 +12,7 @@ namespace everseal::base {
 // they are on two file systems); those of the system call.
 Result<> exchange(const std::string& one, const std::string& other);
 
+// Whether a file system begins there.
+bool is_mount_point(const std::string& path);
+
 }  // namespace everseal::base

@@ -11,6 +11,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/file_system.h"
+
 namespace everseal::base {
 namespace {
 
@@ -22,6 +24,8 @@ struct Record {
 
 // Always of one length, so that a full disk has room for it once it was written.
 constexpr std::size_t kRecordBytes = 64;
+
+constexpr int kMostExchanges = 100;  // while a lock is taken
 
 std::int64_t seconds_now() {
   return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -56,6 +60,26 @@ std::optional<std::int64_t> began(std::int64_t process) {
   return take_number(text);
 }
 
+// A directory above it may have changed its place meanwhile.
+Result<bool> is_still_at(const std::string& path, const FileDescriptor& file) {
+  struct stat held{}, there{};
+  if (::fstat(file.get(), &held) != 0) return system_error(fmt::format("stat {}", path), errno);
+  if (::lstat(path.c_str(), &there) == 0)
+    return held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+  if (errno == ENOENT) return false;
+  return system_error(fmt::format("stat {}", path), errno);
+}
+
+// Nothing of somebody else's is written to.
+Result<> check_plain(const std::string& path, const FileDescriptor& file) {
+  struct stat status{}, directory{};
+  if (::fstat(file.get(), &status) != 0 || ::stat(directory_of(path).c_str(), &directory) != 0)
+    return system_error(fmt::format("stat {}", path), errno);
+  const bool is_ours = status.st_uid == ::geteuid() || status.st_uid == directory.st_uid;
+  if (S_ISREG(status.st_mode) && status.st_nlink == 1 && is_ours) return {};
+  return rejected(fmt::format("lock {}: it is no file of ours alone; remove it", path));
+}
+
 void write_record(const FileDescriptor& file, std::string text) {
   text.resize(kRecordBytes - 1, ' ');
   text += '\n';
@@ -65,17 +89,22 @@ void write_record(const FileDescriptor& file, std::string text) {
 }  // namespace
 
 Result<std::optional<FileLock>> FileLock::take(const std::string& path) {
-  FileDescriptor file(
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-  if (!file) return system_error(fmt::format("open {}", path), errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) return std::nullopt;
-    return system_error(fmt::format("lock {}", path), errno);
+  for (int i = 0; i < kMostExchanges; ++i) {
+    FileDescriptor file(
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    if (!file) return system_error(fmt::format("open {}", path), errno);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return std::nullopt;
+      return system_error(fmt::format("lock {}", path), errno);
+    }
+    if (!TRY(is_still_at(path, file))) continue;
+    TRY(check_plain(path, file));
+    // Where there is no room for it the lock is held all the same.
+    write_record(file,
+                 fmt::format("{} {} {}", ::getpid(), seconds_now(), began(::getpid()).value_or(0)));
+    return FileLock(std::move(file));
   }
-  // Where there is no room for it the lock is held all the same.
-  write_record(file,
-               fmt::format("{} {} {}", ::getpid(), seconds_now(), began(::getpid()).value_or(0)));
-  return FileLock(std::move(file));
+  return transient(fmt::format("lock {}: another took its place each time", path));
 }
 
 FileLock::~FileLock() {

@@ -16,7 +16,10 @@ namespace everseal::base {
 // Move-only.
 class FileLock {
  public:
-  // The file is made if it is missing; nullopt while another process holds it.
+  // The file is made if it is missing; nullopt while another process holds it. It is what is at
+  // `path` when this returns, also where another took its place while the lock was taken. Errors:
+  // rejected (no plain file, one with another name elsewhere, or that of another user than ours and
+  // the directory's), those of the system calls.
   static Result<std::optional<FileLock>> take(const std::string& path);
 
   FileLock(FileLock&&) = default;

@@ -58,6 +58,18 @@ TEST_F(FileLockTest, FaultS6_SaysForHowLong) {
   EXPECT_GE(lock_holder(path_)->held, Seconds(7300));
 }
 
+TEST_F(FileLockTest, IsNotTakenOnWhatIsNoFileOfOursAlone) {
+  write("precious");
+  const std::string other = path_ + ".other";
+  std::filesystem::create_hard_link(path_, other);
+  const auto taken = FileLock::take(path_);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().kind, ErrorKind::rejected);
+  EXPECT_EQ(read(), "precious");
+  std::filesystem::remove(other);
+  EXPECT_TRUE(FileLock::take(path_));
+}
+
 TEST_F(FileLockTest, AProcessThatIsNoMoreHoldsNothing) {
   for (const std::string text : {"", "4194304999 1 1\n", "1 1 1\n", "x", "17\n"}) {
     write(text);

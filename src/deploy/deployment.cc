@@ -10,6 +10,7 @@
 
 #include "base/diff.h"
 #include "deploy/proof.h"
+#include "deploy/reach.h"
 #include "nginx/config.h"
 #include "nginx/snippets.h"
 #include "nginx/stage.h"
@@ -143,11 +144,42 @@ Result<> write_back(const Context& context, Return& way) {
   return write_all(context, way.files);
 }
 
-std::string in_words(const std::vector<StillNamed>& kept) {
+std::string in_words(const Return& way) {
   std::string text;
-  for (const StillNamed& each : kept)
+  for (const StillNamed& each : way.kept)
     text += fmt::format("; {} stays, {} includes it", each.path, each.by);
+  for (const std::string& each : way.refused)
+    text += fmt::format("; {} and is left as it is", each);
   return text;
+}
+
+// Takes out of `change` the files that are not nginx's, and says so.
+Result<std::vector<std::string>> refuse_others(const Context& context,
+                                               store::ChangeRecord& change) {
+  const Reach reach(context);
+  std::map<std::string, std::string> refused;  // why, by path
+  for (const ChangedFile& file : change.files) {
+    const auto checked = reach.check(file.path);
+    if (!checked && checked.error().kind != ErrorKind::rejected)
+      return std::unexpected(checked.error());
+    if (!checked) refused.emplace(file.path, checked.error().message);
+  }
+  std::erase_if(change.files, [&](const ChangedFile& file) { return refused.contains(file.path); });
+  std::vector<std::string> words;
+  for (const auto& [path, why] : refused) words.push_back(why);
+  return words;
+}
+
+// Of a change of nothing but files of nginx's.
+Result<Return> plan_way(const Context& context, const store::ChangeRecord& change) {
+  Return way;
+  if (change.state == store::ChangeState::applying)
+    TRY(add_way_back_of_steps(way, context.files, change.files));
+  else
+    for (const ChangedFile& file : change.files)
+      TRY(add_way_back(way, file, TRY(read_if_there(context.files, file.path))));
+  keep_what_is_named(context, way);
+  return way;
 }
 
 }  // namespace
@@ -261,22 +293,21 @@ Result<> Deployment::commit(store::ChangeState state) {
 }
 
 Result<Return> plan_return(const Context& context, const store::ChangeRecord& change) {
-  Return way;
-  if (change.state == store::ChangeState::applying)
-    TRY(add_way_back_of_steps(way, context.files, change.files));
-  else
-    for (const ChangedFile& file : change.files)
-      TRY(add_way_back(way, file, TRY(read_if_there(context.files, file.path))));
-  keep_what_is_named(context, way);
+  store::ChangeRecord of_nginx = change;
+  auto refused = TRY(refuse_others(context, of_nginx));
+  Return way = TRY(plan_way(context, of_nginx));
+  way.refused = std::move(refused);
   return way;
 }
 
 Result<std::string> recover(const Context& context) {
   std::string text;
-  while (const auto change = TRY(context.catalog.last_change(store::ChangeState::applying))) {
+  while (auto change = TRY(context.catalog.last_change(store::ChangeState::applying))) {
+    auto refused = TRY(refuse_others(context, *change));
     for (const ChangedFile& step : change->files)
       TRY(base::remove_file(context.files, base::temporary_path(step.path)));
-    Return way = TRY(plan_return(context, *change));
+    Return way = TRY(plan_way(context, *change));
+    way.refused = std::move(refused);
     if (!way.conflicts.empty())
       return base::rejected(fmt::format(
           "change {} ({}), which an earlier run left unfinished, cannot be taken back: {}; "
@@ -287,7 +318,7 @@ Result<std::string> recover(const Context& context) {
     const Result<> reloaded = reload_if_running(context.instance);
     TRY(context.catalog.set_change_state(change->id, store::ChangeState::restored));
     text += fmt::format("{}took back change {} ({}), which an earlier run left unfinished{}",
-                        text.empty() ? "" : "; ", change->id, change->summary, in_words(way.kept));
+                        text.empty() ? "" : "; ", change->id, change->summary, in_words(way));
     TRY(within(text + ": the files of nginx are as they were before, but", reloaded));
   }
   return text;

@@ -17,8 +17,9 @@ struct Context {
   store::Catalog& catalog;
   const nginx::Instance& instance;
   const Clock& clock;
-  std::string own_directory;    // of our snippets in nginx's configuration
-  std::string stage_directory;  // private, ours; made and emptied as needed
+  std::string own_directory;               // of our snippets in nginx's configuration
+  std::string stage_directory;             // private, ours; made and emptied as needed
+  std::vector<std::string> other_files{};  // without symlinks: of changes, but not nginx's
 };
 
 using store::ChangedFile;
@@ -97,14 +98,17 @@ struct Return {
   std::vector<ChangedFile> files{};
   std::vector<StillNamed> kept{};
   std::vector<std::string> conflicts{};  // by file and line: edited in the same place since
+  std::vector<std::string> refused{};    // no files of nginx's, whatever the catalog says; and why
 };
 
-// Of a change that stands or was left unfinished; nothing is changed. Errors: those of reading.
+// Of a change that stands or was left unfinished; nothing is changed. Errors: those of reading,
+// also of the configuration, where that alone tells whether a file is nginx's.
 Result<Return> plan_return(const Context& context, const store::ChangeRecord& change);
 
-// Takes back what killed runs left half done. Returns what was done, for the person; empty if there
-// was nothing. Errors: rejected, naming the file and line that the administrator has changed since
-// in the same place; that change is left alone.
+// Takes back what killed runs left half done, as far as it is of files of nginx's. Returns what was
+// done, and which files were left, for the person; empty if there was nothing. Errors: rejected,
+// naming the file and line that the administrator has changed since in the same place; that change
+// is left alone.
 Result<std::string> recover(const Context& context);
 
 }  // namespace everseal::deploy

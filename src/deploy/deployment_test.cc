@@ -4,6 +4,7 @@
 
 #include "base/fake_command_runner.h"
 #include "base/fake_file_system.h"
+#include "deploy/reach.h"
 
 namespace everseal::deploy {
 namespace {
@@ -142,6 +143,78 @@ TEST_F(ReturnTest, FaultD2_WhatWasEditedInTheSamePlaceIsLeftToUndo) {
       "`everseal undo` takes back the rest of it and leaves this as it is"));
   EXPECT_EQ(files_.read("/n/site"), "theirs\n");
   EXPECT_TRUE(*catalog_.last_change(store::ChangeState::applying));
+}
+
+// nginx.conf in a directory of nginx's own.
+class ReachTest : public testing::Test {
+ protected:
+  ReachTest() {
+    runner_.answer = {0,
+                      "nginx version: nginx/1.22.1\nconfigure arguments: --prefix=/n "
+                      "--conf-path=/etc/nginx/nginx.conf --pid-path=/run/nginx.pid\n"};
+    files_.put("/etc/nginx/nginx.conf", "include /srv/site; ssl_dhparam /etc/ssl/dh.pem;\n");
+    files_.put("/etc/ssl/dh.pem", "");
+    files_.put("/srv/site", "root /etc;\n");
+    files_.put("/etc/nginx/sites-available/off", "");
+    files_.put("/etc/cron.d/job", "");
+    files_.put("/etc/mail/dh.pem", "");
+    EXPECT_TRUE(files_.make_symlink("/etc/cron.d", "/etc/nginx/elsewhere"));
+    EXPECT_TRUE(files_.make_symlink("/etc/cron.d/job", "/etc/nginx/link"));
+    instance_.emplace(*nginx::Instance::find(runner_, files_, {}));
+    context_.emplace(Context{files_,
+                             catalog_,
+                             *instance_,
+                             base::real_clock(),
+                             "/etc/nginx/everseal",
+                             "/stage",
+                             {"/etc/mail/dh.pem"}});
+  }
+
+  base::FakeFileSystem files_;
+  base::FakeCommandRunner runner_;
+  store::Catalog catalog_ = *store::Catalog::open(":memory:");
+  std::optional<nginx::Instance> instance_;
+  std::optional<Context> context_;
+};
+
+TEST_F(ReachTest, IsTheFilesOfNginx) {
+  const Reach reach(*context_);
+  for (const char* path :
+       {"/etc/nginx/nginx.conf", "/srv/site", "/etc/ssl/dh.pem", "/etc/mail/dh.pem",
+        "/etc/nginx/everseal/acme.conf", "/etc/nginx/sites-available/off",
+        "/etc/nginx/sites-available/gone", "/etc/nginx/no/such/directory"})
+    EXPECT_TRUE(reach.check(path)) << path;
+  for (const char* path :
+       {"", "/", "nginx.conf", "/etc/cron.d/evil", "/etc/cron.d/job", "/srv/other",
+        "/etc/nginx/../cron.d/evil", "/etc/nginx/everseal/..", "/etc/nginx/everseal/",
+        "/etc/nginx/./nginx.conf", "/etc/nginx//nginx.conf", "/etc/nginx/elsewhere/evil",
+        "/etc/nginx/link", "/etc/nginx", "/etc/nginxx/evil"})
+    EXPECT_FALSE(reach.check(path)) << path;
+}
+
+TEST_F(ReachTest, WhatIsElsewhereIsNotJudgedByAConfigurationThatCannotBeRead) {
+  files_.put("/etc/nginx/nginx.conf", "include /srv/site\n");
+  const Reach reach(*context_);
+  EXPECT_TRUE(reach.check("/etc/nginx/sites-available/off"));
+  EXPECT_EQ(reach.check("/srv/site").error().kind, ErrorKind::invalid);
+}
+
+TEST_F(ReachTest, WhatIsNotNginxsIsNamedAndLeftAndTheRestIsTakenBack) {
+  files_.put("/srv/site", "two;\n");
+  const auto id = catalog_.begin_change(Time(), "harmless", {});
+  ASSERT_TRUE(catalog_.add_changed_files(
+      *id, std::vector<ChangedFile>{{"/srv/site", "one;\n", "two;\n"},
+                                    {"/etc/cron.d/evil", "* * * * * root id\n", std::nullopt}}));
+  files_.put("/etc/cron.d/.evil.everseal", "");
+  const auto text = recover(*context_);
+  ASSERT_TRUE(text) << text.error().message;
+  EXPECT_EQ(
+      *text,
+      "took back change 1 (harmless), which an earlier run left unfinished; /etc/cron.d/evil is "
+      "no file of nginx's configuration and is left as it is");
+  EXPECT_EQ(files_.read("/srv/site"), "one;\n");
+  EXPECT_FALSE(base::exists(files_, "/etc/cron.d/evil"));
+  EXPECT_TRUE(base::exists(files_, "/etc/cron.d/.evil.everseal"));
 }
 
 }  // namespace

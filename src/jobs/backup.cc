@@ -1,33 +1,27 @@
 #include "jobs/backup.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include "base/directory.h"
-#include "base/exchange.h"
-#include "base/file_lock.h"
-#include "base/ownership.h"
-#include "base/path_walk.h"
-#include "jobs/unused_path.h"
+#include "base/encoding.h"
 #include "store/archive.h"
-#include "store/schema.h"
 
 namespace everseal::jobs {
 namespace {
 
 using base::FileKind;
-using store::ArchiveReader;
-using store::ArchiveWriter;
 using store::Member;
 
-constexpr std::array<const char*, 5> kMembers = {"catalog.db", "catalog.db-wal", "accounts",
-                                                 "certs", "live"};
+constexpr std::array<const char*, 5> kTop = {"catalog.db", "catalog.db-wal", "accounts", "certs",
+                                             "live"};
 
 Result<std::uint64_t> size_of(const base::FileDescriptor& file, const std::string& path) {
   struct stat status{};
@@ -36,211 +30,153 @@ Result<std::uint64_t> size_of(const base::FileDescriptor& file, const std::strin
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-// Adds one thing with all below it. What begins with a dot was left half made by a killed run.
-Result<> add(ArchiveWriter& archive, const FileSystem& files, const std::string& directory,
-             const std::string& name) {
-  const std::string path = base::join_path(directory, name);
-  const auto status = files.status(path);
-  if (!status && status.error().kind == ErrorKind::not_found) return {};
-  if (!status) return std::unexpected(status.error());
-  switch (status->kind) {
-    case FileKind::regular:
-      return archive.add_file(name, TRY(files.open(path)));
-    case FileKind::symlink:
-      return archive.add_symlink(name, TRY(files.read_link(path)));
-    case FileKind::directory:
-      TRY(archive.add_directory(name));
-      for (const std::string& each : TRY(files.list(path)))
-        if (!each.starts_with('.'))
-          TRY(add(archive, files, directory, base::join_path(name, each)));
-      return {};
-    case FileKind::other:
-      break;
-  }
-  return base::invalid(fmt::format("{} is neither file, directory nor symlink", path));
-}
-
-// Nobody else may put something else where we build.
-Result<> check_place(const std::string& directory) {
-  const auto found = TRY(base::walk(directory));
-  if (!found.weakness) return {};
-  return base::rejected(fmt::format("the state directory is restored in {}, but {}", directory,
-                                    describe(*found.weakness)));
-}
-
-Result<> take_lock(std::optional<base::FileLock>& lock, const std::string& directory) {
-  auto held = TRY(base::FileLock::take(directory + "/lock"));
-  if (!held)
-    return base::transient(
-        fmt::format("another everseal is at work in {}; run again when it is done", directory));
-  lock.emplace(*std::move(held));
-  return {};
-}
-
-// One run of the job.
-class Restore {
+// Puts a state directory into an archive, as far as restore() would take it.
+class Packing {
  public:
-  Restore(const Environment& environment, const base::FileDescriptor& archive)
-      : environment_(environment), files_(environment.files), archive_(archive) {}
+  Packing(const FileSystem& files, const base::FileDescriptor& file, Time now)
+      : files_(files), archive_(file, now) {}
 
-  Result<RestoreReport> run();
+  Result<> run(const std::string& directory, BackupReport& report);
 
  private:
-  Result<> find_place();
-  Result<> ask();
-  Result<> unpack();
-  Result<> put(ArchiveReader& reader, const Member& member);
-  Result<> sync_tree(const std::string& path);
-  Result<> look_at_catalog();
-  Result<> take_place();
+  // What is on disk, as the member of that name. What begins with a dot was left half made by a
+  // killed run.
+  Result<> add(const std::string& name, const std::string& path);
+  Result<> add_below(const std::string& name, const std::string& path);
+  Result<> add_link(const Member& link, const std::string& path);
+  void leave_out(const std::string& path, std::string_view why);
 
-  const Environment& environment_;
-  FileSystem& files_;
-  const base::FileDescriptor& archive_;
-  std::string state_;                       // what is to be replaced, without symlinks
-  std::optional<base::FileStatus> before_;  // of that
-  std::optional<base::FileLock> old_lock_, new_lock_;
-  std::string draft_;  // beside it: what is to take its place; afterwards what was there before
-  RestoreReport report_;
+  const FileSystem& files_;
+  store::ArchiveWriter archive_;
+  std::set<std::string> packed_;  // files and directories, by their names in the archive
+  std::int64_t live_ = 0;
+  std::vector<std::string> notes_;
 };
 
-Result<RestoreReport> Restore::run() {
-  TRY(find_place());
-  TRY(ask());
-  TRY(files_.make_directory(draft_, 0700));
-  auto done = unpack();
-  if (done) done = look_at_catalog();
-  if (done) done = take_place();
-  if (!done) {
-    static_cast<void>(base::remove_tree(files_, draft_));
-    return std::unexpected(done.error());
-  }
-  return std::move(report_);
+Result<> Packing::run(const std::string& directory, BackupReport& report) {
+  for (const char* name : kTop) TRY(add(name, base::join_path(directory, name)));
+  if (!packed_.contains("catalog.db"))
+    return base::invalid(fmt::format("{} holds no catalog.db that is a file", directory));
+  TRY(archive_.finish());
+  report.certificates = live_;
+  std::ranges::move(notes_, std::back_inserter(report.notes));
+  return {};
 }
 
-Result<> Restore::find_place() {
-  const std::string& given = environment_.settings.state;
-  state_ = base::exists(files_, given) ? TRY(files_.real_path(given)) : given;
-  while (state_.size() > 1 && state_.ends_with('/')) state_.pop_back();
-  const std::string parent = base::directory_of(state_);
-  TRY(base::make_directories(files_, parent, 0755));
-  TRY(check_place(parent));
-  draft_ = unused_path(
-      files_, fmt::format("{}.restore-{}", state_, base::to_rfc3339(environment_.clock.now())));
-  const auto status = files_.status(state_);
+Result<> Packing::add(const std::string& name, const std::string& path) {
+  const auto status = files_.status(path);
   if (!status && status.error().kind == ErrorKind::not_found) return {};
   if (!status) return std::unexpected(status.error());
-  if (status->kind != FileKind::directory)
-    return base::invalid(fmt::format("{} is no directory", state_));
-  before_ = *status;
-  return take_lock(old_lock_, state_);
-}
-
-Result<> Restore::ask() {
-  const auto live = files_.list(state_ + "/live");
-  if (!live || live->empty() || environment_.settings.assume_yes) return {};
-  environment_.reporter.note(fmt::format(
-      "{} holds {} certificate{}. The backup takes its place; what is there now is kept "
-      "beside it.",
-      state_, live->size(), live->size() == 1 ? "" : "s"));
-  if (environment_.reporter.confirm("Restore the backup?")) return {};
-  return base::rejected("nothing was changed: there was no yes (--yes)");
-}
-
-Result<> Restore::unpack() {
-  ArchiveReader reader(archive_);
-  while (const auto member = TRY(reader.next())) {
-    TRY(store::check_member(*member));
-    TRY(put(reader, *member));
+  Member member{.path = name, .kind = status->kind, .target = {}};
+  std::string real = path;
+  if (member.kind == FileKind::symlink) {
+    member.target = TRY(files_.read_link(path));
+    if (store::check_member(member)) return add_link(member, path);
+    // Somebody has put on another disk what it leads to.
+    const auto followed = files_.real_path(path);
+    if (!followed)
+      return base::rejected(fmt::format(
+          "{} is a symlink to {}, which is not there: mount it or put it back; or remove the "
+          "symlink, if nothing is lost",
+          path, base::printable(member.target)));
+    real = *followed;
+    member.kind = TRY(files_.status(real)).kind;
+    member.target.clear();
   }
-  if (!base::exists(files_, draft_ + "/catalog.db"))
-    return base::invalid("it holds no catalog.db: it is no backup of everseal");
-  TRY(take_lock(new_lock_, draft_));
-  TRY(sync_tree(draft_));
+  if (!store::check_member(member)) {
+    leave_out(path, "no part of the state");
+    return {};
+  }
+  packed_.insert(name);
+  if (member.kind == FileKind::directory) return add_below(name, real);
+  return archive_.add_file(name, TRY(files_.open(real)));
+}
+
+Result<> Packing::add_below(const std::string& name, const std::string& path) {
+  TRY(archive_.add_directory(name));
+  for (const std::string& each : TRY(files_.list(path)))
+    if (!each.starts_with('.')) TRY(add(base::join_path(name, each), base::join_path(path, each)));
   return {};
 }
 
-// What is there already was named twice: all of it is ours alone.
-Result<> Restore::put(ArchiveReader& reader, const Member& member) {
-  const std::string path = base::join_path(draft_, member.path);
-  switch (member.kind) {
-    case FileKind::directory:
-      return files_.make_directory(path, 0700);
-    case FileKind::symlink:
-      report_.certificates.push_back(base::name_of(member.path));
-      return files_.make_symlink(member.target, path);
-    default:
-      return files_.create_with(
-          path, [&](const base::FileDescriptor& file) { return reader.copy(member, file); }, 0600);
+// A link of live/. "../certs/NAME/versions/N".
+Result<> Packing::add_link(const Member& link, const std::string& path) {
+  const std::string version = link.target.substr(std::string_view("../").size());
+  if (!packed_.contains(version)) {
+    leave_out(path, "it leads to a version that is not there");
+    return {};
   }
+  ++live_;
+  return archive_.add_symlink(link.path, link.target);
 }
 
-Result<> Restore::sync_tree(const std::string& path) {
-  const auto status = TRY(files_.status(path));
-  if (status.kind == FileKind::symlink) return {};
-  if (status.kind == FileKind::directory)
-    for (const std::string& each : TRY(files_.list(path)))
-      TRY(sync_tree(base::join_path(path, each)));
-  return files_.sync(path);
+void Packing::leave_out(const std::string& path, std::string_view why) {
+  notes_.push_back(fmt::format("{} is left out: {}", base::printable(path), why));
 }
 
-// A backup of a damaged catalog is better than none.
-Result<> Restore::look_at_catalog() {
-  const std::string path = draft_ + "/catalog.db";
-  auto catalog = store::Catalog::open_to_read(path);
-  const Result<> whole = catalog ? catalog->check() : std::unexpected(catalog.error());
-  if (!whole)
-    report_.notes.push_back(
-        fmt::format("the backup's catalog cannot be used as it is: {}", whole.error().message));
-  return base::remove_tree(files_, path + "-shm");
+// One truth about what is to be replaced. Errors: invalid (not with these options).
+Result<bool> find_earlier(const base::Directory& place, const BackupOptions& options) {
+  const auto there = place.status(base::name_of(options.file));
+  if (!there && there.error().kind == ErrorKind::not_found) return false;
+  if (!there) return std::unexpected(there.error());
+  if (there->kind != FileKind::regular)
+    return base::invalid(
+        fmt::format("{} is no plain file, and is not replaced: give another name", options.file));
+  if (!options.replace)
+    return base::invalid(fmt::format("{} exists; --force replaces it", options.file));
+  return true;
 }
 
-Result<> Restore::take_place() {
-  if (before_)
-    TRY(base::give_tree(TRY(base::Directory::open(draft_)), {before_->owner, before_->group}));
-  const std::string parent = base::directory_of(state_);
-  if (!before_) {
-    TRY(files_.rename(draft_, state_));
-    return files_.sync(parent);
-  }
-  TRY(base::within("restore (unpack the archive by hand with tar -xf instead)",
-                   base::exchange(draft_, state_)));
-  report_.replaced = draft_;
-  if (const auto durable = files_.sync(parent); !durable)
-    report_.notes.push_back(durable.error().message);
-  return {};
+// A later restore() would take it for something that is not Everseal's.
+Result<> check_outside(const FileReader& files, const base::Directory& place,
+                       const std::string& state) {
+  const std::string directory = TRY(files.real_path(place.path()));
+  if (directory != state && !directory.starts_with(state + "/")) return {};
+  return base::invalid(fmt::format(
+      "{} is in the state directory itself, and would be lost with it: give another place",
+      directory));
+}
+
+// Why the catalog cannot be used as it is; empty: it can. Errors: invalid, as every command has it,
+// if there is none, or one that knows nothing of what is there.
+Result<std::string> damage_of_catalog(const Environment& environment) {
+  const std::string& directory = environment.settings.state;
+  if (!TRY(State::is_there(environment)))
+    return base::invalid(
+        fmt::format("{} holds no catalog: there is nothing to back up", directory));
+  auto state = State::open_to_read(environment);
+  if (!state) return state.error().message;
+  const auto whole = (*state)->catalog().check();
+  return whole ? std::string() : whole.error().message;
 }
 
 }  // namespace
 
 Result<BackupReport> backup(const Environment& environment, const BackupOptions& options) {
   FileSystem& files = environment.files;
-  const std::string& directory = environment.settings.state;
-  if (!base::exists(files, directory))
-    return base::invalid(fmt::format("{} is not there: there is nothing to back up", directory));
+  const std::string& given = environment.settings.state;
+  if (!base::exists(files, given))
+    return base::invalid(fmt::format("{} is not there: there is nothing to back up", given));
+  const std::string directory = TRY(files.real_path(given));  // it may be a symlink
   const auto place = TRY(base::Directory::open(base::directory_of(options.file)));
-  const std::string name = base::name_of(options.file);
-  const auto there = place.status(name);
-  if (!options.replace && (there || there.error().kind != ErrorKind::not_found))
-    return base::invalid(fmt::format("{} exists; --force replaces it", options.file));
+  TRY(check_outside(files, place, directory));
+  const bool replaces = TRY(find_earlier(place, options));
   const auto lock = TRY(State::lock(environment));
   BackupReport report{.file = options.file};
+  if (const std::string damage = TRY(damage_of_catalog(environment)); !damage.empty()) {
+    if (replaces)
+      return base::invalid(
+          fmt::format("{} is kept, since what would replace it is damaged: {}; give another name",
+                      options.file, damage));
+    report.notes.push_back(fmt::format("The catalog in it is damaged: {}", damage));
+  }
   const auto write = [&](const base::FileDescriptor& file) -> Result<> {
-    ArchiveWriter archive(file, environment.clock.now());
-    for (const char* member : kMembers) TRY(add(archive, files, directory, member));
-    TRY(archive.finish());
+    TRY(Packing(files, file, environment.clock.now()).run(directory, report));
     report.bytes = TRY(size_of(file, options.file));
     return {};
   };
-  TRY(place.write_durably(name, write, {.mode = 0600}));
-  const store::CertificateStore certificates(files, directory);
-  report.certificates = static_cast<std::int64_t>(TRY(certificates.live_names()).size());
+  TRY(place.write_durably(base::name_of(options.file), write, {.mode = 0600}));
   return report;
-}
-
-Result<RestoreReport> restore(const Environment& environment, const RestoreOptions& options) {
-  const auto archive = TRY(environment.files.open(options.file));
-  return base::within(options.file, Restore(environment, archive).run());
 }
 
 }  // namespace everseal::jobs

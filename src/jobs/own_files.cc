@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "nginx/config.h"
+#include "nginx/snippets.h"
 
 namespace everseal::jobs {
 namespace {
@@ -26,7 +27,8 @@ bool is_damaged(const FileReader& files, const std::string& path, const std::str
 Result<Texts> damaged_texts(const Environment& environment, State& state) {
   Texts texts;
   for (auto& file : TRY(state.catalog().last_files_in("everseal")))
-    if (file.after && is_damaged(environment.files, file.path, *file.after))
+    if (file.after && nginx::is_of_our_kind(*file.after) &&
+        is_damaged(environment.files, file.path, *file.after))
       texts.emplace(std::move(file.path), *std::move(file.after));
   return texts;
 }

@@ -13,6 +13,7 @@
 #include "jobs/activation.h"
 #include "jobs/kept.h"
 #include "jobs/server.h"
+#include "jobs/unfinished.h"
 #include "jobs/unused_path.h"
 #include "store/account_keys.h"
 #include "store/note.h"
@@ -131,8 +132,7 @@ std::string guess_server(std::string_view directory, const std::set<std::string>
   return url;
 }
 
-// Of each certificate that nginx's configuration names, as ours, the names that are served with it.
-using NamesInNginx = std::map<std::string, std::vector<std::string>>;
+}  // namespace
 
 Result<NamesInNginx> find_in_nginx(const Environment& environment) {
   const store::CertificateStore certificates(environment.files, environment.settings.state);
@@ -150,6 +150,8 @@ Result<NamesInNginx> find_in_nginx(const Environment& environment) {
     }
   return found;
 }
+
+namespace {
 
 // One run of the job.
 class RepairJob {
@@ -187,6 +189,7 @@ class RepairJob {
 Result<RepairReport> RepairJob::run(const std::string& old_catalog) {
   if (base::exists(environment_.files, old_catalog))
     report_.kept = TRY(catalog_.take_over(old_catalog));
+  report_.notes = TRY(end_unfinished_changes(catalog_));
   if (const auto looked = look_at_nginx(); !looked)
     report_.notes.push_back(
         fmt::format("what nginx serves is not known: {}; the next `everseal renew` looks again",

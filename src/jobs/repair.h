@@ -1,6 +1,7 @@
 // Making the catalog anew from what is on disk.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,12 @@ Result<RepairReport> repair(const Environment& environment, const RepairOptions&
 // are: somebody has put it back. False if it knows the version that is live.
 Result<bool> catch_up(const Environment& environment, State& state,
                       store::CertificateRecord& certificate);
+
+// Of each certificate that nginx's configuration names, as ours, the names that are served with it.
+using NamesInNginx = std::map<std::string, std::vector<std::string>>;
+
+// Errors: those of finding nginx and of reading its configuration.
+Result<NamesInNginx> find_in_nginx(const Environment& environment);
 
 // Where there is no state: that nginx's configuration names no certificate of it either. Errors:
 // invalid with what helps, if it does: the state directory was moved or deleted.

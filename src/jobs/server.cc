@@ -95,8 +95,13 @@ nginx::EditOptions Server::edit_options(const std::string& thumbprint) const {
 }
 
 deploy::Context Server::deployment(State& state) const {
-  return {environment_.files, state.catalog(), instance_,
-          environment_.clock, own_directory(), environment_.settings.state + "/stage"};
+  deploy::Context context{environment_.files, state.catalog(),
+                          instance_,          environment_.clock,
+                          own_directory(),    environment_.settings.state + "/stage"};
+  for (const std::string& path : environment_.settings.dhparam_files)
+    if (auto real = environment_.files.real_path(path))
+      context.other_files.push_back(*std::move(real));
+  return context;
 }
 
 Result<> Server::reload() const {

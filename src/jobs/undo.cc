@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "base/diff.h"
@@ -45,6 +46,7 @@ std::string preview(const store::ChangeRecord& change, const deploy::Return& way
     text += fmt::format("{} stays: {} includes it\n", each.path, each.by);
   if (is_unfinished)
     for (const std::string& each : way.conflicts) text += fmt::format("Left as it is: {}\n", each);
+  for (const std::string& each : way.refused) text += fmt::format("Left as it is: {}\n", each);
   return text;
 }
 
@@ -138,6 +140,7 @@ Result<UndoSummary> undo(const Environment& environment, std::optional<std::int6
     environment.reporter.note("nginx is not running: nothing was reloaded");
   TRY(record(state, *change, deployment, TRY(server.model())));
   UndoSummary summary{change->id, {}, std::move(way.kept), std::move(way.conflicts)};
+  std::ranges::move(way.refused, std::back_inserter(summary.left));
   for (const deploy::ChangedFile& file : way.files) summary.files.push_back(file.path);
   return summary;
 }

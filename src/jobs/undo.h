@@ -15,7 +15,8 @@ struct UndoSummary {
   std::optional<std::int64_t> change;  // the one that was taken back; none: there was nothing
   std::vector<std::string> files;
   std::vector<deploy::StillNamed> kept{};  // files of ours that others include
-  std::vector<std::string> left{};         // by file and line: edited since, and left so
+  // By file and line: edited since, and left so; and what is no file of nginx's.
+  std::vector<std::string> left{};
 };
 
 // Takes back `change`, else the last that stands, after showing it and a yes; before these, what an

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "base/file_system.h"
@@ -28,6 +30,37 @@ std::optional<std::pair<std::string_view, std::string_view>> split_at_stamp(std:
   const std::size_t end = text.find('\n', begin);
   if (begin == text.npos || end == text.npos) return std::nullopt;
   return std::pair(text.substr(begin, end - begin), text.substr(end + 1));
+}
+
+bool are_of_our_kind(std::span<const Statement> statements) {
+  constexpr std::array<std::string_view, 18> kOurs = {"if",
+                                                      "listen",
+                                                      "return",
+                                                      "server",
+                                                      "server_name",
+                                                      "server_tokens",
+                                                      "ssl_ciphers",
+                                                      "ssl_conf_command",
+                                                      "ssl_dhparam",
+                                                      "ssl_early_data",
+                                                      "ssl_ecdh_curve",
+                                                      "ssl_prefer_server_ciphers",
+                                                      "ssl_protocols",
+                                                      "ssl_reject_handshake",
+                                                      "ssl_session_cache",
+                                                      "ssl_session_ticket_key",
+                                                      "ssl_session_tickets",
+                                                      "ssl_session_timeout"};
+  return std::ranges::all_of(statements, [&](const Statement& statement) {
+    return std::ranges::find(kOurs, statement.name()) != kOurs.end() &&
+           statement.ending != Ending::raw_body && are_of_our_kind(statement.children);
+  });
+}
+
+// Nothing in it could be a directive.
+bool are_parameters(std::string_view text) {
+  return text.starts_with("-----BEGIN DH PARAMETERS-----\n") &&
+         text.find_first_of(";{}#") == text.npos;
 }
 
 bool sets(const Model& model, std::string_view name, const std::string& except_path) {
@@ -93,6 +126,12 @@ std::optional<Profile> profile_of(std::string_view snippet) {
 bool is_untouched(std::string_view snippet) {
   const auto parts = split_at_stamp(snippet);
   return parts && parts->first.contains(fmt::format("{}{}.", kChecksum, checksum(parts->second)));
+}
+
+bool is_of_our_kind(std::string_view text) {
+  if (are_parameters(text)) return true;
+  const auto document = Document::parse("", std::string(text));
+  return document && are_of_our_kind(document->statements());
 }
 
 }  // namespace everseal::nginx

@@ -32,4 +32,9 @@ std::string stamp(std::string_view particulars, std::string_view body);
 // changed by hand is left alone.
 bool is_untouched(std::string_view snippet);
 
+// Whether a text is of the kind that we write into our directory: TLS settings, the answer to
+// challenges, servers that refuse handshakes, or parameters for Diffie-Hellman. Whoever made the
+// catalog that it comes from may have been somebody else, and nginx's master is root.
+bool is_of_our_kind(std::string_view text);
+
 }  // namespace everseal::nginx

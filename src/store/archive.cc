@@ -245,6 +245,7 @@ Result<std::optional<Member>> ArchiveReader::next() {
     if (const std::string prefix = text_of(header, kPrefix); !prefix.empty())
       member.path = prefix + "/" + member.path;
     member.size = TRY(number_of(header, kSize));
+    member.made = Time(base::Seconds(static_cast<std::int64_t>(TRY(number_of(header, kTime)))));
     member.offset = position_ + kBlock;
     position_ = member.offset + member.size + padding(member.size);
     const char type = header[kType];

@@ -17,6 +17,7 @@ struct Member {
   std::string target;                             // of a symlink
   std::uint64_t size = 0;                         // of a regular file, bytes
   std::uint64_t offset = 0;                       // of its content in the archive
+  Time made{};                                    // when it was put into it, as that says
 };
 
 // Appends members to an archive. Files are 0600 and directories 0700 in it; their content goes from

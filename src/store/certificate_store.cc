@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/copy_bytes.h"
+#include "base/encoding.h"
 #include "store/note.h"
 
 namespace everseal::store {
@@ -23,6 +24,12 @@ std::optional<int> to_number(std::string_view digits) {
   const auto parsed = std::from_chars(digits.data(), end, number);
   const bool is_number = parsed.ec == std::errc() && parsed.ptr == end && number > 0;
   return is_number ? std::optional(number) : std::nullopt;
+}
+
+// The catalog, which names what is changed here, may have been made by somebody else.
+Result<> check_name(const std::string& name) {
+  if (!name.empty() && !name.starts_with('.') && !name.contains('/')) return {};
+  return base::invalid(fmt::format("'{}' is no certificate's name", base::printable(name)));
 }
 
 // Without those that begin with a dot: what a killed run has left half made.
@@ -67,6 +74,7 @@ bool CertificateStore::is_begun_by_request(const std::string& name, int version)
 
 Result<> CertificateStore::begin_with(const std::string& name, int version, std::string_view file,
                                       const base::ContentWriter& write) {
+  TRY(check_name(name));
   const std::string directory = pending_path(name, version);
   TRY(base::remove_tree(files_, directory));  // left by a run that was killed before it was durable
   TRY(base::make_directories(files_, directory, kPrivateDirectory));
@@ -96,6 +104,7 @@ base::ContentWriter CertificateStore::bundle_writer(const std::string& directory
 
 Result<> CertificateStore::complete(const std::string& name, int version,
                                     const crypto::EncodedChain& chain, const std::string& note) {
+  TRY(check_name(name));
   if (is_complete(name, version)) return check_is(name, version, chain);
   const std::string directory = pending_path(name, version);
   std::vector<std::pair<std::string, std::string>> contents = {
@@ -133,10 +142,12 @@ Result<> CertificateStore::check_is(const std::string& name, int version,
 }
 
 Result<> CertificateStore::discard(const std::string& name, int version) {
+  TRY(check_name(name));
   return base::remove_tree(files_, pending_path(name, version));
 }
 
 Result<> CertificateStore::remove(const std::string& name, int version) {
+  TRY(check_name(name));
   if (TRY(live(name)) == version)
     return base::rejected(fmt::format("version {} of {} is live", version, name));
   if (is_complete(name, version)) {
@@ -147,6 +158,7 @@ Result<> CertificateStore::remove(const std::string& name, int version) {
 }
 
 Result<> CertificateStore::switch_live(const std::string& name, int version) {
+  TRY(check_name(name));
   const std::string directory = state_ + "/live";
   TRY(base::make_directories(files_, directory, kPrivateDirectory));
   const std::string temporary = fmt::format("{}/.{}.new", directory, name);

@@ -252,5 +252,21 @@ TEST(CertificateStore, TakesADirectoryInALinksPlaceForNoVersion) {
   EXPECT_EQ(*store.live("a.example"), 1);
 }
 
+TEST(CertificateStore, ANameLeadsNowhereElse) {
+  base::FakeFileSystem files;
+  files.put("/state/x", "");
+  CertificateStore store(files, "/state");
+  const Life life;
+  const auto before = files.all();
+  for (const std::string name : {"", ".", "..", "../x", "../../etc", "a/b", "/etc", ".hidden"}) {
+    EXPECT_FALSE(store.begin(name, 1, life.write_key())) << name;
+    EXPECT_FALSE(store.complete(name, 1, life.chain())) << name;
+    EXPECT_FALSE(store.switch_live(name, 1)) << name;
+    EXPECT_FALSE(store.discard(name, 1)) << name;
+    EXPECT_FALSE(store.remove(name, 1)) << name;
+  }
+  EXPECT_EQ(files.all(), before);
+}
+
 }  // namespace
 }  // namespace everseal::store

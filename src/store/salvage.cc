@@ -21,7 +21,8 @@ std::string forget_nonsense() {
   return fmt::format(
       "DELETE FROM accounts WHERE server NOT LIKE 'https://%';"
       "DELETE FROM certificates WHERE method NOT IN ({})"
-      " OR name = '' OR json_valid(names) = 0 OR json_array_length(names) = 0;"
+      " OR name = '' OR name LIKE '.%' OR name LIKE '%/%' OR json_valid(names) = 0 OR "
+      "json_array_length(names) = 0;"
       "DELETE FROM versions WHERE state NOT IN ({})"
       " OR certificate_id NOT IN (SELECT id FROM certificates);"
       "DELETE FROM changes WHERE state NOT IN ({});"

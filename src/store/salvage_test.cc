@@ -172,5 +172,12 @@ TEST_F(SalvageTest, RefusesWhatANewerEversealWrote) {
   EXPECT_TRUE(taken.error().message.contains("written by a newer everseal (schema 99"));
 }
 
+TEST_F(SalvageTest, TakesNoNameThatLeadsElsewhere) {
+  change("UPDATE certificates SET name = '../x' WHERE id = 1");
+  change("UPDATE certificates SET name = '.x' WHERE id = 2");
+  ASSERT_TRUE(new_.take_over(path_));
+  EXPECT_EQ(new_.certificates()->size(), std::size_t{kCertificates - 2});
+}
+
 }  // namespace
 }  // namespace everseal::store

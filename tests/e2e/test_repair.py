@@ -347,6 +347,24 @@ class Backup(KeptState):
                          "../certs/static.example/versions/2")
         self.assert_repaired()
 
+    def test_a_restore_says_what_nginx_needs_and_the_backup_does_not_hold(self):
+        """What was secured after the backup: its words are followed one by one."""
+        path = self.backup()
+        self.run_everseal("secure", "--yes", "pair.example")
+        result = self.run_everseal("restore", "--yes", path)
+        self.assertIn("names 1 certificate that the backup does not hold (pair.example)", result.out)
+        self.assertIn("Now: everseal repair", result.out)
+        report = self.run_everseal("repair", "--json", "--server", self.authority.url).json()
+        notes = [note for each in report["certificates"] for note in each["notes"]]
+        for command in [note.split("(", 1)[1].removesuffix(")") for note in notes if "openssl" in note]:
+            subprocess.run(command, shell=True, check=True, capture_output=True)
+        self.run_everseal("renew", "--yes")
+        shutil.rmtree(STATE / "live/.pair.example.set-aside")  # what was of no worth
+        check_live()
+        self.nginx.cold_start()
+        self.assert_https("pair.example")
+        self.assert_https("static.example")
+
     def test_a_restore_over_a_damaged_state(self):
         path = self.backup()
         shutil.rmtree(STATE / "certs")
@@ -408,7 +426,7 @@ class Backup(KeptState):
     def test_a_restore_that_is_killed_leaves_the_old_or_the_new(self):
         path = self.backup()
         self.run_everseal("renew", "--force")
-        for call in ("renameat2", "openat", "fsync", "mkdirat", "symlink", "sendfile"):
+        for call in ("renameat2", "openat", "fsync", "mkdirat", "symlinkat", "sendfile"):
             ends = []
             for k in (1, 2, 5, 20):
                 ends.append(self.everseal.run("restore", "--yes", path,

@@ -22,12 +22,12 @@ class ReturnTest : public testing::Test {
   ReturnTest() {
     runner_.answer = {0,
                       "nginx version: nginx/1.22.1\nconfigure arguments: --prefix=/n "
-                      "--conf-path=/n/nginx.conf --pid-path=/run/nginx.pid\n"};
-    files_.put("/n/nginx.conf", "include /n/site;\n");
-    files_.put("/n/site", "");
+                      "--conf-path=/etc/n/nginx.conf --pid-path=/run/nginx.pid\n"};
+    files_.put("/etc/n/nginx.conf", "include /etc/n/site;\n");
+    files_.put("/etc/n/site", "");
     instance_.emplace(*nginx::Instance::find(runner_, files_, {}));
     context_.emplace(
-        Context{files_, catalog_, *instance_, base::real_clock(), "/n/everseal", "/stage"});
+        Context{files_, catalog_, *instance_, base::real_clock(), "/etc/n/everseal", "/stage"});
   }
 
   Result<Return> plan(std::vector<ChangedFile> files) {
@@ -42,10 +42,10 @@ class ReturnTest : public testing::Test {
 };
 
 TEST_F(ReturnTest, GivesTheOriginalsBack) {
-  files_.put("/n/site", "server {\n    listen 443 ssl;\n}\n");
-  files_.put("/n/everseal/acme.conf", "ours\n");
-  const auto way = plan({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"},
-                         {"/n/everseal/acme.conf", std::nullopt, "ours\n"}});
+  files_.put("/etc/n/site", "server {\n    listen 443 ssl;\n}\n");
+  files_.put("/etc/n/everseal/acme.conf", "ours\n");
+  const auto way = plan({{"/etc/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"},
+                         {"/etc/n/everseal/acme.conf", std::nullopt, "ours\n"}});
   ASSERT_TRUE(way);
   ASSERT_EQ(way->files.size(), 2u);
   EXPECT_EQ(way->files[0].after, "server {\n}\n");
@@ -53,70 +53,72 @@ TEST_F(ReturnTest, GivesTheOriginalsBack) {
 }
 
 TEST_F(ReturnTest, LeavesOutWhatIsAlreadyBack) {
-  files_.put("/n/site", "before\n");
-  const auto way = plan({{"/n/site", "before\n", "after\n"}, {"/n/gone", std::nullopt, "ours\n"}});
+  files_.put("/etc/n/site", "before\n");
+  const auto way =
+      plan({{"/etc/n/site", "before\n", "after\n"}, {"/etc/n/gone", std::nullopt, "ours\n"}});
   ASSERT_TRUE(way);
   EXPECT_TRUE(way->files.empty());
 }
 
 TEST_F(ReturnTest, KeepsWhatTheAdministratorEditedElsewhere) {
-  files_.put("/n/site", "# mine\nserver {\n    listen 443 ssl;\n    root /srv;\n    index a;\n}\n");
-  const auto way = plan({{"/n/site", "server {\n    root /srv;\n}\n",
+  files_.put("/etc/n/site",
+             "# mine\nserver {\n    listen 443 ssl;\n    root /srv;\n    index a;\n}\n");
+  const auto way = plan({{"/etc/n/site", "server {\n    root /srv;\n}\n",
                           "server {\n    listen 443 ssl;\n    root /srv;\n}\n"}});
   ASSERT_TRUE(way) << way.error().message;
   EXPECT_EQ(way->files.front().after, "# mine\nserver {\n    root /srv;\n    index a;\n}\n");
 }
 
 TEST_F(ReturnTest, NamesWhereTheAdministratorEditedTheSameLines) {
-  files_.put("/n/site", "server {\n    listen 8443 ssl;\n}\n");
-  const auto way = plan({{"/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"}});
+  files_.put("/etc/n/site", "server {\n    listen 8443 ssl;\n}\n");
+  const auto way = plan({{"/etc/n/site", "server {\n}\n", "server {\n    listen 443 ssl;\n}\n"}});
   ASSERT_TRUE(way);
   EXPECT_TRUE(way->files.empty());
   EXPECT_EQ(way->conflicts,
             std::vector<std::string>{
-                "/n/site: line 2 was changed on both sides\n  it was\n        listen 443 ssl;\n"
+                "/etc/n/site: line 2 was changed on both sides\n  it was\n        listen 443 ssl;\n"
                 "  it is now\n        listen 8443 ssl;\n  and should become\n    (nothing)\n"});
 }
 
 TEST_F(ReturnTest, LeavesAFileOfOursThatWasEdited) {
-  files_.put("/n/everseal/tls.conf", "edited\n");
-  const auto way = plan({{"/n/everseal/tls.conf", std::nullopt, "ours\n"}});
+  files_.put("/etc/n/everseal/tls.conf", "edited\n");
+  const auto way = plan({{"/etc/n/everseal/tls.conf", std::nullopt, "ours\n"}});
   ASSERT_TRUE(way);
   EXPECT_EQ(way->conflicts,
-            std::vector<std::string>{"/n/everseal/tls.conf: was changed since; left as it is"});
+            std::vector<std::string>{"/etc/n/everseal/tls.conf: was changed since; left as it is"});
 }
 
 TEST_F(ReturnTest, FaultD1_KeepsAFileOfOursThatAnybodyIncludes) {
-  files_.put("/n/nginx.conf", "include /n/site;\ninclude /n/copy;\n");
-  files_.put("/n/site", "include /n/everseal/acme.conf;\n");
-  files_.put("/n/copy", "server {\n    include everseal/acme.conf;\n}\n");
-  files_.put("/n/everseal/acme.conf", "ours;\n");
-  const auto way = plan({{"/n/everseal/acme.conf", std::nullopt, "ours;\n"},
-                         {"/n/site", "", "include /n/everseal/acme.conf;\n"}});
+  files_.put("/etc/n/nginx.conf", "include /etc/n/site;\ninclude /etc/n/copy;\n");
+  files_.put("/etc/n/site", "include /etc/n/everseal/acme.conf;\n");
+  files_.put("/etc/n/copy", "server {\n    include everseal/acme.conf;\n}\n");
+  files_.put("/etc/n/everseal/acme.conf", "ours;\n");
+  const auto way = plan({{"/etc/n/everseal/acme.conf", std::nullopt, "ours;\n"},
+                         {"/etc/n/site", "", "include /etc/n/everseal/acme.conf;\n"}});
   ASSERT_TRUE(way);
   ASSERT_EQ(way->files.size(), 1u);
-  EXPECT_EQ(way->files.front().path, "/n/site");
+  EXPECT_EQ(way->files.front().path, "/etc/n/site");
   ASSERT_EQ(way->kept.size(), 1u);
-  EXPECT_EQ(way->kept.front().path, "/n/everseal/acme.conf");
-  EXPECT_EQ(way->kept.front().by, "/n/copy:2");
+  EXPECT_EQ(way->kept.front().path, "/etc/n/everseal/acme.conf");
+  EXPECT_EQ(way->kept.front().by, "/etc/n/copy:2");
 }
 
 TEST_F(ReturnTest, FaultD1_RemovesNothingWhereTheConfigurationCannotBeRead) {
-  files_.put("/n/nginx.conf", "include /n/nobody;\n");
-  files_.put("/n/everseal/acme.conf", "ours;\n");
-  const auto way = plan({{"/n/everseal/acme.conf", std::nullopt, "ours;\n"}});
+  files_.put("/etc/n/nginx.conf", "include /etc/n/nobody;\n");
+  files_.put("/etc/n/everseal/acme.conf", "ours;\n");
+  const auto way = plan({{"/etc/n/everseal/acme.conf", std::nullopt, "ours;\n"}});
   ASSERT_TRUE(way);
   EXPECT_TRUE(way->files.empty());
   EXPECT_EQ(way->kept.front().by,
-            "perhaps: /n/nginx.conf:1: resolve /n/nobody: No such file or directory");
+            "perhaps: /etc/n/nginx.conf:1: resolve /etc/n/nobody: No such file or directory");
 }
 
 TEST_F(ReturnTest, FaultD2_AllThatWasLeftUnfinishedIsTakenBackTheLastFirst) {
-  files_.put("/n/site", "two;\n");
+  files_.put("/etc/n/site", "two;\n");
   const auto leave = [&](const std::string& before, const std::string& after) {
     const auto id = catalog_.begin_change(Time(), "secure", {});
     ASSERT_TRUE(
-        catalog_.add_changed_files(*id, std::vector<ChangedFile>{{"/n/site", before, after}}));
+        catalog_.add_changed_files(*id, std::vector<ChangedFile>{{"/etc/n/site", before, after}}));
   };
   leave("", "one;\n");
   leave("one;\n", "two;\n");
@@ -125,23 +127,23 @@ TEST_F(ReturnTest, FaultD2_AllThatWasLeftUnfinishedIsTakenBackTheLastFirst) {
   EXPECT_EQ(*text,
             "took back change 2 (secure), which an earlier run left unfinished; "
             "took back change 1 (secure), which an earlier run left unfinished");
-  EXPECT_EQ(files_.read("/n/site"), "");
+  EXPECT_EQ(files_.read("/etc/n/site"), "");
 }
 
 TEST_F(ReturnTest, FaultD2_WhatWasEditedInTheSamePlaceIsLeftToUndo) {
-  files_.put("/n/site", "theirs\n");
+  files_.put("/etc/n/site", "theirs\n");
   const auto id = catalog_.begin_change(Time(), "secure", {});
   ASSERT_TRUE(catalog_.add_changed_files(
-      *id, std::vector<ChangedFile>{{"/n/site", "before\n", "after\n"}}));
+      *id, std::vector<ChangedFile>{{"/etc/n/site", "before\n", "after\n"}}));
   const auto text = recover(*context_);
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().kind, ErrorKind::rejected);
   EXPECT_TRUE(text.error().message.starts_with(
-      "change 1 (secure), which an earlier run left unfinished, cannot be taken back: /n/site: "
+      "change 1 (secure), which an earlier run left unfinished, cannot be taken back: /etc/n/site: "
       "line 1 was changed on both sides"));
   EXPECT_TRUE(text.error().message.ends_with(
       "`everseal undo` takes back the rest of it and leaves this as it is"));
-  EXPECT_EQ(files_.read("/n/site"), "theirs\n");
+  EXPECT_EQ(files_.read("/etc/n/site"), "theirs\n");
   EXPECT_TRUE(*catalog_.last_change(store::ChangeState::applying));
 }
 

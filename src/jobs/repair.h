@@ -23,7 +23,9 @@ struct RepairReport {
   std::vector<RepairedCertificate> certificates{};  // by name
   std::vector<store::Salvaged> kept{};              // of the old catalog; empty: there was none
   std::string aside{};                              // the directory where the old one is now
-  std::vector<std::string> notes{};                 // about all of it
+  std::vector<std::string>
+      missing{};                     // those of which nginx needs a file before it starts, by name
+  std::vector<std::string> notes{};  // about all of it
 };
 
 // Builds the catalog anew from the versions on disk, from live/, accounts/ and nginx's
@@ -37,9 +39,5 @@ Result<RepairReport> repair(const Environment& environment, const RepairOptions&
 // are: somebody has put it back. False if it knows the version that is live.
 Result<bool> catch_up(const Environment& environment, State& state,
                       store::CertificateRecord& certificate);
-
-// Where there is no state: that nginx's configuration names no certificate of it either. Errors:
-// invalid with what helps, if it does: the state directory was moved or deleted.
-Result<> check_not_deleted(const Environment& environment);
 
 }  // namespace everseal::jobs

@@ -183,6 +183,9 @@ Result<RepairReport> RepairJob::run(const std::string& old_catalog) {
     else
       report_.notes.push_back(fmt::format(
           "certs/ or live/ holds {}, which is no certificate's name", base::printable(name)));
+  if (TRY(catalog_.changes()).empty())
+    if (const auto known = check_history_is_known(environment_); !known)
+      report_.notes.push_back(known.error().message);
   return std::move(report_);
 }
 

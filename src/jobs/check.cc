@@ -45,14 +45,21 @@ void join(std::string& text, std::string_view more) {
   text += more;
 }
 
-void add_incidents(std::string& text, const StatusReport& report) {
-  std::size_t shown = 0;
+// Whether it is one of a certificate, which says of itself that it is not well.
+bool is_of_a_certificate(const store::IncidentRecord& incident) {
+  return std::ranges::any_of(std::array{"certificate ", "served ", "names of ", "unreachable"},
+                             [&](const char* key) { return incident.key.starts_with(key); });
+}
+
+void add_incidents(std::string& text, const StatusReport& report, bool others_are_said) {
+  std::size_t shown = 0, all = 0;
   for (const store::IncidentRecord& each : report.incidents) {
-    if (++shown > kMostNamed) break;
+    if (others_are_said && is_of_a_certificate(each)) continue;
+    if (++all > kMostNamed) continue;
     join(text, base::printable(each.headline));
+    ++shown;
   }
-  if (report.incidents.size() > kMostNamed)
-    join(text, fmt::format("and {} more", report.incidents.size() - kMostNamed));
+  if (all > shown) join(text, fmt::format("and {} more", all - shown));
 }
 
 std::string what_is_wrong(const StatusReport& report) {
@@ -67,7 +74,7 @@ std::string what_is_wrong(const StatusReport& report) {
   if (wrong > shown) join(text, fmt::format("and {} more", count_of(wrong - shown, "certificate")));
   if (!report.lateness.empty()) join(text, report.lateness);
   if (!report.hindrance.empty()) join(text, base::printable(report.hindrance));
-  if (wrong == 0) add_incidents(text, report);
+  add_incidents(text, report, wrong > 0);
   return text;
 }
 

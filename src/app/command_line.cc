@@ -154,7 +154,7 @@ using Failure = std::unexpected<Usage>;
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).string(); }
 
 Failure wrong(const std::string& text) {
-  return Failure({2, fmt::format("everseal: {}\nSee everseal --help.\n", text)});
+  return Failure({2, fmt::format("everseal: {}\nSee everseal --help.\n", text), {}, text});
 }
 
 template <class T>
@@ -693,6 +693,7 @@ std::expected<CommandLine, Usage> parse_command_line(int argc, const char* const
   if (!settings) {
     Failure failure = wrong(settings.error().message);
     const bool is_run = renew.parsed() && given.names.empty() && !given.dry_run && !given.force;
+    failure.error().is_for_monitoring = status.parsed() && given.check;
     if (daemon.parsed() || is_run)
       failure.error().readable = readable_settings(files, path, settings.error());
     if (failure.error().readable && !given.state.empty())

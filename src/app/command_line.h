@@ -57,6 +57,8 @@ struct Usage {
   // Where the settings keep `everseal renew` or the daemon from working: what can be read of them,
   // so that somebody is told.
   std::optional<jobs::Settings> readable{};
+  std::string reason{};            // what is wrong, without advice; empty for help
+  bool is_for_monitoring = false;  // `status --check`: its answer is one line, whatever is wrong
 };
 
 // Reads the arguments and the settings file that they name.

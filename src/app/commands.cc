@@ -1,6 +1,7 @@
 #include "app/commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,8 +15,10 @@
 #include "app/streams.h"
 #include "base/diff.h"
 #include "base/encoding.h"
+#include "jobs/named.h"
 #include "jobs/telling.h"
 #include "jobs/undo.h"
+#include "jobs/words.h"
 
 namespace everseal::app {
 namespace {
@@ -116,6 +119,34 @@ Result<Output> execute(const jobs::RotateOptions& options, const jobs::Environme
   return output;
 }
 
+std::string nothing_to_do(const jobs::RenewSummary& summary) {
+  const std::string next = summary.next_renewal
+                               ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
+                               : "";
+  const std::string all =
+      jobs::count_of(static_cast<std::uint64_t>(summary.certificates), "certificate");
+  if (summary.waiting > 0)
+    return fmt::format("Nothing to do yet: {} of {} {} to be tried again.{}\n", summary.waiting,
+                       all, summary.waiting == 1 ? "waits" : "wait", next);
+  return fmt::format("Nothing to do: none of {} is due.{}\n", all, next);
+}
+
+std::string what_became_of(const jobs::RenewSummary& summary) {
+  std::string text;
+  for (const std::string& name : summary.planned)
+    text += fmt::format("{}: would be renewed\n", name);
+  if (!summary.unfinished.empty())
+    return text + fmt::format(
+                      "Not finished: everseal secure ended before nginx had {} ({}). Run it "
+                      "again: everseal secure {}\n",
+                      jobs::count_of(summary.unfinished.size(), "certificate"),
+                      jobs::some_of(summary.unfinished), fmt::join(summary.unfinished, " "));
+  const bool is_quiet = summary.renewed.empty() && summary.planned.empty() &&
+                        summary.in_haproxy.empty() && summary.failed.empty() &&
+                        summary.rotated.empty() && summary.left_undone.empty();
+  return is_quiet && !summary.others_work ? nothing_to_do(summary) : text;
+}
+
 Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environment& environment) {
   jobs::RenewSummary summary = TRY(jobs::renew(environment, options));
   std::ranges::move(summary.failed_steps, std::back_inserter(summary.left_undone));
@@ -127,6 +158,7 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
       {"renewed", summary.renewed},
       {"planned", summary.planned},
       {"in_haproxy", summary.in_haproxy},
+      {"unfinished", summary.unfinished},
       {"rotated", summary.rotated},
       {"failed", to_json(summary.failed)},
       {"left_undone", to_json(summary.left_undone)},
@@ -135,19 +167,7 @@ Result<Output> execute(const jobs::RenewOptions& options, const jobs::Environmen
   output.exit_status =
       exit_status(summary.renewed.size() + summary.in_haproxy.size() + summary.rotated.size(),
                   summary.failed.size() + summary.left_undone.size());
-  for (const std::string& name : summary.planned)
-    output.text += fmt::format("{}: would be renewed\n", name);
-  if (!summary.others_work && summary.renewed.empty() && summary.planned.empty() &&
-      summary.in_haproxy.empty() && summary.failed.empty() && summary.rotated.empty() &&
-      summary.left_undone.empty())
-    output.text = fmt::format(
-        "Nothing to do{}: {} of {} certificates {}.{}\n", summary.waiting > 0 ? " yet" : "",
-        summary.waiting > 0 ? std::to_string(summary.waiting) : "none", summary.certificates,
-        summary.waiting > 1   ? "wait to be tried again"
-        : summary.waiting > 0 ? "waits to be tried again"
-                              : "is due",
-        summary.next_renewal ? " The next is on " + base::to_rfc3339(*summary.next_renewal) + "."
-                             : "");
+  output.text = what_became_of(summary);
   return output;
 }
 
@@ -189,6 +209,7 @@ Result<Output> execute(const ChangesCommand& command, const jobs::Environment& e
   auto state = TRY(jobs::State::open_to_read(environment));
   std::vector<store::ChangeRecord> changes;
   if (state) changes = TRY(state->catalog().changes());
+  if (changes.empty()) TRY(jobs::check_history_is_known(environment));
   if (command.change) {
     std::erase_if(changes, [&](const auto& change) { return change.id != *command.change; });
     if (changes.empty())

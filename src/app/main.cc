@@ -14,6 +14,7 @@
 #include "base/inheritance.h"
 #include "base/memory.h"
 #include "base/stop.h"
+#include "jobs/check.h"
 #include "jobs/telling.h"
 #include "privsep/monitor.h"
 #include "privsep/process_workers.h"
@@ -39,7 +40,7 @@ void tell_of_settings(const Usage& usage) {
                                    .stop = &base::stop_requested});
   jobs::tell_of_no_run({base::real_file_system(), base::real_command_runner(), base::real_clock(),
                         printer, *usage.readable, workers},
-                       {ErrorKind::invalid, usage.text});
+                       {ErrorKind::invalid, usage.reason});
 }
 
 // A report that was lost is not one without complaints.
@@ -66,6 +67,11 @@ int main(int argc, char** argv) {
   FileSystem& files = base::real_file_system();
   base::catch_signals();
   const auto line = parse_command_line(argc, argv, files);
+  if (!line && line.error().is_for_monitoring) {
+    const auto check = jobs::check_without_status({ErrorKind::invalid, line.error().reason}, false);
+    say(stdout, check.line);
+    return check.exit_status;
+  }
   if (!line) {
     say(line.error().exit_status == 0 ? stdout : stderr, line.error().text);
     if (line.error().readable) tell_of_settings(line.error());

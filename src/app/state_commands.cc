@@ -1,6 +1,9 @@
 #include "app/state_commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "jobs/words.h"
 
 namespace everseal::app {
 namespace {
@@ -31,8 +34,20 @@ std::string to_line(const jobs::RepairedCertificate& repaired) {
   return text;
 }
 
-std::string count(std::int64_t certificates) {
-  return fmt::format("{} certificate{}", certificates, certificates == 1 ? "" : "s");
+// In the order in which it must be done: nginx takes no change, and answers no CA, before it finds
+// all files that it is to read.
+std::string what_to_do_now(const jobs::RepairReport& report, const jobs::Settings& settings) {
+  if (report.missing.empty()) return "Now: everseal renew";
+  const std::string live = settings.state + "/live";
+  return fmt::format(
+      "Now, in this order:\n"
+      "  1. put certificates of no worth where nginx needs a file:\n"
+      "     (umask 077; for name in {0}; do mkdir -p {1}/$name && openssl req -x509 -newkey "
+      "rsa:2048 -nodes -days 30 -subj / -keyout {1}/$name/bundle.pem -out {1}/$name/bundle.pem; "
+      "done)\n"
+      "  2. nginx -t, and start nginx if it does not run\n"
+      "  3. everseal renew",
+      fmt::join(report.missing, " "), live);
 }
 
 }  // namespace
@@ -59,11 +74,11 @@ Result<Output> execute(const jobs::RepairOptions& options, const jobs::Environme
   for (const std::string& note : report.notes) output.text += note + "\n";
   if (!report.aside.empty())
     output.text += fmt::format("The old catalog is in {}.\n", report.aside);
-  output.text +=
-      options.dry_run
-          ? "Nothing was changed: this was a dry run.\n"
-          : fmt::format("The catalog is made anew, with {} certificates. Now: everseal renew\n",
-                        report.certificates.size());
+  output.text += options.dry_run
+                     ? "Nothing was changed: this was a dry run.\n"
+                     : fmt::format("The catalog is made anew, with {}. {}\n",
+                                   jobs::count_of(report.certificates.size(), "certificate"),
+                                   what_to_do_now(report, environment.settings));
   return output;
 }
 
@@ -77,8 +92,8 @@ Result<Output> execute(const jobs::BackupOptions& options, const jobs::Environme
   output.text = fmt::format(
       "{}: {} with what belongs to {}, {} bytes. Whoever can read it has the keys: keep it as you "
       "keep them.\n",
-      report.file, count(report.certificates), report.certificates == 1 ? "it" : "them",
-      report.bytes);
+      report.file, jobs::count_of(static_cast<std::uint64_t>(report.certificates), "certificate"),
+      report.certificates == 1 ? "it" : "them", report.bytes);
   for (const std::string& note : report.notes) output.text += note + "\n";
   return output;
 }
@@ -92,7 +107,7 @@ Result<Output> execute(const jobs::RestoreOptions& options, const jobs::Environm
                      {"replaced", report.replaced.empty() ? Json(nullptr) : Json(report.replaced)},
                      {"notes", report.notes}};
   output.text = fmt::format("The backup of {} is restored: {}.\n", base::to_rfc3339(report.made),
-                            count(static_cast<std::int64_t>(report.certificates.size())));
+                            jobs::count_of(report.certificates.size(), "certificate"));
   if (!report.replaced.empty())
     output.text += fmt::format(
         "What was there before is in {}: remove it when you are sure that it holds nothing you "

@@ -1,5 +1,7 @@
 #include "app/status_command.h"
 
+#include <algorithm>
+
 #include "app/status_printer.h"
 #include "app/terminal.h"
 #include "jobs/check.h"
@@ -103,18 +105,31 @@ Json to_json(const jobs::StatusReport& report, bool has_details) {
                    {"last_run", time_or_null(report.last_run)},
                    {"last_check", time_or_null(report.last_check)},
                    {"hindrance", report.hindrance},
+                   {"lost", Json::array()},
                    {"level", to_string(report.level)}};
   document["account_keys"] = to_json(report.account_keys, "server");
   document["dhparams"] = to_json(report.dhparams, "path");
   for (const CertificateStatus& each : report.certificates)
     document["certificates"].push_back(to_json(each, has_details));
+  for (const jobs::LostCertificate& each : report.lost)
+    document["lost"].push_back({{"name", each.name}, {"has_files", each.has_files}});
   for (const store::IncidentRecord& each : report.incidents)
     document["incidents"].push_back(to_json(each));
   return document;
 }
 
-Output show_check(const Result<jobs::StatusReport>& report) {
-  const jobs::Check check = jobs::check(report);
+// Without a status nginx's configuration tells whether what it needs is there.
+Result<jobs::Check> check(const jobs::Environment& environment,
+                          const Result<jobs::StatusReport>& report) {
+  if (report) return jobs::check(*report);
+  const auto lost = TRY(jobs::find_lost(environment, nullptr));
+  const bool has_all = std::ranges::all_of(lost, &jobs::LostCertificate::has_files);
+  return jobs::check_without_status(report.error(), !has_all);
+}
+
+Result<Output> show_check(const jobs::Environment& environment,
+                          const Result<jobs::StatusReport>& report) {
+  const jobs::Check check = TRY(app::check(environment, report));
   Output output;
   output.exit_status = check.exit_status;
   output.text = check.line;
@@ -126,7 +141,7 @@ Output show_check(const Result<jobs::StatusReport>& report) {
 
 Result<Output> execute(const StatusCommand& command, const jobs::Environment& environment) {
   auto report = jobs::status(environment, command.options);
-  if (command.format == StatusFormat::check) return show_check(report);
+  if (command.format == StatusFormat::check) return show_check(environment, report);
   if (!report) return std::unexpected(std::move(report).error());
   const bool is_one = !command.options.name.empty();
   Output output;

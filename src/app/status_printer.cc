@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/encoding.h"
+#include "jobs/words.h"
 #include "notify/message.h"
 #include "renew/words.h"
 
@@ -74,6 +75,8 @@ std::string renewal_cell(const CertificateStatus& status, Time now) {
 std::string result_cell(const CertificateStatus& status) {
   const auto& certificate = status.certificate;
   const store::Sight sight = status.served ? status.served->sight : store::Sight::right;
+  if (certificate.version == 0 && certificate.in_nginx) return "missing";
+  if (!status.is_at_hand) return "files missing";
   if (sight == store::Sight::wrong) return "another served";
   if (sight == store::Sight::unreachable) return "no answer";
   if (certificate.failures > 0) return "failed " + times(certificate.failures);
@@ -138,6 +141,7 @@ std::string table(const StatusReport& report, const Look& look) {
 
 std::string incidents(const StatusReport& report, const Look& look) {
   std::string text;
+  if (!report.loss.empty()) text += coloured(report.loss, report.level, look) + '\n';
   if (!report.hindrance.empty())
     text += coloured(base::printable(report.hindrance), Level::warning, look) + '\n';
   if (!report.lateness.empty())
@@ -180,13 +184,37 @@ std::string failures(const StatusReport& report) {
   return text.empty() ? text : '\n' + text;
 }
 
+// What is wrong with which, once for all of which it is the same. What failed is said already.
+std::string concerns(const StatusReport& report, const Look& look) {
+  struct Concern {
+    const CertificateStatus* first;
+    std::vector<std::string> names;
+  };
+  std::vector<Concern> found;
+  for (const CertificateStatus& each : report.certificates) {
+    if (each.concern.empty() || each.concern.starts_with("failed ")) continue;
+    const auto same = std::ranges::find_if(
+        found, [&](const Concern& one) { return one.first->concern == each.concern; });
+    if (same != found.end())
+      same->names.push_back(each.certificate.name);
+    else if (found.size() < kMostFailures)
+      found.push_back({&each, {each.certificate.name}});
+  }
+  std::string text;
+  for (const Concern& each : found)
+    text += coloured(fmt::format("{}: {}", jobs::some_of(each.names), each.first->concern),
+                     each.first->level, look) +
+            '\n';
+  return text.empty() ? text : '\n' + text;
+}
+
 std::string totals(const StatusReport& report) {
   const auto count = [&](Level level) {
     return std::ranges::count(report.certificates, level, &CertificateStatus::level);
   };
   const std::size_t all = report.certificates.size();
   std::string text =
-      fmt::format("\n{} certificate{}: {} well", all, all == 1 ? "" : "s", count(Level::ok));
+      fmt::format("\n{}: {} well", jobs::count_of(all, "certificate"), count(Level::ok));
   if (const auto late = count(Level::warning)) text += fmt::format(", {} to look at", late);
   if (const auto worst = count(Level::critical)) text += fmt::format(", {} critical", worst);
   Time next = Time::max();
@@ -328,9 +356,10 @@ class Details {
 
 std::string print_table(const StatusReport& report, const Look& look) {
   std::string text = incidents(report, look);
+  if (report.certificates.empty() && !report.lost.empty()) return text;
   if (report.certificates.empty())
     return text + "No certificates yet. Start with: everseal secure --all --dry-run\n";
-  return text + table(report, look) + failures(report) + totals(report);
+  return text + table(report, look) + concerns(report, look) + failures(report) + totals(report);
 }
 
 std::string print_details(const StatusReport& report, const Look& look) {

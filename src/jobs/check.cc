@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/encoding.h"
+#include "jobs/words.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
@@ -22,10 +23,6 @@ Check answer(int exit_status, std::string text, std::string_view data = "") {
                       data.empty() ? "" : " | ", data)};
 }
 
-std::string plural(std::size_t count) {
-  return fmt::format("{} certificate{}", count, count == 1 ? "" : "s");
-}
-
 // Used ones that are or were live.
 std::vector<const CertificateStatus*> ending(const StatusReport& report) {
   std::vector<const CertificateStatus*> found;
@@ -36,7 +33,7 @@ std::vector<const CertificateStatus*> ending(const StatusReport& report) {
 }
 
 std::string all_is_well(const StatusReport& report) {
-  std::string text = plural(report.certificates.size());
+  std::string text = count_of(report.certificates.size(), "certificate");
   const auto first = ending(report);
   if (first.empty()) return text;
   return text + fmt::format(", the first to expire is {} in {}", first.front()->certificate.name,
@@ -48,8 +45,25 @@ void join(std::string& text, std::string_view more) {
   text += more;
 }
 
+// Whether it is one of a certificate, which says of itself that it is not well.
+bool is_of_a_certificate(const store::IncidentRecord& incident) {
+  return std::ranges::any_of(std::array{"certificate ", "served ", "names of ", "unreachable"},
+                             [&](const char* key) { return incident.key.starts_with(key); });
+}
+
+void add_incidents(std::string& text, const StatusReport& report, bool others_are_said) {
+  std::size_t shown = 0, all = 0;
+  for (const store::IncidentRecord& each : report.incidents) {
+    if (others_are_said && is_of_a_certificate(each)) continue;
+    if (++all > kMostNamed) continue;
+    join(text, base::printable(each.headline));
+    ++shown;
+  }
+  if (all > shown) join(text, fmt::format("and {} more", all - shown));
+}
+
 std::string what_is_wrong(const StatusReport& report) {
-  std::string text;
+  std::string text = report.loss;
   std::size_t shown = 0, wrong = 0;
   for (const CertificateStatus& each : report.certificates) {
     if (each.level == Level::ok) continue;
@@ -57,12 +71,10 @@ std::string what_is_wrong(const StatusReport& report) {
     join(text, fmt::format("{}: {}", each.certificate.name, each.concern));
     ++shown;
   }
-  if (wrong > shown) join(text, fmt::format("and {} more", plural(wrong - shown)));
+  if (wrong > shown) join(text, fmt::format("and {} more", count_of(wrong - shown, "certificate")));
   if (!report.lateness.empty()) join(text, report.lateness);
   if (!report.hindrance.empty()) join(text, base::printable(report.hindrance));
-  if (wrong == 0)
-    for (const store::IncidentRecord& each : report.incidents)
-      join(text, base::printable(each.headline));
+  add_incidents(text, report, wrong > 0);
   return text;
 }
 
@@ -85,12 +97,17 @@ std::string performance(const StatusReport& report) {
 
 }  // namespace
 
-Check check(const Result<StatusReport>& report) {
-  if (!report) return answer(kUnknown, base::printable(report.error().message));
-  if (report->certificates.empty()) return answer(kUnknown, "there are no certificates yet");
-  return answer(static_cast<int>(report->level),
-                report->level == Level::ok ? all_is_well(*report) : what_is_wrong(*report),
-                performance(*report));
+Check check_without_status(const Error& why, bool is_lost) {
+  return answer(is_lost ? static_cast<int>(Level::critical) : kUnknown,
+                base::printable(why.message));
+}
+
+Check check(const StatusReport& report) {
+  if (report.certificates.empty() && report.lost.empty())
+    return answer(kUnknown, "there are no certificates yet");
+  return answer(static_cast<int>(report.level),
+                report.level == Level::ok ? all_is_well(report) : what_is_wrong(report),
+                performance(report));
 }
 
 }  // namespace everseal::jobs

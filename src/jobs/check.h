@@ -14,7 +14,11 @@ struct Check {
   std::string line;     // "EVERSEAL OK - … | certificates=3 …", one line with its end
 };
 
-// Of nothing, or where the status cannot be told: UNKNOWN.
-Check check(const Result<StatusReport>& report);
+// Of nothing: UNKNOWN.
+Check check(const StatusReport& report);
+
+// Where the status cannot be told: UNKNOWN, but CRITICAL where that is because files that nginx
+// needs are lost with it.
+Check check_without_status(const Error& why, bool is_lost);
 
 }  // namespace everseal::jobs

@@ -28,8 +28,11 @@ class Files {
         certificate_(certificate),
         has_key_(certificate.request.empty()) {}
 
-  // What was found wrong, in words; empty: nothing. Errors: invalid, if what is left does not make
-  // a whole version.
+  // Finds the key and the chain in what is left. Errors: invalid, if that does not make a whole
+  // version.
+  Result<> look();
+
+  // What was found wrong, in words; empty: nothing. Errors: those of look().
   Result<std::string> mend();
 
   const std::vector<std::string>& wrong() const { return wrong_; }
@@ -192,9 +195,13 @@ Result<> Files::mend_link() {
   return store_.switch_live(name(), version());
 }
 
-Result<std::string> Files::mend() {
+Result<> Files::look() {
   TRY(find_key());
-  TRY(find_chain());
+  return find_chain();
+}
+
+Result<std::string> Files::mend() {
+  TRY(look());
   TRY(mend_certificates());
   if (has_key_) {
     TRY(mend_key());
@@ -285,6 +292,20 @@ Result<std::vector<Damage>> mend_files(const Environment& environment, State& st
   return base::transient(
       fmt::format("{}{}", unknown.front(),
                   unknown.size() == 1 ? "" : fmt::format(" (and {} others)", unknown.size() - 1)));
+}
+
+Result<std::vector<std::string>> find_beyond_repair(
+    const Environment& environment, State& state,
+    std::span<const store::CertificateRecord> certificates) {
+  std::vector<std::string> found;
+  for (const store::CertificateRecord& certificate : certificates) {
+    if (certificate.version == 0) continue;
+    const auto looked = Files(environment, state, certificate).look();
+    if (looked) continue;
+    if (looked.error().kind != ErrorKind::invalid) return std::unexpected(looked.error());
+    found.push_back(certificate.name);
+  }
+  return found;
 }
 
 }  // namespace everseal::jobs

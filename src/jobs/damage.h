@@ -31,4 +31,10 @@ bool may_be_damaged(State& state, const store::CertificateRecord& certificate, T
 Result<std::vector<Damage>> mend_files(const Environment& environment, State& state,
                                        std::span<const store::CertificateRecord> certificates);
 
+// The same look, by which nothing is changed: those of which nothing that is left makes a whole
+// version, so that mend_files() would make them due. Errors: those of the workers.
+Result<std::vector<std::string>> find_beyond_repair(
+    const Environment& environment, State& state,
+    std::span<const store::CertificateRecord> certificates);
+
 }  // namespace everseal::jobs

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "base/encoding.h"
@@ -12,6 +13,7 @@
 #include "crypto/jws.h"
 #include "deploy/hook.h"
 #include "jobs/chores.h"
+#include "jobs/words.h"
 
 namespace everseal::jobs {
 namespace {
@@ -36,6 +38,7 @@ class Run {
                        const store::CertificateRecord& certificate, const Act& act);
   Result<> copy(const deploy::CopyRule& rule, const deploy::HandedOver& certificate);
   Result<> forget_what_is_no_more();
+  void say_of_how_many() const;
 
   const Environment& environment_;
   State& state_;
@@ -43,6 +46,10 @@ class Run {
   std::vector<std::string> hooks_;
   std::set<std::string> planned_;  // "KIND SUBJECT"
   std::vector<HookFailure> failures_;
+  // By "KIND TARGET" and the error's words, the names of certificates:
+  using Names = std::map<std::pair<std::string, std::string>, std::vector<std::string>>;
+  Names failed_;
+  Names waiting_;
 };
 
 Result<std::vector<HookFailure>> Run::run() {
@@ -53,6 +60,7 @@ Result<std::vector<HookFailure>> Run::run() {
       if (TRY(hand_over(certificate))) TRY(state_.catalog().save_handed_over(certificate, how));
   }
   TRY(forget_what_is_no_more());
+  say_of_how_many();
   return std::move(failures_);
 }
 
@@ -113,7 +121,13 @@ Result<bool> Run::attempt(const char* kind, const std::string& target,
   if (!is_new && chore.failures == 0) return true;
   if (stop_requested) return false;
   const Time now = environment_.clock.now();
-  if (!is_new && urgency_ == renew::Urgency::when_due && !may_be_tried(chore, now)) return false;
+  const std::string step = fmt::format("{} {}", kind, target);
+  if (!is_new && urgency_ == renew::Urgency::when_due && !may_be_tried(chore, now)) {
+    waiting_[{step, fmt::format("waits until {} after: {}", base::to_rfc3339(chore.next_attempt),
+                                chore.last_error)}]
+        .push_back(certificate.name);
+    return false;
+  }
   environment_.reporter.progress(certificate.name, fmt::format("{} {}", kind, target));
   const Result<> result = act();
   if (!result && stop_requested) return false;  // ended by us: the next run begins with it
@@ -125,7 +139,9 @@ Result<bool> Run::attempt(const char* kind, const std::string& target,
     return true;
   }
   const std::string what = fmt::format("{} {}", kind, subject);
-  environment_.reporter.failed(what, result.error().message);
+  std::vector<std::string>& names = failed_[{step, result.error().message}];
+  if (names.empty()) environment_.reporter.failed(what, result.error().message);
+  names.push_back(certificate.name);
   failures_.push_back({certificate.name, what, result.error()});
   return false;
 }
@@ -146,6 +162,19 @@ Result<> Run::forget_what_is_no_more() {
       if (!planned_.contains(fmt::format("{} {}", kind, chore.subject)))
         TRY(state_.catalog().remove_chore(chore));
   return {};
+}
+
+// What went wrong with many in the same way is said once.
+void Run::say_of_how_many() const {
+  for (const auto& [step, names] : failed_)
+    if (names.size() > 1)
+      environment_.reporter.failed(
+          fmt::format("{} for {}", step.first, some_of({names.begin() + 1, names.end()})),
+          "the same");
+  for (const auto& [step, names] : waiting_)
+    environment_.reporter.note(
+        fmt::format("{} for {} {}; to try at once: everseal renew --force NAME", step.first,
+                    some_of(names), step.second));
 }
 
 }  // namespace

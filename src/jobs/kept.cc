@@ -90,6 +90,10 @@ std::vector<store::FailingName> left_out(const store::CertificateRecord& record)
   return names;
 }
 
+bool waits_for_secure(const store::CertificateRecord& record) {
+  return record.version == 0 && record.method == store::Method::nginx && !record.in_nginx;
+}
+
 Time next_look(const renew::Action& action, Time now) {
   return std::min(action.at, now + std::chrono::days(1));
 }

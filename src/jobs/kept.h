@@ -25,6 +25,10 @@ RecordsById by_id(std::span<const store::CertificateRecord> certificates);
 // The names that the live version does without.
 std::vector<store::FailingName> left_out(const store::CertificateRecord& record);
 
+// Whether `everseal secure` began it and ended before nginx had it: only that can go on, for it
+// edits nginx's files.
+bool waits_for_secure(const store::CertificateRecord& record);
+
 // When to look at it again after this decision: within a day, whatever becomes of the clock.
 Time next_look(const renew::Action& action, Time now);
 

@@ -18,13 +18,13 @@
 #include "jobs/hooks.h"
 #include "jobs/hsts_step.h"
 #include "jobs/kept.h"
+#include "jobs/named.h"
 #include "jobs/own_files.h"
 #include "jobs/repair.h"
 #include "jobs/rotate.h"
 #include "jobs/server.h"
 #include "jobs/status.h"
 #include "jobs/telling.h"
-#include "store/schema.h"
 
 namespace everseal::jobs {
 namespace {
@@ -56,6 +56,27 @@ void catch_up_all(const Environment& environment, State& state, Certificates& ce
           each.name, each.version));
 }
 
+// What a dry run takes for due, as the real run would have made it so: those of which not enough is
+// left. The files that would be put right are said.
+Result<std::set<std::string>> look_at_files(const Environment& environment, State& state,
+                                            const RenewOptions& options) {
+  const Time last = TRY(state.catalog().last(store::Moment::files_check));
+  auto certificates = TRY(state.catalog().certificates());
+  std::erase_if(certificates, [&](const store::CertificateRecord& each) {
+    return options.names.empty()
+               ? !may_be_damaged(state, each, last)
+               : std::ranges::find_first_of(each.names, options.names) == each.names.end();
+  });
+  std::set<std::string> due;
+  for (std::string& name : TRY(find_beyond_repair(environment, state, certificates)))
+    due.insert(std::move(name));
+  for (const store::CertificateRecord& each : certificates)
+    if (!due.contains(each.name) &&
+        !state.certificates().is_at_hand(each.name, each.version, each.request.empty()))
+      environment.reporter.note(fmt::format("{}: its files would be put right", each.name));
+  return due;
+}
+
 // One run of the job.
 class RenewJob {
  public:
@@ -66,6 +87,7 @@ class RenewJob {
 
  private:
   Result<Certificates> candidates();
+  Result<> add_lost_files(Certificates& certificates);
   Result<> ask(Certificates& certificates);
   Result<> ask_at(const std::string& server, std::vector<store::CertificateRecord*> certificates);
   Result<renew::Plan> plan(const Certificates& certificates);
@@ -96,6 +118,7 @@ class RenewJob {
 
 Result<RenewSummary> RenewJob::run() {
   Certificates certificates = TRY(candidates());
+  if (options_.dry_run) TRY(add_lost_files(certificates));
   if (!options_.dry_run) catch_up_all(environment_, state_, certificates);
   if (options_.urgency == renew::Urgency::when_due && !options_.dry_run) TRY(ask(certificates));
   std::vector<Wanted> to_issue;
@@ -111,6 +134,7 @@ Result<RenewSummary> RenewJob::run() {
       ++summary_.waiting;
       next_try = std::min(next_try.value_or(*at), *at);
     }
+    if (waits_for_secure(certificate)) summary_.unfinished.push_back(certificate.name);
     if (plan.doubt.empty()) explain(certificate, action);
     if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)
@@ -182,6 +206,18 @@ Result<Certificates> RenewJob::candidates() {
       chosen.push_back(*found);
   }
   return chosen;
+}
+
+// In a dry run, which makes nothing due: what the real one would.
+Result<> RenewJob::add_lost_files(Certificates& certificates) {
+  const std::set<std::string> lost = TRY(look_at_files(environment_, state_, options_));
+  for (const std::string& name : lost) {
+    auto found = std::ranges::find(certificates, name, &store::CertificateRecord::name);
+    if (found == certificates.end())
+      found = certificates.insert(found, *TRY(state_.catalog().certificate(name)));
+    found->renew_at = found->next_look = {};
+  }
+  return {};
 }
 
 // By CA, about those that it may be asked about again. One that says nothing is asked an hour
@@ -256,7 +292,7 @@ Wanted RenewJob::wanted(const store::CertificateRecord& certificate, const renew
 // Why what is due is not done.
 void RenewJob::explain(const store::CertificateRecord& certificate, const renew::Action& action) {
   const Time now = environment_.clock.now();
-  if (action.what != renew::Do::nothing) return;
+  if (action.what != renew::Do::nothing || waits_for_secure(certificate)) return;
   if (certificate.renew_at > now && certificate.failures == 0 &&
       options_.urgency == renew::Urgency::when_due)
     return;
@@ -428,40 +464,29 @@ Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
   return state.catalog().save_last(store::Moment::renewal_run, now);
 }
 
-// That the catalog is whole and knows all that is live; once a day.
-Result<> check_catalog(State& state) {
-  TRY(state.catalog().check());
-  std::set<std::string> known;
-  for (const store::CertificateRecord& each : TRY(state.catalog().certificates()))
-    known.insert(each.name);
-  for (const std::string& name : TRY(state.certificates().live_names()))
-    if (!known.contains(name))
-      return base::invalid(fmt::format("it does not know {}, which is in live/; {}",
-                                       base::printable(name), store::kRemedy));
-  return {};
-}
-
 // Whether nginx would start again, where it serves something of ours: a restart may be long to
-// come.
-Result<> test_nginx(const Environment& environment, State& state) {
+// come. What it says is told as a chore's failure. Errors: those of the catalog.
+Result<Result<>> test_nginx(const Environment& environment, State& state) {
   const auto server = Server::find(environment);
-  if (!server && server.error().kind != ErrorKind::not_found) return {};  // what is served says so
+  if (!server && server.error().kind != ErrorKind::not_found) return Result<>();  // served says so
   const auto certificates = TRY(state.catalog().certificates());
   const bool is_ours =
       server && std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
   const std::string config = is_ours ? server->instance().config_path() : "";
   for (const store::ChoreRecord& each : TRY(state.catalog().failing_chores(kNginxTest)))
     if (each.subject != config) TRY(state.catalog().remove_chore(each));
-  if (!is_ours) return {};
+  if (!is_ours) return Result<>();
   store::ChoreRecord chore = TRY(state.catalog().chore(kNginxTest, config));
   const Result<> tested = server->test_as_it_stands();
   if (!tested) environment.reporter.failed("nginx", tested.error().message);
   enter_result(chore, tested, environment.clock.now());
-  return state.catalog().save_chore(chore);
+  TRY(state.catalog().save_chore(chore));
+  return tested;
 }
 
 // What belongs to a run beside what is due: proof of what is served, once a day, and that it ran.
-Result<> finish_run(const Environment& environment, State& state, Result<RenewSummary>& summary) {
+Result<> finish_run(const Environment& environment, const RenewOptions& options, State& state,
+                    Result<RenewSummary>& summary) {
   const Time now = environment.clock.now();
   TRY(note_run(state, summary, now));
   const bool is_failing = !TRY(state.catalog().failing_chores(kNginxTest)).empty();
@@ -470,7 +495,7 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   if (!stop_requested && is_time) {
     if (summary)
       add_trouble(environment, summary->failed_steps, "the catalog is not whole",
-                  check_catalog(state));
+                  state.catalog().check());
     auto served = check_served(environment, state);
     is_readable = served.has_value();
     if (!served && stop_requested) return {};  // the next run looks
@@ -483,7 +508,11 @@ Result<> finish_run(const Environment& environment, State& state, Result<RenewSu
   // Where the configuration cannot be read, or has kept certificates from being installed, that is
   // said already.
   const bool is_said = !is_readable || (summary && summary->nginx_is_refused);
-  if (!stop_requested && !is_said && (is_time || is_failing)) TRY(test_nginx(environment, state));
+  const bool is_asked = options.look == Look::at_due;  // by a person, or once a day by a timer
+  if (!stop_requested && !is_said && (is_time || is_failing || is_asked)) {
+    const Result<> tested = TRY(test_nginx(environment, state));
+    if (summary && !tested) summary->left_undone.push_back({"nginx", tested.error()});
+  }
   if (summary && summary->next_look)
     summary->next_look =
         std::min(*summary->next_look, std::max(TRY(next_check(state, now)), now + kSilence));
@@ -548,10 +577,7 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
 // Nullopt, where there is none yet or another job is at work, which a person is told at once.
 Result<std::optional<State>> open_state(const Environment& environment,
                                         const RenewOptions& options) {
-  if (!TRY(State::is_there(environment))) {
-    TRY(check_not_deleted(environment));
-    return std::nullopt;
-  }
+  if (!TRY(State::is_there(environment))) return std::nullopt;
   auto idle = TRY(State::open_if_idle(environment));
   if (idle) return idle;
   if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
@@ -573,11 +599,22 @@ Result<RenewSummary> without_state(const Environment& environment) {
   return summary;
 }
 
+// That none is lost. A dry run has brought no files back.
+Result<> check_none_is_lost(const Environment& environment, State& state, bool is_dry) {
+  auto lost = TRY(find_lost(environment, &state.catalog()));
+  if (is_dry) std::erase_if(lost, &LostCertificate::is_known);
+  if (lost.empty()) return {};
+  return base::invalid(lost_in_words(lost, environment.settings));
+}
+
 Result<RenewSummary> renew_in(const Environment& environment, const RenewOptions& options,
                               State& state) {
   std::vector<RenewalFailure> troubles;
   if (!options.dry_run) troubles = put_right(environment, state, options);
   RenewSummary summary = TRY(renew_and_rotate(environment, options, state));
+  if (options.names.empty())
+    add_trouble(environment, troubles, "certificates are lost",
+                check_none_is_lost(environment, state, options.dry_run));
   std::ranges::move(troubles, std::back_inserter(summary.failed_steps));
   return summary;
 }
@@ -589,8 +626,9 @@ void add_unrecorded(RenewSummary& summary, const Error& error) {
   summary.left_undone.push_back({"the record of this run", error});
 }
 
-void finish(const Environment& environment, State& state, Result<RenewSummary>& summary) {
-  if (const auto finished = finish_run(environment, state, summary); !finished) {
+void finish(const Environment& environment, const RenewOptions& options, State& state,
+            Result<RenewSummary>& summary) {
+  if (const auto finished = finish_run(environment, options, state, summary); !finished) {
     environment.reporter.failed("the record of this run", finished.error().message);
     if (summary) add_unrecorded(*summary, finished.error());
   }
@@ -613,7 +651,7 @@ Result<RenewSummary> renew(const Environment& environment, const RenewOptions& o
   std::optional<State> state = TRY(std::move(opened));
   if (!state) return without_state(environment);
   auto summary = renew_in(environment, options, *state);
-  if (is_for_all(options)) finish(environment, *state, summary);
+  if (is_for_all(options)) finish(environment, options, *state, summary);
   return summary;
 }
 

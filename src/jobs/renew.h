@@ -38,6 +38,7 @@ struct RenewSummary {
   std::vector<std::string> renewed;     // by certificate name
   std::vector<std::string> planned;     // in a dry run
   std::vector<std::string> in_haproxy;  // newly shown by it
+  std::vector<std::string> unfinished;  // begun by `everseal secure`, which must be run again
   std::vector<RenewalFailure> failed;
   std::vector<std::string> rotated;          // keys and parameters that are new, in words
   std::vector<RenewalFailure> left_undone;   // hooks, copies, rotations; `name` says which

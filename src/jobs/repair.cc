@@ -12,6 +12,7 @@
 #include "base/encoding.h"
 #include "jobs/activation.h"
 #include "jobs/kept.h"
+#include "jobs/named.h"
 #include "jobs/server.h"
 #include "jobs/unfinished.h"
 #include "jobs/unused_path.h"
@@ -132,27 +133,6 @@ std::string guess_server(std::string_view directory, const std::set<std::string>
   return url;
 }
 
-}  // namespace
-
-Result<NamesInNginx> find_in_nginx(const Environment& environment) {
-  const store::CertificateStore certificates(environment.files, environment.settings.state);
-  const Server server = TRY(Server::find(environment));
-  const nginx::Model model = TRY(server.model());
-  NamesInNginx found;
-  for (const nginx::Site& site : nginx::find_sites(model).sites)
-    for (const nginx::CertificatePair& pair : site.pairs) {
-      const std::string name = base::name_of(base::directory_of(pair.certificate));
-      if (pair.certificate != certificates.bundle_path(name)) continue;
-      std::vector<std::string>& names = found[name];
-      std::ranges::copy_if(site.names, std::back_inserter(names), [&](const std::string& each) {
-        return std::ranges::find(names, each) == names.end();
-      });
-    }
-  return found;
-}
-
-namespace {
-
 // One run of the job.
 class RepairJob {
  public:
@@ -181,7 +161,7 @@ class RepairJob {
   store::CertificateStore certificates_;
   RepairReport report_;
   bool nginx_is_known_ = false;
-  NamesInNginx in_nginx_;
+  NamedInNginx in_nginx_;
   std::string server_;  // where nothing else names a CA
   bool server_is_guessed_ = false;
 };
@@ -206,11 +186,14 @@ Result<RepairReport> RepairJob::run(const std::string& old_catalog) {
     else
       report_.notes.push_back(fmt::format(
           "certs/ or live/ holds {}, which is no certificate's name", base::printable(name)));
+  if (TRY(catalog_.changes()).empty())
+    if (const auto known = check_history_is_known(environment_); !known)
+      report_.notes.push_back(known.error().message);
   return std::move(report_);
 }
 
 Result<> RepairJob::look_at_nginx() {
-  in_nginx_ = TRY(find_in_nginx(environment_));
+  in_nginx_ = TRY(find_named(environment_));
   nginx_is_known_ = true;
   return {};
 }
@@ -335,8 +318,9 @@ void RepairJob::find_first(CertificateRecord& record) const {
 void RepairJob::say_how_nginx_starts(RepairedCertificate& repaired) {
   const std::string bundle = certificates_.bundle_path(repaired.certificate.name);
   if (base::exists(environment_.files, bundle)) return;
+  report_.missing.push_back(repaired.certificate.name);
   repaired.notes.push_back(fmt::format(
-      "nginx does not start without {0}: put a certificate of no worth there until the next "
+      "nginx does not start without {0}: first put a certificate of no worth there, until the next "
       "`everseal renew` brings one: (umask 077; mkdir -p {1}; openssl req -x509 -newkey rsa:2048 "
       "-nodes -days 30 -subj / -keyout {0} -out {0})",
       bundle, base::directory_of(bundle)));
@@ -449,16 +433,6 @@ Result<RepairReport> repair(const Environment& environment, const RepairOptions&
   report.aside = TRY(put_aside(files, directory, environment.clock.now()));
   TRY(put_in_place(files, directory));
   return report;
-}
-
-Result<> check_not_deleted(const Environment& environment) {
-  const auto found = find_in_nginx(environment);
-  if (!found || found->empty()) return {};  // whoever has no nginx misses nothing there
-  return base::invalid(fmt::format(
-      "nginx's configuration names {} certificate{} of {}, which is not there: move it back, or "
-      "`everseal restore FILE` if you have a backup; `everseal repair` notes what is to be ordered "
-      "anew",
-      found->size(), found->size() == 1 ? "" : "s", environment.settings.state));
 }
 
 Result<bool> catch_up(const Environment& environment, State& state,

@@ -24,7 +24,9 @@ struct RepairReport {
   std::vector<RepairedCertificate> certificates{};  // by name
   std::vector<store::Salvaged> kept{};              // of the old catalog; empty: there was none
   std::string aside{};                              // the directory where the old one is now
-  std::vector<std::string> notes{};                 // about all of it
+  std::vector<std::string>
+      missing{};                     // those of which nginx needs a file before it starts, by name
+  std::vector<std::string> notes{};  // about all of it
 };
 
 // Builds the catalog anew from the versions on disk, from live/, accounts/ and nginx's
@@ -38,15 +40,5 @@ Result<RepairReport> repair(const Environment& environment, const RepairOptions&
 // are: somebody has put it back. False if it knows the version that is live.
 Result<bool> catch_up(const Environment& environment, State& state,
                       store::CertificateRecord& certificate);
-
-// Of each certificate that nginx's configuration names, as ours, the names that are served with it.
-using NamesInNginx = std::map<std::string, std::vector<std::string>>;
-
-// Errors: those of finding nginx and of reading its configuration.
-Result<NamesInNginx> find_in_nginx(const Environment& environment);
-
-// Where there is no state: that nginx's configuration names no certificate of it either. Errors:
-// invalid with what helps, if it does: the state directory was moved or deleted.
-Result<> check_not_deleted(const Environment& environment);
 
 }  // namespace everseal::jobs

@@ -16,7 +16,7 @@
 #include "base/ownership.h"
 #include "base/path_walk.h"
 #include "jobs/layout.h"
-#include "jobs/repair.h"
+#include "jobs/named.h"
 #include "jobs/unfinished.h"
 #include "jobs/unused_path.h"
 #include "store/archive.h"
@@ -288,7 +288,7 @@ Result<> Restore::take_place() {
 // A backup that is older than what was secured since: nginx does not start without the files that
 // it names.
 void Restore::compare_with_nginx() {
-  const auto in_nginx = find_in_nginx(environment_);
+  const auto in_nginx = find_named(environment_);
   if (!in_nginx) return;  // whoever has no nginx misses nothing there
   for (const auto& [name, names] : *in_nginx)
     if (std::ranges::find(report_.certificates, name) == report_.certificates.end())

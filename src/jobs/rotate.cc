@@ -8,6 +8,7 @@
 #include "jobs/challenge_answer.h"
 #include "jobs/chores.h"
 #include "jobs/dhparam.h"
+#include "jobs/named.h"
 #include "jobs/own_files.h"
 #include "jobs/telling.h"
 
@@ -36,6 +37,7 @@ class RotateJob {
   Result<> commit(DhparamChange& change);
   Result<> rotate_all();
   Result<> rotate_keys(const std::vector<std::string>& names);
+  Result<> note_lost();
   Result<std::vector<std::string>> files_of_nginx();
   Result<std::vector<std::string>> due(const std::string& kind,
                                        const std::optional<base::Seconds>& life,
@@ -167,6 +169,17 @@ Result<> RotateJob::commit(DhparamChange& change) {
 
 // ---- Keys of certificates
 
+// All are asked for: of those that the catalog does not know none is changed.
+Result<> RotateJob::note_lost() {
+  auto lost = TRY(find_lost(environment_, &state_.catalog()));
+  std::erase_if(lost, &LostCertificate::is_known);
+  if (lost.empty()) return {};
+  const Error error{ErrorKind::invalid, lost_in_words(lost, environment_.settings)};
+  environment_.reporter.failed("keys of certificates that are lost", error.message);
+  summary_.failed.push_back({"keys of certificates that are lost", error});
+  return {};
+}
+
 Result<> RotateJob::rotate_keys(const std::vector<std::string>& names) {
   std::vector<std::string> chosen = names;
   const auto certificates = TRY(state_.catalog().certificates());
@@ -191,6 +204,7 @@ Result<> RotateJob::rotate_keys(const std::vector<std::string>& names) {
               "the key of {} is not ours: make a new request and give it to everseal issue --csr",
               each.name));
   }
+  if (names.empty()) TRY(note_lost());
   if (chosen.empty()) return {};
   RenewSummary renewed = TRY(renew_certificates(
       environment_, {.names = chosen, .urgency = renew::Urgency::now, .keys = KeyChoice::all_new},
@@ -278,8 +292,12 @@ Result<RotateSummary> rotate(const Environment& environment, const RotateOptions
   RotateJob job(environment, state);
   const Result<> done = job.run(options);
   RotateSummary summary = job.take();
-  if (const auto told = tell_of_rotation(environment, state, done, summary.failed); !told)
-    environment.reporter.failed("telling the administrator", told.error().message);
+  // Who names what is not there sees it: that is no trouble of this machine.
+  const bool is_mistyped =
+      !done && done.error().kind == ErrorKind::invalid && !options.names.empty();
+  if (!is_mistyped)
+    if (const auto told = tell_of_rotation(environment, state, done, summary.failed); !told)
+      environment.reporter.failed("telling the administrator", told.error().message);
   TRY(done);
   return summary;
 }

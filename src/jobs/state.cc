@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/path_walk.h"
+#include "jobs/named.h"
 #include "jobs/rights.h"
 #include "renew/words.h"
 #include "store/schema.h"
@@ -197,6 +198,8 @@ std::string stuck_holder(const Settings& settings) {
 }
 
 Result<State> State::open_locked(const Environment& environment, base::FileLock lock) {
+  const bool is_new = !base::exists(environment.files, catalog_path(environment.settings.state));
+  if (is_new) TRY(check_not_deleted(environment));
   State state = TRY(within("state directory", open_files(environment, store::Catalog::open)));
   state.lock_.emplace(std::move(lock));
   return state;
@@ -216,7 +219,9 @@ Result<bool> State::is_there(const Environment& environment) {
   const std::string& directory = environment.settings.state;
   if (::geteuid() != 0) TRY(within("state directory", check_owner(environment.files, directory)));
   TRY(within("state directory", check_not_lost(environment.files, directory)));
-  return base::exists(environment.files, catalog_path(directory));
+  if (base::exists(environment.files, catalog_path(directory))) return true;
+  TRY(check_not_deleted(environment));
+  return false;
 }
 
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {

@@ -42,8 +42,8 @@ std::string stuck_holder(const Settings& settings);
 class State {
  public:
   // Makes the directory if it is missing and takes its lock until destruction. Errors: transient
-  // naming the process that holds the lock, rejected if the directory is another user's, or those
-  // of the file system.
+  // naming the process that holds the lock, rejected if the directory is another user's, invalid
+  // where it would begin anew what is lost (is_there()), or those of the file system.
   static Result<State> open(const Environment& environment);
 
   // The lock alone, for what works without a catalog.
@@ -62,7 +62,8 @@ class State {
   static State of(store::Catalog catalog, FileSystem& files, const std::string& directory);
 
   // Whether there is a catalog. Errors: rejected, if the directory is another user's, who alone may
-  // look into it; invalid with the remedy, if only the catalog is missing.
+  // look into it; invalid with the remedy, if only the catalog is missing, or if nginx's
+  // configuration names certificates of what is not there.
   static Result<bool> is_there(const Environment& environment);
 
   // For reading only: no lock; nullopt if there is no state yet. Errors: those of is_there().

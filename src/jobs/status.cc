@@ -13,8 +13,8 @@
 #include "jobs/chores.h"
 #include "jobs/haproxy.h"
 #include "jobs/kept.h"
+#include "jobs/lasting.h"
 #include "jobs/memory.h"
-#include "jobs/repair.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
@@ -91,6 +91,28 @@ Result<> add_details(CertificateStatus& status, store::Catalog& catalog,
   return {};
 }
 
+// Of what is on its way the files may be either version's.
+Result<> look_at_files(CertificateStatus& status, State& state) {
+  const store::CertificateRecord& certificate = status.certificate;
+  status.is_unfinished = waits_for_secure(certificate);
+  if (certificate.version == 0 || status.progress == renew::Progress::ready) return {};
+  const store::CertificateStore& store = state.certificates();
+  const auto live = store.live(certificate.name);
+  if (live && live->value_or(0) > certificate.version)
+    status.is_unknown = **live > TRY(state.catalog().last_version(certificate.id));
+  status.is_at_hand =
+      store.is_at_hand(certificate.name, certificate.version, certificate.request.empty());
+  return {};
+}
+
+Result<> look_for_lost(StatusReport& report, const Environment& environment,
+                       store::Catalog& catalog) {
+  report.lost = TRY(find_lost(environment, &catalog));
+  std::erase_if(report.lost, &LostCertificate::is_known);  // said of the certificate itself
+  report.loss = lost_in_words(report.lost, environment.settings);
+  return {};
+}
+
 void sort_by_urgency(std::vector<CertificateStatus>& all) {
   std::vector<std::size_t> order(all.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -128,8 +150,9 @@ std::string hindrance(const Environment& environment, Time last_run, Time now) {
   }
   if (!memory || memory->problem.empty() || memory->at < last_run)
     return base::why_unwritable(directory);
-  return fmt::format("everseal renew could not do its work {} ago: {}",
-                     renew::in_words(std::max(now - memory->at, base::Seconds(0))),
+  const base::Seconds since = now - memory->at;
+  return fmt::format("everseal renew could not do its work {}: {}",
+                     since < base::Seconds(2) ? "moments ago" : renew::in_words(since) + " ago",
                      memory->problem);
 }
 
@@ -143,7 +166,8 @@ Result<std::vector<MadeThing>> made(store::Catalog& catalog, const std::string& 
 Level overall(const StatusReport& report) {
   const bool is_quiet =
       report.incidents.empty() && report.lateness.empty() && report.hindrance.empty();
-  Level level = is_quiet ? Level::ok : Level::warning;
+  Level level = is_quiet && report.lost.empty() ? Level::ok : Level::warning;
+  if (!std::ranges::all_of(report.lost, &LostCertificate::has_files)) level = Level::critical;
   for (const CertificateStatus& each : report.certificates) level = std::max(level, each.level);
   return level;
 }
@@ -179,10 +203,20 @@ std::string_view to_string(Level level) {
 void judge(CertificateStatus& status, const Thresholds& thresholds, Time now) {
   status.level = Level::ok;
   status.concern.clear();
+  if (status.is_unfinished)
+    return enter(status, Level::warning,
+                 "everseal secure ended before nginx had it: run it again, it goes on from there");
   const bool shows_copy = status.served && status.served->sight == store::Sight::wrong;
   if (!status.is_used && !shows_copy) return;
   const store::CertificateRecord& certificate = status.certificate;
   if (certificate.version > 0) judge_life(status, thresholds, now);
+  if (certificate.version == 0 && certificate.in_nginx)
+    enter(status, Level::critical,
+          "nginx's configuration names it and there is none: everseal renew orders it");
+  if (status.is_unknown)
+    enter(status, Level::warning,
+          "an older catalog was put back, which does not know what is live: everseal renew enters "
+          "it");
   if (!status.is_at_hand)
     enter(status, Level::critical,
           "its files are missing or damaged: everseal renew puts them right");
@@ -218,10 +252,7 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   auto state = TRY(State::open_to_read(environment));
   if (!state && !options.name.empty())
     return base::not_found(fmt::format("no certificate has the name {}", options.name));
-  if (!state) {
-    TRY(check_not_deleted(environment));
-    return report;
-  }
+  if (!state) return report;
   store::Catalog& catalog = state->catalog();
   Known known = TRY(read_known(catalog));
   auto certificates = TRY(find(catalog, options.name));
@@ -232,16 +263,14 @@ Result<StatusReport> status(const Environment& environment, const StatusOptions&
   decide(report.certificates, limits, report.now);
   for (CertificateStatus& each : report.certificates) {
     each.expires = expiry(each);
-    each.is_at_hand =
-        each.certificate.version == 0 || each.progress == renew::Progress::ready ||
-        state->certificates().is_at_hand(each.certificate.name, each.certificate.version,
-                                         each.certificate.request.empty());
+    TRY(look_at_files(each, *state));
+    if (each.is_unfinished) each.next.why = "everseal secure goes on with it";
     judge(each, options.thresholds, report.now);
     if (!options.name.empty()) TRY(add_details(each, catalog, limits, report.now));
   }
   sort_by_urgency(report.certificates);
-  report.incidents = TRY(catalog.incidents());
-  std::erase_if(report.incidents, &store::IncidentRecord::once);
+  if (options.name.empty()) TRY(look_for_lost(report, environment, catalog));
+  report.incidents = TRY(lasting_incidents(environment.settings, catalog));
   report.last_run = TRY(catalog.last(store::Moment::renewal_run));
   report.last_check = TRY(catalog.last(store::Moment::served_check));
   report.account_keys = TRY(made(catalog, kAccountKey));

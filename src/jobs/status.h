@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "jobs/named.h"
 #include "jobs/state.h"
 #include "renew/limits.h"
 #include "renew/plan.h"
@@ -38,6 +39,8 @@ struct CertificateStatus {
   std::optional<store::ServedRecord> served{};  // what nginx shows, as it was seen last
   bool is_used = true;                          // somebody is to serve it: else it may end in peace
   bool is_at_hand = true;                       // live/NAME leads to it, and it can be read
+  bool is_unfinished = false;                   // `everseal secure` must be run again (kept.h)
+  bool is_unknown = false;                      // a later version is live: the catalog is older
   Time expires{};  // what is served, as far as that is known, else what is live; 0: nothing is
   Level level = Level::ok;
   std::string concern{};  // why it is not ok: "expired 3 days ago"
@@ -55,6 +58,8 @@ struct MadeThing {
 struct StatusReport {
   Time now{};
   std::vector<CertificateStatus> certificates{};   // the most urgent first
+  std::vector<LostCertificate> lost{};             // of which the catalog knows nothing
+  std::string loss{};                              // what that is and what helps; or empty
   std::vector<store::IncidentRecord> incidents{};  // that last, told or not
   Time last_run{};                                 // of `everseal renew`; 0: never
   Time last_check{};                               // of what is served; 0: never

@@ -70,6 +70,25 @@ TEST(Judge, TellsWhatElseIsWrong) {
   EXPECT_EQ(judged(none), "warning: failed once");
 }
 
+TEST(Judge, SeesWhatSecureHasLeftUnfinished) {
+  CertificateStatus begun;
+  begun.is_used = false;
+  begun.is_unfinished = true;
+  EXPECT_EQ(judged(begun),
+            "warning: everseal secure ended before nginx had it: run it again, it goes on from "
+            "there");
+}
+
+TEST(Judge, FaultC9_SeesWhatNginxNamesAndIsNotThere) {
+  CertificateStatus lost;
+  lost.certificate.in_nginx = true;
+  EXPECT_EQ(judged(lost),
+            "critical: nginx's configuration names it and there is none: everseal renew orders it");
+  CertificateStatus older = status_with(days(60));
+  older.is_unknown = true;
+  EXPECT_TRUE(judged(older).starts_with("warning: an older catalog was put back")) << judged(older);
+}
+
 TEST(Judge, LetsEndWhatNobodyUses) {
   CertificateStatus status = status_with(-days(1));
   status.is_used = false;
@@ -147,9 +166,30 @@ TEST(Check, FaultX5_SaysThatTheLastRunCouldNotWork) {
 
 TEST(Check, IsUnknownWhereNothingIsKnown) {
   EXPECT_EQ(check(StatusReport()).line, "EVERSEAL UNKNOWN - there are no certificates yet\n");
-  const Check found = check(std::unexpected(base::internal("no catalog")));
+  const Check found = check_without_status(base::internal("no catalog").error(), false);
   EXPECT_EQ(found.exit_status, 3);
   EXPECT_EQ(found.line, "EVERSEAL UNKNOWN - no catalog\n");
+}
+
+TEST(Check, FaultC9_IsCriticalWhereFilesOfNginxAreLost) {
+  EXPECT_EQ(check_without_status(base::invalid("it is gone").error(), true).line,
+            "EVERSEAL CRITICAL - it is gone\n");
+  StatusReport report;
+  report.lost = {{.name = "a.example"}};
+  report.loss = "the catalog does not know 1 certificate";
+  report.level = Level::critical;
+  EXPECT_TRUE(check(report).line.starts_with(
+      "EVERSEAL CRITICAL - the catalog does not know 1 certificate | certificates=0;"))
+      << check(report).line;
+}
+
+TEST(Check, NamesTheFirstThreeIncidents) {
+  StatusReport report = report_of({status_with(days(60))});
+  for (const char* headline : {"one", "two", "three", "four", "five"})
+    report.incidents.push_back({headline, headline, kNow, {}});
+  report.level = Level::warning;
+  EXPECT_TRUE(check(report).line.starts_with("EVERSEAL WARNING - one; two; three; and 2 more | "))
+      << check(report).line;
 }
 
 TEST(Metrics, AreTextOfPrometheus) {

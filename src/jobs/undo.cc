@@ -8,6 +8,7 @@
 
 #include "base/diff.h"
 #include "deploy/proof.h"
+#include "jobs/named.h"
 #include "jobs/own_files.h"
 #include "jobs/server.h"
 #include "nginx/snippets.h"
@@ -124,7 +125,10 @@ Result<UndoSummary> undo(const Environment& environment, std::optional<std::int6
     environment.reporter.note(*recovered);
 
   const auto change = TRY(find_change(state, id));
-  if (!change) return UndoSummary{};
+  if (!change) {
+    if (TRY(state.catalog().changes()).empty()) TRY(check_history_is_known(environment));
+    return UndoSummary{};
+  }
   const bool is_running = TRY(server.instance().is_running());
   deploy::Return way = TRY(plan_way_back(environment, state, server, context, *change));
   environment.reporter.show(preview(*change, way));

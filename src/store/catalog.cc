@@ -349,6 +349,13 @@ Result<std::vector<VersionRecord>> Catalog::read_versions(Statement rows) {
   return found;
 }
 
+Result<std::set<std::string>> Catalog::certificate_names() {
+  Statement rows = TRY(database_.prepare("SELECT name FROM certificates"));
+  std::set<std::string> names;
+  while (TRY(rows.step())) names.insert(rows.text(0));
+  return names;
+}
+
 Result<std::vector<int>> Catalog::old_versions(std::int64_t certificate_id) {
   Statement rows = TRY(
       database_.prepare("SELECT number FROM versions WHERE certificate_id = ? AND state = 'old' "

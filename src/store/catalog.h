@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -237,6 +238,7 @@ class Catalog {
   Result<bool> has_certificate_of(const std::string& server);
 
   Result<std::vector<CertificateRecord>> certificates();
+  Result<std::set<std::string>> certificate_names();
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
   Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
   // Those whose next look has come, or is days away: a clock that was wrong has set it, as all are

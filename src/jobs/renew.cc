@@ -25,6 +25,7 @@
 #include "jobs/server.h"
 #include "jobs/status.h"
 #include "jobs/telling.h"
+#include "jobs/unfinished.h"
 
 namespace everseal::jobs {
 namespace {
@@ -134,7 +135,8 @@ Result<RenewSummary> RenewJob::run() {
       ++summary_.waiting;
       next_try = std::min(next_try.value_or(*at), *at);
     }
-    if (waits_for_secure(certificate)) summary_.unfinished.push_back(certificate.name);
+    if (TRY(is_unfinished(state_.catalog(), certificate)))
+      summary_.unfinished.push_back(certificate.name);
     if (plan.doubt.empty()) explain(certificate, action);
     if (action.what != renew::Do::order && action.what != renew::Do::install) continue;
     if (options_.dry_run)

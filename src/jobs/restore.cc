@@ -15,9 +15,9 @@
 #include "base/file_lock.h"
 #include "base/ownership.h"
 #include "base/path_walk.h"
+#include "jobs/ended_changes.h"
 #include "jobs/layout.h"
 #include "jobs/named.h"
-#include "jobs/unfinished.h"
 #include "jobs/unused_path.h"
 #include "store/archive.h"
 

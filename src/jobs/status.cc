@@ -15,6 +15,7 @@
 #include "jobs/kept.h"
 #include "jobs/lasting.h"
 #include "jobs/memory.h"
+#include "jobs/unfinished.h"
 #include "renew/words.h"
 
 namespace everseal::jobs {
@@ -94,7 +95,7 @@ Result<> add_details(CertificateStatus& status, store::Catalog& catalog,
 // Of what is on its way the files may be either version's.
 Result<> look_at_files(CertificateStatus& status, State& state) {
   const store::CertificateRecord& certificate = status.certificate;
-  status.is_unfinished = waits_for_secure(certificate);
+  status.is_unfinished = TRY(is_unfinished(state.catalog(), certificate));
   if (certificate.version == 0 || status.progress == renew::Progress::ready) return {};
   const store::CertificateStore& store = state.certificates();
   const auto live = store.live(certificate.name);

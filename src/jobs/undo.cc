@@ -11,6 +11,7 @@
 #include "jobs/named.h"
 #include "jobs/own_files.h"
 #include "jobs/server.h"
+#include "jobs/unfinished.h"
 #include "nginx/snippets.h"
 
 namespace everseal::jobs {
@@ -107,6 +108,7 @@ Result<> record(State& state, const store::ChangeRecord& change, deploy::Deploym
       change.id, is_unfinished ? ChangeState::restored : ChangeState::undone));
   TRY(deployment.commit(ChangeState::undone));
   TRY(note_what_nginx_serves(state, model));
+  if (is_unfinished) TRY(give_up_unfinished(state, change.sites));
   return transaction.commit();
 }
 

@@ -1,41 +1,32 @@
 #include "jobs/unfinished.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "base/encoding.h"
+#include "jobs/kept.h"
 
 namespace everseal::jobs {
-namespace {
 
-// From what each file was before the first step to what it was to be after the last.
-std::vector<store::ChangedFile> in_one_step(const std::vector<store::ChangedFile>& steps) {
-  std::vector<store::ChangedFile> files;
-  for (const store::ChangedFile& step : steps) {
-    const auto known = std::ranges::find(files, step.path, &store::ChangedFile::path);
-    if (known == files.end())
-      files.push_back(step);
-    else
-      known->after = step.after;
-  }
-  return files;
+Result<bool> is_unfinished(store::Catalog& catalog, const store::CertificateRecord& certificate) {
+  if (!waits_for_secure(certificate)) return false;
+  if (certificate.failures > 0) return true;
+  for (const auto state : {store::VersionState::pending, store::VersionState::ready})
+    if (TRY(catalog.version(certificate.id, state))) return true;
+  return false;
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> end_unfinished_changes(store::Catalog& catalog) {
-  using store::ChangeState;
-  std::vector<std::string> notes;
-  while (const auto change = TRY(catalog.last_change(ChangeState::applying))) {
-    TRY(catalog.end_change(change->id, ChangeState::applied, in_one_step(change->files)));
-    notes.push_back(
-        fmt::format("change {0} to nginx ({1}) was under way then, and is not gone on with: "
-                    "`everseal undo {0}` "
-                    "shows what is left of it, and takes it back",
-                    change->id, base::printable(change->summary)));
+Result<> give_up_unfinished(State& state, const std::vector<std::string>& sites) {
+  for (store::CertificateRecord& each : TRY(state.catalog().certificates())) {
+    const bool is_of_them = std::ranges::find_first_of(each.names, sites) != each.names.end();
+    if (!is_of_them || !waits_for_secure(each)) continue;
+    each.failures = 0;
+    TRY(state.catalog().save_certificates({&each, 1}));
+    TRY(state.discard_pending(each));
+    auto ready = TRY(state.catalog().version(each.id, store::VersionState::ready));
+    if (!ready) continue;
+    ready->state = store::VersionState::old;
+    TRY(state.catalog().save_versions({&*ready, 1}));
   }
-  return notes;
+  return {};
 }
 
 }  // namespace everseal::jobs

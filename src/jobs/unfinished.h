@@ -1,16 +1,15 @@
-// Changes to nginx that were under way when a catalog was copied or damaged.
+// What an interrupted `everseal secure` has left for it to go on with.
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include "store/catalog.h"
+#include "jobs/state.h"
 
 namespace everseal::jobs {
 
-// Ends them in a catalog that was restored or made anew: nobody knows whether they are of this
-// nginx and of now, so that no run takes them back by itself. They stand as far as they came, and
-// `everseal undo` shows a person what it would take back. Returns what to say of each.
-Result<std::vector<std::string>> end_unfinished_changes(store::Catalog& catalog);
+// Whether `everseal secure` must be run again for it: waits_for_secure() of jobs/kept.h, and
+// something of it was begun that nobody has given up.
+Result<bool> is_unfinished(store::Catalog& catalog, const store::CertificateRecord& certificate);
+
+// Gives up what was begun for these sites: a person has taken back the change that was for them.
+Result<> give_up_unfinished(State& state, const std::vector<std::string>& sites);
 
 }  // namespace everseal::jobs

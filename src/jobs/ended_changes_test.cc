@@ -1,4 +1,4 @@
-#include "jobs/unfinished.h"
+#include "jobs/ended_changes.h"
 
 #include <gtest/gtest.h>
 

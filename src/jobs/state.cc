@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/absence.h"
 #include "base/path_walk.h"
 #include "jobs/rights.h"
 #include "renew/words.h"
@@ -75,14 +76,13 @@ Result<> check_files(const FileReader& files, const std::string& directory) {
 std::string catalog_path(const std::string& directory) { return directory + "/catalog.db"; }
 
 // Of what is below the state directory: whether there is more than an empty directory.
-bool has_any(const FileReader& files, const std::string& path) {
-  const auto names = files.list(path);
-  return names && !names->empty();
+Result<bool> has_any(const FileReader& files, const std::string& path) {
+  return !TRY(base::list_if_there(files, path)).empty();
 }
 
 // What only an everseal that had a catalog can have made.
-bool has_certificates(const FileReader& files, const std::string& directory) {
-  return has_any(files, directory + "/live") || has_any(files, directory + "/certs");
+Result<bool> has_certificates(const FileReader& files, const std::string& directory) {
+  return TRY(has_any(files, directory + "/live")) || TRY(has_any(files, directory + "/certs"));
 }
 
 std::unexpected<Error> lost(const std::string& directory, std::string_view how) {
@@ -93,11 +93,12 @@ std::unexpected<Error> lost(const std::string& directory, std::string_view how) 
 // A catalog that is not there, or has no byte, where what it knew is still there.
 Result<> check_not_lost(const FileReader& files, const std::string& directory) {
   const auto status = files.status(catalog_path(directory));
-  if (!status && status.error().kind != ErrorKind::not_found)
+  if (!status && !base::is_absent(files, catalog_path(directory)))
     return std::unexpected(status.error());
   const bool is_lost = !status || status->size == 0;
   if (!is_lost) return {};
-  if (!has_certificates(files, directory) && !has_any(files, directory + "/accounts")) return {};
+  if (!TRY(has_certificates(files, directory)) && !TRY(has_any(files, directory + "/accounts")))
+    return {};
   return lost(directory, status ? "is empty" : "is missing");
 }
 
@@ -109,7 +110,7 @@ Result<State> State::open_files(const Environment& environment, OpenCatalog open
   TRY(check_not_lost(environment.files, real));
   State state;
   state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(catalog_path(real))));
-  if (TRY(state.catalog().is_empty()) && has_certificates(environment.files, real))
+  if (TRY(state.catalog().is_empty()) && TRY(has_certificates(environment.files, real)))
     return lost(directory, "knows none");
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
   return state;

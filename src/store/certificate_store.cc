@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/absence.h"
 #include "base/copy_bytes.h"
 #include "store/note.h"
 
@@ -27,8 +28,7 @@ std::optional<int> to_number(std::string_view digits) {
 
 // Without those that begin with a dot: what a killed run has left half made.
 Result<std::vector<std::string>> names_in(const FileReader& files, const std::string& directory) {
-  auto names = files.list(directory);
-  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  auto names = base::list_if_there(files, directory);
   if (names) std::erase_if(*names, [](const std::string& name) { return name.starts_with('.'); });
   return names;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "base/absence.h"
 #include "base/path_walk.h"
@@ -14,6 +15,9 @@
 
 namespace everseal::jobs {
 namespace {
+
+constexpr base::Seconds kLongestExchange{2};
+constexpr base::Milliseconds kTick{20};
 
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
 
@@ -91,7 +95,7 @@ std::unexpected<Error> lost(const std::string& directory, std::string_view how) 
 }
 
 // A catalog that is not there, or has no byte, where what it knew is still there.
-Result<> check_not_lost(const FileReader& files, const std::string& directory) {
+Result<> look_for_catalog(const FileReader& files, const std::string& directory) {
   const auto status = files.status(catalog_path(directory));
   if (!status && !base::is_absent(files, catalog_path(directory)))
     return std::unexpected(status.error());
@@ -100,6 +104,24 @@ Result<> check_not_lost(const FileReader& files, const std::string& directory) {
   if (!TRY(has_certificates(files, directory)) && !TRY(has_any(files, directory + "/accounts")))
     return {};
   return lost(directory, status ? "is empty" : "is missing");
+}
+
+// As it is when nobody else is at work: repair and restore put another catalog in the place of this
+// one, and between the two there is none.
+template <typename Look>
+auto look_when_settled(const std::string& directory, Look look) -> decltype(look()) {
+  const Instant deadline = std::chrono::steady_clock::now() + kLongestExchange;
+  for (;;) {
+    const auto holder = base::lock_holder(lock_path(directory));
+    const bool is_settled = !holder || holder->process == ::getpid();
+    auto found = look();
+    if (found || is_settled || std::chrono::steady_clock::now() >= deadline) return found;
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+Result<> check_not_lost(const FileReader& files, const std::string& directory) {
+  return look_when_settled(directory, [&] { return look_for_catalog(files, directory); });
 }
 
 }  // namespace
@@ -184,7 +206,9 @@ Result<bool> State::is_there(const Environment& environment) {
 Result<std::optional<State>> State::open_to_read(const Environment& environment) {
   if (!TRY(is_there(environment))) return std::nullopt;
   TRY(within("state directory", check_files(environment.files, environment.settings.state)));
-  return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
+  return TRY(within("state directory", look_when_settled(environment.settings.state, [&] {
+                      return open_files(environment, store::Catalog::open_to_read);
+                    })));
 }
 
 Result<renew::LimitLedger> State::limits(const Settings& settings) {

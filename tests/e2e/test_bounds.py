@@ -232,6 +232,25 @@ class Lock(TellingCase):
             self.assertIsNone(self.run_everseal("renew", "--json").json()["certificates"])
         self.assertEqual(self.subjects(), [])
 
+    def test_who_asks_for_more_beside_it_is_told_and_nobody_else(self):
+        with self.held(60):
+            result = self.run_everseal("renew", "--force", status=1)
+            self.assertIn(f"another everseal (process {os.getpid()}) is at work", result.err)
+            self.assertEqual(self.check().status, 0, "it is no trouble")
+        self.run_everseal("renew")
+        self.assertEqual(self.subjects(), [])
+
+    def test_one_that_puts_another_catalog_in_place_is_waited_for(self):
+        catalog, aside = STATE / "catalog.db", STATE / "aside"
+        for arguments in (("status", "--check"), ("status",), ("renew",)):
+            with self.subTest(arguments), self.held(60):
+                catalog.rename(aside)
+                again = threading.Timer(0.5, aside.rename, (catalog,))
+                again.start()
+                self.run_everseal(*arguments)
+                again.join()
+        self.assertEqual(self.subjects(), [])
+
     def test_S6_a_holder_that_is_stopped(self):
         self.make_due()
         self.ca.fault({"resource": "finalize", "delay": "2s"})

@@ -511,6 +511,7 @@ Result<Settings> load_settings(const FileReader& files, const std::string& path,
                                Presence presence) {
   const auto content = files.read_trusted(path);
   if (!content && presence == Presence::optional && base::is_absent(files, path)) return Settings{};
+  if (!content && presence == Presence::optional) return base::hidden(content.error());
   if (!content) return std::unexpected(content.error());
   const Settings settings = TRY(parse_settings(content->text, path));
   if (settings.external_account && (content->mode & S_IROTH) != 0)

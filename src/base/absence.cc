@@ -13,11 +13,19 @@ bool is_absent(const FileReader& files, const std::string& path) {
   return above && above->kind == FileKind::directory;
 }
 
+std::unexpected<Error> hidden(Error error) {
+  if (error.kind != ErrorKind::not_found) return std::unexpected(std::move(error));
+  return invalid(error.message +
+                 " (a link on the way leads nowhere, as to a disk that is not mounted, or a file "
+                 "is in the place of a directory)");
+}
+
 Result<std::vector<std::string>> list_if_there(const FileReader& files,
                                                const std::string& directory) {
   auto names = files.list(directory);
-  if (!names && is_absent(files, directory)) return std::vector<std::string>();
-  return names;
+  if (names) return names;
+  if (is_absent(files, directory)) return std::vector<std::string>();
+  return hidden(std::move(names).error());
 }
 
 }  // namespace everseal::base

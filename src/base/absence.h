@@ -13,8 +13,12 @@ namespace everseal::base {
 // directory, at the end or on the way, hides what may be there: then this is false.
 bool is_absent(const FileReader& files, const std::string& path);
 
+// Of an error with a path that is not absent: itself, or, if it says that the path is not there,
+// invalid with what hides it.
+std::unexpected<Error> hidden(Error error);
+
 // FileReader::list(), without names for a directory that is absent. Errors: those of it, for any
-// other reason.
+// other reason, as hidden() gives them.
 Result<std::vector<std::string>> list_if_there(const FileReader& files,
                                                const std::string& directory);
 

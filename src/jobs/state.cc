@@ -98,7 +98,7 @@ std::unexpected<Error> lost(const std::string& directory, std::string_view how) 
 Result<> look_for_catalog(const FileReader& files, const std::string& directory) {
   const auto status = files.status(catalog_path(directory));
   if (!status && !base::is_absent(files, catalog_path(directory)))
-    return std::unexpected(status.error());
+    return base::hidden(status.error());
   const bool is_lost = !status || status->size == 0;
   if (!is_lost) return {};
   if (!TRY(has_certificates(files, directory)) && !TRY(has_any(files, directory + "/accounts")))

@@ -269,6 +269,34 @@ class Lock(TellingCase):
         self.assert_over(versions=2)
 
 
+class NotMounted(TellingCase):
+    """A link leads to a disk that is not there for now."""
+
+    @contextlib.contextmanager
+    def away(self, path):
+        aside = path.with_name("aside")
+        path.rename(aside)
+        path.symlink_to("/not/mounted")
+        yield
+        path.unlink()
+        aside.rename(path)
+
+    def test_the_state_is_not_taken_for_an_empty_one(self):
+        with self.away(STATE):
+            for command in (("renew",), ("status",), ("changes",)):
+                self.assertIn("a disk that is not mounted", self.run_everseal(*command, status=1).err)
+            self.assertEqual(self.check().status, 3)
+        self.run_everseal("renew")
+
+    def test_a_repair_forgets_no_certificates(self):
+        catalog = (STATE / "catalog.db").read_bytes()
+        for name in ("certs", "live", "accounts"):
+            with self.subTest(name), self.away(STATE / name):
+                self.assertIn(str(STATE / name), self.run_everseal("repair", status=1).err)
+                self.assertEqual((STATE / "catalog.db").read_bytes(), catalog)
+        self.run_everseal("renew")
+
+
 class _SilentMail(socketserver.StreamRequestHandler):
     """Takes mail as far as `silent_after` says."""
 

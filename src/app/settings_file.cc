@@ -15,6 +15,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/absence.h"
 #include "base/domain_name.h"
 #include "base/encoding.h"
 #include "base/toml.h"
@@ -509,8 +510,8 @@ Result<Settings> parse_settings(std::string_view content, const std::string& pat
 Result<Settings> load_settings(const FileReader& files, const std::string& path,
                                Presence presence) {
   const auto content = files.read_trusted(path);
-  if (!content && content.error().kind == ErrorKind::not_found && presence == Presence::optional)
-    return Settings{};
+  if (!content && presence == Presence::optional && base::is_absent(files, path)) return Settings{};
+  if (!content && presence == Presence::optional) return base::hidden(content.error());
   if (!content) return std::unexpected(content.error());
   const Settings settings = TRY(parse_settings(content->text, path));
   if (settings.external_account && (content->mode & S_IROTH) != 0)

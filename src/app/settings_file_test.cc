@@ -177,6 +177,14 @@ TEST(SettingsFile, MayBeMissingUnlessItWasNamed) {
   EXPECT_FALSE(load_settings(files, "/e.toml", Presence::required));
 }
 
+TEST(SettingsFile, IsNotMissingWhereItCannotBeReached) {
+  base::FakeFileSystem files;
+  ASSERT_TRUE(files.make_symlink("/not/mounted", "/everseal"));
+  files.put("/file", "");
+  for (const char* path : {"/everseal", "/everseal/e.toml", "/file/e.toml"})
+    EXPECT_FALSE(load_settings(files, path, Presence::optional)) << path;
+}
+
 TEST(SettingsFile, WithASecretThatEveryUserMayReadStillSaysWhomToTell) {
   base::FakeFileSystem files;
   ASSERT_TRUE(files.create("/e.toml",

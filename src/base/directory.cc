@@ -1,6 +1,5 @@
 #include "base/directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
@@ -12,17 +11,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <memory>
 
 #include "base/attributes.h"
+#include "base/listing.h"
 #include "base/path_walk.h"
 
 namespace everseal::base {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* stream) const { ::closedir(stream); }
-};
 
 // Opens one name in a directory: without "/" and not "..", so that O_NOFOLLOW alone keeps it there.
 // openat2 would not do: systemd's RestrictSUIDSGID= forbids it, whose flags no filter can read.
@@ -152,17 +147,7 @@ Result<FileDescriptor> Directory::open_readable() const {
 }
 
 Result<std::vector<std::string>> Directory::list(std::size_t most) const {
-  FileDescriptor directory = TRY(open_readable());
-  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(directory.get()));
-  if (!stream) return system_error(fmt::format("list {}", path_), errno);
-  directory.release();
-  std::vector<std::string> names;
-  while (const dirent* const entry = names.size() < most ? ::readdir(stream.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  std::ranges::sort(names);
-  return names;
+  return list_names(TRY(open_readable()), path_, most);
 }
 
 Result<FileDescriptor> Directory::open_file(const std::string& name) const {

@@ -1,6 +1,5 @@
 #include "base/file_system.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,9 +10,11 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 
 #include "base/directory.h"
+#include "base/listing.h"
 #include "base/trusted_file.h"
 
 namespace everseal::base {
@@ -31,10 +32,6 @@ Result<FileDescriptor> open_file(const std::string& path, int flags, mode_t mode
   if (!file) return system_error(fmt::format("open {}", path), errno);
   return file;
 }
-
-struct CloseDirectory {
-  void operator()(DIR* stream) const { ::closedir(stream); }
-};
 
 class RealFileSystem : public FileSystem {
  public:
@@ -76,15 +73,9 @@ class RealFileSystem : public FileSystem {
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) const override {
-    const std::unique_ptr<DIR, CloseDirectory> stream(::opendir(directory.c_str()));
-    if (!stream) return system_error(fmt::format("list {}", directory), errno);
-    std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream.get())) {
-      const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") names.emplace_back(name);
-    }
-    std::ranges::sort(names);
-    return names;
+    FileDescriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened) return system_error(fmt::format("list {}", directory), errno);
+    return list_names(std::move(opened), directory, std::numeric_limits<std::size_t>::max());
   }
 
   Result<> create(const std::string& path, std::string_view bytes, mode_t mode) override {

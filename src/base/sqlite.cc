@@ -60,6 +60,15 @@ bool has_log(const std::string& path) {
   return ::stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
 }
 
+// Its tables may have been made by somebody whom we do not trust: what is stored with them runs
+// nothing of its own (https://sqlite.org/security.html).
+void distrust(sqlite3* database) {
+  sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  for (const int allowed : {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_ENABLE_VIEW,
+                            SQLITE_DBCONFIG_ENABLE_TRIGGER})
+    sqlite3_db_config(database, allowed, 0, nullptr);
+}
+
 // https://sqlite.org/uri.html: read as it lies there, without locks.
 std::string immutable_uri(std::string_view path) {
   std::string uri = "file:";
@@ -142,6 +151,7 @@ Result<Database> Database::open(const std::string& path, const char* remedy) {
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | kFlags, nullptr);
   Database database(raw, Close{.is_writer = code == SQLITE_OK}, remedy);
   if (code != SQLITE_OK) return failure(fmt::format("open {}", path), raw, code, remedy);
+  distrust(raw);
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
   // The log stays when we go: removing it would be durable only by another fsync. SQLite would
   // bring it over only if nobody else has the database open.
@@ -168,6 +178,7 @@ Result<Database> Database::open_unchanged(const std::string& path, const std::st
       sqlite3_open_v2(name.c_str(), &raw, SQLITE_OPEN_READONLY | kFlags | flags, nullptr);
   Database database(raw, Close{}, remedy);
   if (code != SQLITE_OK) return failure(fmt::format("open {}", path), raw, code, remedy);
+  distrust(raw);
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   return database;

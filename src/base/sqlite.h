@@ -45,8 +45,8 @@ class Statement {
   const char* remedy_;
 };
 
-// An open database. Who may change it brings its write-ahead log into its own file when it is
-// closed, as far as no reader is in the way: that file alone is then a whole copy.
+// An open database: no trigger or view of it is run. Who may change it brings its log into its own
+// file on closing it, as far as no reader is in the way: that file alone is then a whole copy.
 class Database {
  public:
   // Makes the file if there is none. `remedy`, which must outlive the database, says what helps

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/absence.h"
 #include "base/encoding.h"
 
 namespace everseal::deploy {
@@ -21,19 +22,17 @@ bool is_run_parts_name(std::string_view name) {
 
 }  // namespace
 
-Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::string& directory) {
-  const auto names = files.list(directory);
-  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
-  if (!names) return std::unexpected(names.error());
-  std::vector<std::string> found;
-  for (const std::string& name : *names) {
-    const std::string path = base::join_path(directory, name);
+Result<std::vector<HookFile>> hooks_in(const FileReader& files, const std::string& directory) {
+  std::vector<HookFile> found;
+  for (const std::string& name : TRY(base::list_if_there(files, directory))) {
     if (!is_run_parts_name(name)) continue;
+    const std::string path = base::join_path(directory, name);
     const auto real = files.real_path(path);
-    if (!real) continue;
-    const base::FileStatus status = TRY(files.status(*real));
-    if (status.kind == base::FileKind::regular && (status.mode & kAnybodyExecutes) != 0)
-      found.push_back(path);
+    const auto status = real ? files.status(*real) : std::unexpected(real.error());
+    if (!status)
+      found.push_back({.path = path});
+    else if (status->kind == base::FileKind::regular)
+      found.push_back({.path = path, .is_executable = (status->mode & kAnybodyExecutes) != 0});
   }
   return found;
 }

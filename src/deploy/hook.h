@@ -20,9 +20,16 @@ struct HandedOver {
   Time expires{};
 };
 
-// The executables of a directory that run-parts(8) would run, by name: of letters, digits, '_' and
-// '-'. None if there is no such directory.
-Result<std::vector<std::string>> hooks_in(const FileReader& files, const std::string& directory);
+// A file of a directory of hooks.
+struct HookFile {
+  std::string path;
+  bool is_executable = true;  // or it is not known what it is: running it says why
+  bool operator==(const HookFile&) const = default;
+};
+
+// The files of a directory that have a name as run-parts(8) wants it, in order: of letters, digits,
+// '_' and '-'. None if the directory is absent. Errors: why it cannot be read.
+Result<std::vector<HookFile>> hooks_in(const FileReader& files, const std::string& directory);
 
 // "EVERSEAL_NAME=…" and so on (docs/hooks.md).
 std::vector<std::string> hook_environment(const HandedOver& certificate);

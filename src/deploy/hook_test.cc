@@ -35,8 +35,23 @@ TEST(Hook, OfADirectoryHasAPlainName) {
   for (const char* name : {"b", "a-1", "c.sh", "d~", ".e"})
     files.put(std::string("/hooks/") + name, "x", 0755);
   files.put("/hooks/no", "x", 0644);
-  EXPECT_EQ(hooks_in(files, "/hooks"), (std::vector<std::string>{"/hooks/a-1", "/hooks/b"}));
-  EXPECT_EQ(hooks_in(files, "/none"), std::vector<std::string>());
+  ASSERT_TRUE(files.make_symlink("/not/mounted", "/hooks/away"));
+  ASSERT_TRUE(files.make_directory("/hooks/directory", 0755));
+  EXPECT_EQ(
+      hooks_in(files, "/hooks"),
+      (std::vector<HookFile>{{"/hooks/a-1"}, {"/hooks/away"}, {"/hooks/b"}, {"/hooks/no", false}}));
+  EXPECT_EQ(hooks_in(files, "/none"), std::vector<HookFile>());
+}
+
+TEST(Hook, IsNotOutOfTheWorldWhereItsDirectoryCannotBeRead) {
+  base::FakeFileSystem files;
+  files.put("/file", "x");
+  files.put("/here", "x");
+  ASSERT_TRUE(files.make_symlink("/not/mounted", "/link"));
+  for (const char* directory : {"/file", "/link", "/link/deploy.d", "/file/deploy.d"})
+    EXPECT_FALSE(hooks_in(files, directory)) << directory;
+  for (const char* directory : {"/none", "/none/deploy.d"})
+    EXPECT_EQ(hooks_in(files, directory), std::vector<HookFile>()) << directory;
 }
 
 TEST(Hook, HasItsTime) {

@@ -13,6 +13,7 @@ namespace everseal::jobs {
 inline constexpr const char* kAccountKey = "account key";  // the CA's directory URL
 inline constexpr const char* kDhparam = "dhparam";         // the file's path
 inline constexpr const char* kHook = "hook";               // "PATH for CERTIFICATE"
+inline constexpr const char* kHooks = "hooks";             // their directory
 inline constexpr const char* kNginxTest = "nginx test";    // its main file
 inline constexpr const char* kCopy = "copy";               // "DIRECTORY for CERTIFICATE"
 

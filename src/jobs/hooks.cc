@@ -13,6 +13,7 @@
 #include "crypto/jws.h"
 #include "deploy/hook.h"
 #include "jobs/chores.h"
+#include "jobs/notices.h"
 #include "jobs/words.h"
 
 namespace everseal::jobs {
@@ -32,6 +33,10 @@ class Run {
   using Act = std::function<Result<>()>;
 
   Result<> find_hooks();
+  Result<> find_hooks_in(const std::string& directory);
+  Result<bool> is_missed(const deploy::HookFile& hook);
+  Result<> hand_over_all();
+  Result<> run_hook(const std::string& hook, const deploy::HandedOver& certificate);
   std::string digest() const;
   Result<bool> hand_over(const store::CertificateRecord& certificate);
   Result<bool> attempt(const char* kind, const std::string& target,
@@ -44,6 +49,8 @@ class Run {
   State& state_;
   const renew::Urgency urgency_;
   std::vector<std::string> hooks_;
+  std::set<std::string> not_executable_;  // of them
+  bool are_all_known_ = true;
   std::set<std::string> planned_;  // "KIND SUBJECT"
   std::vector<HookFailure> failures_;
   // By "KIND TARGET" and the error's words, the names of certificates:
@@ -54,23 +61,71 @@ class Run {
 
 Result<std::vector<HookFailure>> Run::run() {
   TRY(find_hooks());
-  if (!hooks_.empty() || !environment_.settings.copies.empty()) {
-    const std::string how = digest();
-    for (const auto& certificate : TRY(state_.catalog().certificates_to_hand_over(how)))
-      if (TRY(hand_over(certificate))) TRY(state_.catalog().save_handed_over(certificate, how));
-  }
-  TRY(forget_what_is_no_more());
+  if (!hooks_.empty() || !environment_.settings.copies.empty()) TRY(hand_over_all());
+  if (are_all_known_) TRY(forget_what_is_no_more());
   say_of_how_many();
   return std::move(failures_);
 }
 
+// While not all are known that are to have it, none has been given all.
+Result<> Run::hand_over_all() {
+  const std::string how = digest();
+  for (const auto& certificate : TRY(state_.catalog().certificates_to_hand_over(how)))
+    if (TRY(hand_over(certificate)) && are_all_known_)
+      TRY(state_.catalog().save_handed_over(certificate, how));
+  return {};
+}
+
 Result<> Run::find_hooks() {
   const Settings& settings = environment_.settings;
+  const std::string& directory = settings.hooks_directory;
   hooks_ = settings.hooks;
-  const auto found = deploy::hooks_in(environment_.files, settings.hooks_directory);
-  if (!found) environment_.reporter.note(found.error().message);
-  if (found) hooks_.insert(hooks_.end(), found->begin(), found->end());
+  const Result<> found = find_hooks_in(directory);
+  for (const store::ChoreRecord& each : TRY(state_.catalog().failing_chores(kHooks)))
+    if (found || each.subject != directory) TRY(state_.catalog().remove_chore(each));
+  if (found) return {};
+  are_all_known_ = false;
+  store::ChoreRecord chore = TRY(state_.catalog().chore(kHooks, directory));
+  enter_result(chore, found, environment_.clock.now());
+  TRY(state_.catalog().save_chore(chore));
+  const std::string what = fmt::format("{} {}", kHooks, directory);
+  environment_.reporter.failed(what, found.error().message);
+  failures_.push_back({"", what, found.error()});
   return {};
+}
+
+Result<> Run::find_hooks_in(const std::string& directory) {
+  for (const deploy::HookFile& hook : TRY(deploy::hooks_in(environment_.files, directory))) {
+    if (!hook.is_executable && !TRY(is_missed(hook))) continue;
+    hooks_.push_back(hook.path);
+    if (!hook.is_executable) not_executable_.insert(hook.path);
+  }
+  return {};
+}
+
+// Of one that is not executable: whether it was, and what it has failed at is still to be done.
+// That one was is said once.
+Result<bool> Run::is_missed(const deploy::HookFile& hook) {
+  auto known = TRY(state_.catalog().chores(kHook));
+  std::erase_if(known, [&](const store::ChoreRecord& each) {
+    return !each.subject.starts_with(hook.path + " for ");
+  });
+  if (std::ranges::any_of(known, [](const auto& each) { return each.failures > 0; })) return true;
+  for (const store::ChoreRecord& each : known) TRY(state_.catalog().remove_chore(each));
+  if (!known.empty())
+    enter_notice(environment_, state_, fmt::format("{} {}", kHook, hook.path),
+                 fmt::format("the hook {0} is not executable any more and is not run; if it is to "
+                             "be: chmod +x {0}",
+                             hook.path));
+  return false;
+}
+
+Result<> Run::run_hook(const std::string& hook, const deploy::HandedOver& certificate) {
+  if (not_executable_.contains(hook))
+    return base::rejected(fmt::format(
+        "{0} is not executable: chmod +x {0}, or remove it if it is not to be run", hook));
+  return deploy::run_hook(hook, certificate, environment_.settings.hook_timeout,
+                          environment_.commands);
 }
 
 // Of who is to have certificates: with another answer all of them are given again.
@@ -102,12 +157,7 @@ Result<bool> Run::hand_over(const store::CertificateRecord& certificate) {
         TRY(attempt(kCopy, rule.directory, certificate, [&] { return copy(rule, told); })) && done;
   }
   for (const std::string& hook : hooks_)
-    done = TRY(attempt(kHook, hook, certificate,
-                       [&] {
-                         return deploy::run_hook(hook, told, settings.hook_timeout,
-                                                 environment_.commands);
-                       })) &&
-           done;
+    done = TRY(attempt(kHook, hook, certificate, [&] { return run_hook(hook, told); })) && done;
   return done;
 }
 

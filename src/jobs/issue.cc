@@ -193,10 +193,14 @@ Result<IssueSummary> issue(const Environment& environment, const IssueOptions& o
   HaproxyReport haproxy = TRY(put_into_haproxy(environment, state));
   for (NotServed& failed : haproxy.failed)
     summary.failed.push_back({std::move(failed.certificate), std::move(failed.error), {}});
-  for (HookFailure& failed : TRY(run_hooks(environment, state)))
-    if (auto certificate = TRY(state.catalog().certificate(failed.certificate)))
-      summary.failed.push_back(
-          {*std::move(certificate), std::move(failed.error).within(failed.what), {}});
+  for (HookFailure& failed : TRY(run_hooks(environment, state))) {
+    const Error error = std::move(failed.error).within(failed.what);
+    if (failed.certificate.empty())
+      for (const store::CertificateRecord& each : summary.issued)
+        summary.failed.push_back({each, error, {}});
+    else if (auto certificate = TRY(state.catalog().certificate(failed.certificate)))
+      summary.failed.push_back({*std::move(certificate), error, {}});
+  }
   return summary;
 }
 

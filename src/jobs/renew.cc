@@ -576,15 +576,13 @@ Result<RenewSummary> renew_and_rotate(const Environment& environment, const Rene
   return summary;
 }
 
-// Nullopt, where there is none yet or another job is at work, which a person is told at once.
-Result<std::optional<State>> open_state(const Environment& environment,
-                                        const RenewOptions& options) {
+// Nullopt, where there is none yet or another job is at work.
+Result<std::optional<State>> open_state(const Environment& environment) {
   if (!TRY(State::is_there(environment))) return std::nullopt;
   auto idle = TRY(State::open_if_idle(environment));
   if (idle) return idle;
   if (const std::string stuck = stuck_holder(environment.settings); !stuck.empty())
     return base::transient(stuck);
-  if (options.urgency != renew::Urgency::when_due) return TRY(State::open(environment));
   return std::nullopt;
 }
 
@@ -648,9 +646,13 @@ Result<RenewSummary> renew_certificates(const Environment& environment, const Re
 }
 
 Result<RenewSummary> renew(const Environment& environment, const RenewOptions& options) {
-  auto opened = open_state(environment, options);
+  auto opened = open_state(environment);
   if (!opened && is_for_all(options)) tell_of_no_run(environment, opened.error());
   std::optional<State> state = TRY(std::move(opened));
+  // That another job is at work is nobody's trouble: who asked for more than that one does hears
+  // it.
+  if (!state && options.urgency != renew::Urgency::when_due && TRY(State::is_there(environment)))
+    state.emplace(TRY(State::open(environment)));
   if (!state) return without_state(environment);
   auto summary = renew_in(environment, options, *state);
   if (is_for_all(options)) finish(environment, options, *state, summary);

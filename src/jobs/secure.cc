@@ -60,6 +60,7 @@ class SecureJob {
 
   SitePlan* find(const std::string& site);
   SitePlan* find_certificate(const std::string& name);
+  std::vector<SitePlan> plans_of(const std::string& certificate);
   void end(const SitePlan& plan, SiteOutcome outcome, std::string why);
   void fail(const SitePlan& plan, const std::string& why);
   void give_up(const nginx::Site& site, std::string_view why);
@@ -334,6 +335,15 @@ SitePlan* SecureJob::find_certificate(const std::string& name) {
   return plan == plans_.end() ? nullptr : &*plan;
 }
 
+// By a certificate's name; all, one for each site, if it is empty.
+std::vector<SitePlan> SecureJob::plans_of(const std::string& certificate) {
+  std::vector<SitePlan> found;
+  for (const SitePlan& each : plans_)
+    if (certificate.empty() ? &each == find(each.site->name) : each.certificate.name == certificate)
+      found.push_back(each);
+  return found;
+}
+
 // Leaves a site out of all that follows.
 void SecureJob::end(const SitePlan& plan, SiteOutcome outcome, std::string why) {
   const nginx::Site& site = *plan.site;
@@ -446,8 +456,8 @@ Result<> SecureJob::hand_over() {
     if (const SitePlan* site = find_certificate(failed.certificate.name))
       end(*site, SiteOutcome::failed, failed.error.message);
   for (const HookFailure& failed : TRY(run_hooks(environment_, *state_)))
-    if (const SitePlan* site = find_certificate(failed.certificate))
-      end(*site, SiteOutcome::failed, fmt::format("{}: {}", failed.what, failed.error.message));
+    for (const SitePlan& site : plans_of(failed.certificate))
+      end(site, SiteOutcome::failed, fmt::format("{}: {}", failed.what, failed.error.message));
   return {};
 }
 

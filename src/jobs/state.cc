@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
+#include "base/absence.h"
 #include "base/path_walk.h"
 #include "jobs/named.h"
 #include "jobs/rights.h"
@@ -14,6 +16,9 @@
 
 namespace everseal::jobs {
 namespace {
+
+constexpr base::Seconds kLongestExchange{2};
+constexpr base::Milliseconds kTick{20};
 
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
 
@@ -113,14 +118,13 @@ Result<> check_mounted(const FileReader& files, const std::string& directory) {
 std::string catalog_path(const std::string& directory) { return directory + "/catalog.db"; }
 
 // Of what is below the state directory: whether there is more than an empty directory.
-bool has_any(const FileReader& files, const std::string& path) {
-  const auto names = files.list(path);
-  return names && !names->empty();
+Result<bool> has_any(const FileReader& files, const std::string& path) {
+  return !TRY(base::list_if_there(files, path)).empty();
 }
 
 // What only an everseal that had a catalog can have made.
-bool has_certificates(const FileReader& files, const std::string& directory) {
-  return has_any(files, directory + "/live") || has_any(files, directory + "/certs");
+Result<bool> has_certificates(const FileReader& files, const std::string& directory) {
+  return TRY(has_any(files, directory + "/live")) || TRY(has_any(files, directory + "/certs"));
 }
 
 std::unexpected<Error> lost(const std::string& directory, std::string_view how) {
@@ -129,14 +133,33 @@ std::unexpected<Error> lost(const std::string& directory, std::string_view how) 
 }
 
 // A catalog that is not there, or has no byte, where what it knew is still there.
-Result<> check_not_lost(const FileReader& files, const std::string& directory) {
+Result<> look_for_catalog(const FileReader& files, const std::string& directory) {
   const auto status = files.status(catalog_path(directory));
-  if (!status && status.error().kind != ErrorKind::not_found)
-    return std::unexpected(status.error());
+  if (!status && !base::is_absent(files, catalog_path(directory)))
+    return base::hidden(status.error());
   const bool is_lost = !status || status->size == 0;
   if (!is_lost) return {};
-  if (!has_certificates(files, directory) && !has_any(files, directory + "/accounts")) return {};
+  if (!TRY(has_certificates(files, directory)) && !TRY(has_any(files, directory + "/accounts")))
+    return {};
   return lost(directory, status ? "is empty" : "is missing");
+}
+
+// As it is when nobody else is at work: repair and restore put another catalog in the place of this
+// one, and between the two there is none.
+template <typename Look>
+auto look_when_settled(const std::string& directory, Look look) -> decltype(look()) {
+  const Instant deadline = std::chrono::steady_clock::now() + kLongestExchange;
+  for (;;) {
+    const auto holder = base::lock_holder(lock_path(directory));
+    const bool is_settled = !holder || holder->process == ::getpid();
+    auto found = look();
+    if (found || is_settled || std::chrono::steady_clock::now() >= deadline) return found;
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+Result<> check_not_lost(const FileReader& files, const std::string& directory) {
+  return look_when_settled(directory, [&] { return look_for_catalog(files, directory); });
 }
 
 }  // namespace
@@ -147,7 +170,7 @@ Result<State> State::open_files(const Environment& environment, OpenCatalog open
   TRY(check_not_lost(environment.files, real));
   State state;
   state.catalog_ = std::make_unique<store::Catalog>(TRY(open_catalog(catalog_path(real))));
-  if (TRY(state.catalog().is_empty()) && has_certificates(environment.files, real))
+  if (TRY(state.catalog().is_empty()) && TRY(has_certificates(environment.files, real)))
     return lost(directory, "knows none");
   state.certificates_ = std::make_unique<store::CertificateStore>(environment.files, directory);
   return state;
@@ -228,7 +251,9 @@ Result<std::optional<State>> State::open_to_read(const Environment& environment)
   if (!TRY(is_there(environment))) return std::nullopt;
   TRY(within("state directory", check_files(environment.files, environment.settings.state)));
   TRY(within("state directory", check_layout(environment.files, environment.settings.state)));
-  return TRY(within("state directory", open_files(environment, store::Catalog::open_to_read)));
+  return TRY(within("state directory", look_when_settled(environment.settings.state, [&] {
+                      return open_files(environment, store::Catalog::open_to_read);
+                    })));
 }
 
 Result<renew::LimitLedger> State::limits(const Settings& settings) {

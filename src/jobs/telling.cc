@@ -173,7 +173,7 @@ struct ChoreWords {
   const char* meanwhile;
   const char* again;  // what tries it at once
 };
-constexpr std::array<ChoreWords, 5> kChoreWords = {{
+constexpr std::array<ChoreWords, 6> kChoreWords = {{
     {kNginxTest, "nginx would not start again with {}",
      "It goes on with what it has read; a restart would end it, a reload is refused.", "nginx -t"},
     {kAccountKey, "the account key at {} could not be changed",
@@ -183,6 +183,9 @@ constexpr std::array<ChoreWords, 5> kChoreWords = {{
     {kHook, "the hook {} failed",
      "The certificate itself is in use; what the hook does with it was not done.",
      "everseal renew --force NAME"},
+    {kHooks, "the hooks in {} could not be read",
+     "The certificates themselves are in use; what these hooks do with them is not done.",
+     "everseal renew"},
     {kCopy, "the copies in {} could not be made",
      "The certificate itself is in use; who reads the copies still has the old one.",
      "everseal renew --force NAME"},
@@ -278,13 +281,14 @@ notify::Trouble silence_trouble(std::string headline) {
 }
 
 notify::Trouble notice_trouble(const store::IncidentRecord& notice) {
-  return {.key = notice.key,
-          .headline = notice.headline,
-          .text = fmt::format("This was put right by everseal itself on {}. If you do not know why "
-                              "it was needed, look for what removes or changes files there.",
-                              notify::in_words(notice.since)),
-          .facts = {{"subject", notice.key.substr(kNotice.size())}},
-          .once = true};
+  return {
+      .key = notice.key,
+      .headline = notice.headline,
+      .text = fmt::format("everseal saw this on {} and goes on by itself. If you do not know why "
+                          "it is so, look for what removes or changes files there.",
+                          notify::in_words(notice.since)),
+      .facts = {{"subject", notice.key.substr(kNotice.size())}},
+      .once = true};
 }
 
 notify::Trouble unsecured_trouble(const std::string& name, const std::string& where) {

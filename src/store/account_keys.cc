@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/absence.h"
+
 namespace everseal::store {
 namespace {
 
@@ -24,8 +26,7 @@ std::string AccountKeys::directory_name(std::string_view url) {
 }
 
 Result<std::vector<std::string>> AccountKeys::directory_names() const {
-  auto names = files_.list(state_ + "/accounts");
-  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  auto names = base::list_if_there(files_, state_ + "/accounts");
   if (names)
     std::erase_if(*names, [&](const std::string& name) {
       return !base::exists(files_, fmt::format("{}/accounts/{}/{}", state_, name, kKey));

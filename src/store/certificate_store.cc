@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/absence.h"
 #include "base/copy_bytes.h"
 #include "base/encoding.h"
 #include "store/note.h"
@@ -34,8 +35,7 @@ Result<> check_name(const std::string& name) {
 
 // Without those that begin with a dot: what a killed run has left half made.
 Result<std::vector<std::string>> names_in(const FileReader& files, const std::string& directory) {
-  auto names = files.list(directory);
-  if (!names && names.error().kind == ErrorKind::not_found) return std::vector<std::string>();
+  auto names = base::list_if_there(files, directory);
   if (names) std::erase_if(*names, [](const std::string& name) { return name.starts_with('.'); });
   return names;
 }

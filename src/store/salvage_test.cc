@@ -165,6 +165,17 @@ TEST_F(SalvageTest, SaysThatNothingCanBeRead) {
   }
 }
 
+TEST_F(SalvageTest, RunsNothingThatSomebodyPutThere) {
+  change(
+      "ALTER TABLE certificates RENAME TO kept; CREATE VIEW certificates AS SELECT k.* FROM kept "
+      "AS "
+      "k, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n);"
+      "CREATE TRIGGER t AFTER INSERT ON accounts BEGIN SELECT raise(FAIL, 'no'); END");
+  ASSERT_TRUE(new_.take_over(path_));
+  EXPECT_TRUE(new_.certificates()->empty());
+  EXPECT_EQ((*new_.account("https://ca.example/directory"))->url, "u");
+}
+
 TEST_F(SalvageTest, RefusesWhatANewerEversealWrote) {
   change("PRAGMA user_version = 99");
   const auto taken = new_.take_over(path_);

@@ -2,7 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
+#include <vector>
+
+#include "base/encoding.h"
 
 namespace everseal::store {
 namespace {
@@ -106,6 +112,40 @@ CREATE TABLE events (
 };
 constexpr std::int64_t kSchemaVersion = kSteps.size();
 
+Result<> take_steps(Database& database, std::int64_t from, std::int64_t to) {
+  for (std::int64_t schema = from; schema < to; ++schema)
+    TRY(within(fmt::format("bring schema {} up to {}", schema, schema + 1),
+               database.execute(kSteps[static_cast<std::size_t>(schema)])));
+  return {};
+}
+
+// The SQL without blanks, which older versions have set otherwise, of each "table NAME" and so on.
+using Definitions = std::map<std::string, std::string>;
+
+Result<Definitions> definitions_in(Database& database) {
+  Statement rows = TRY(database.prepare("SELECT type || ' ' || name, sql FROM sqlite_schema"));
+  Definitions found;
+  while (TRY(rows.step())) {
+    std::string sql = rows.text(1);
+    std::erase_if(sql, [](char c) { return c == ' ' || c == '\n'; });
+    found.emplace(rows.text(0), std::move(sql));
+  }
+  return found;
+}
+
+// That they are those that our steps make: what somebody else has put in a table's place might
+// never come to an end.
+Result<> check_tables(Database& database, std::int64_t version) {
+  Database empty = TRY(Database::open(":memory:"));
+  TRY(take_steps(empty, 0, version));
+  const Definitions ours = TRY(definitions_in(empty)), theirs = TRY(definitions_in(database));
+  std::vector<std::pair<std::string, std::string>> differing;
+  std::ranges::set_symmetric_difference(ours, theirs, std::back_inserter(differing));
+  if (differing.empty()) return {};
+  return base::invalid(fmt::format("no everseal has written schema {} so ({}); {}", version,
+                                   base::printable(differing.front().first), kRemedy));
+}
+
 }  // namespace
 
 std::int64_t schema_version() { return kSchemaVersion; }
@@ -125,16 +165,14 @@ Result<std::int64_t> find_schema(Database& database) {
     return base::invalid(
         fmt::format("no everseal has written schema {} with {} tables and indexes; {}", version,
                     tables, kRemedy));
+  TRY(check_tables(database, version));
   return version;
 }
 
 Result<> migrate(Database& database) {
   if (TRY(find_schema(database)) == kSchemaVersion) return {};
   Transaction transaction = TRY(Transaction::begin(database));
-  const std::int64_t found = TRY(find_schema(database));  // by now alone with it
-  for (std::int64_t schema = found; schema < kSchemaVersion; ++schema)
-    TRY(within(fmt::format("bring schema {} up to {}", schema, schema + 1),
-               database.execute(kSteps[static_cast<std::size_t>(schema)])));
+  TRY(take_steps(database, TRY(find_schema(database)), kSchemaVersion));  // by now alone with it
   TRY(database.execute(fmt::format("PRAGMA user_version={}", kSchemaVersion).c_str()));
   return transaction.commit();
 }

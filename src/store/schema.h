@@ -15,7 +15,7 @@ inline constexpr const char* kRemedy =
 std::int64_t schema_version();
 
 // The schema of the tables that are there; 0 if there are none. Errors: invalid (a newer Everseal
-// wrote them, or none has); those of the database.
+// wrote them, or none has: they are not exactly those of their schema); those of the database.
 Result<std::int64_t> find_schema(base::Database& database);
 
 // Errors: invalid (a newer Everseal wrote the tables). What cannot be read is not newer.

@@ -13,6 +13,7 @@ import pty
 import pwd
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -450,6 +451,20 @@ class Setup(AttackCase):
         self.assertEqual(again.status, 0, str(again))
         self.assertEqual([path.name for path in sudoers.glob("*acme*")], ["everseal-acme"])
         self.assertEqual(state.owner(), "acme")
+
+
+class WhatRootReads(AttackCase):
+    def test_tables_that_never_come_to_an_end_are_refused(self):
+        self.keep_one()
+        subprocess.run(["chown", "-hR", "bob:", str(STATE)], check=True)
+        catalog = sqlite3.connect(STATE / "catalog.db")
+        catalog.executescript(
+            "ALTER TABLE certificates RENAME TO kept; CREATE VIEW certificates AS SELECT k.* FROM kept AS "
+            "k, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)")
+        catalog.close()
+        for command in (("status",), ("status", "--check"), ("changes",)):
+            result = self.everseal.run(*command, timeout=20)
+            self.assertIn("no everseal has written schema", result.out + result.err)
 
 
 class Terminals(AttackCase):

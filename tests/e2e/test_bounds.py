@@ -303,6 +303,25 @@ class Lock(TellingCase):
             self.assertIsNone(self.run_everseal("renew", "--json").json()["certificates"])
         self.assertEqual(self.subjects(), [])
 
+    def test_who_asks_for_more_beside_it_is_told_and_nobody_else(self):
+        with self.held(60):
+            result = self.run_everseal("renew", "--force", status=1)
+            self.assertIn(f"another everseal (process {os.getpid()}) is at work", result.err)
+            self.assertEqual(self.check().status, 0, "it is no trouble")
+        self.run_everseal("renew")
+        self.assertEqual(self.subjects(), [])
+
+    def test_one_that_puts_another_catalog_in_place_is_waited_for(self):
+        catalog, aside = STATE / "catalog.db", STATE / "aside"
+        for arguments in (("status", "--check"), ("status",), ("renew",)):
+            with self.subTest(arguments), self.held(60):
+                catalog.rename(aside)
+                again = threading.Timer(0.5, aside.rename, (catalog,))
+                again.start()
+                self.run_everseal(*arguments)
+                again.join()
+        self.assertEqual(self.subjects(), [])
+
     def test_S6_a_holder_that_is_stopped(self):
         self.make_due()
         self.ca.fault({"resource": "finalize", "delay": "2s"})
@@ -319,6 +338,34 @@ class Lock(TellingCase):
         process.communicate(timeout=_PATIENCE)
         self.assertEqual(process.returncode, 0)
         self.assert_over(versions=2)
+
+
+class NotMounted(TellingCase):
+    """A link leads to a disk that is not there for now."""
+
+    @contextlib.contextmanager
+    def away(self, path):
+        aside = path.with_name("aside")
+        path.rename(aside)
+        path.symlink_to("/not/mounted")
+        yield
+        path.unlink()
+        aside.rename(path)
+
+    def test_the_state_is_not_taken_for_an_empty_one(self):
+        with self.away(STATE):
+            for command in (("renew",), ("status",), ("changes",)):
+                self.assertIn("a disk that is not mounted", self.run_everseal(*command, status=1).err)
+            self.assertEqual(self.check().status, 3)
+        self.run_everseal("renew")
+
+    def test_a_repair_forgets_no_certificates(self):
+        catalog = (STATE / "catalog.db").read_bytes()
+        for name in ("certs", "live", "accounts"):
+            with self.subTest(name), self.away(STATE / name):
+                self.assertIn(str(STATE / name), self.run_everseal("repair", status=1).err)
+                self.assertEqual((STATE / "catalog.db").read_bytes(), catalog)
+        self.run_everseal("renew")
 
 
 class _SilentMail(socketserver.StreamRequestHandler):

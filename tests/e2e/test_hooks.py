@@ -43,6 +43,19 @@ class HooksCase(KeptCase):
         path.chmod(mode)
         return path
 
+    def hide_hooks(self):
+        """Another thing can be put in the directory's place; gives where it is meanwhile."""
+        aside = _HOOKS.with_name("aside")
+        _HOOKS.rename(aside)
+
+        def put_back():
+            if aside.exists():
+                _HOOKS.unlink(missing_ok=True)
+                aside.rename(_HOOKS)
+
+        self.addCleanup(put_back)
+        return aside
+
     def lines(self):
         return self.log.read_text().splitlines() if self.log.exists() else []
 
@@ -128,6 +141,69 @@ class Hooks(HooksCase):
         self.run_everseal("renew")
         self.assertEqual(len(self.subjects()), 2)
         self.assertTrue(self.subjects()[1].startswith("Solved: "))
+
+    def test_a_directory_that_cannot_be_read_is_told_and_forgets_nothing(self):
+        hook = self.write_hook(text="exit 1")
+        self.run_everseal("renew", status=1)
+        failed = [f"the hook {hook} for {self.name} failed"]
+        aside = self.hide_hooks()
+        for hide in (_HOOKS.touch, lambda: _HOOKS.symlink_to("/not/mounted/deploy.d")):
+            hide()
+            result = self.run_everseal("renew", "--force", "--json", status=3)
+            self.assertEqual([each["name"] for each in result.json()["left_undone"]], [f"hooks {_HOOKS}"])
+            self.run_everseal("renew", status=1)
+            self.assertEqual(self.subjects(), failed + [f"the hooks in {_HOOKS} could not be read"])
+            found = self.run_everseal("status", "--check", status=1).out
+            self.assertIn(f"the hook {hook} for {self.name} failed", found)
+            _HOOKS.unlink()
+        self.assertIn(str(_HOOKS), self.server.mails[1].get_content())
+        aside.rename(_HOOKS)
+        self.write_hook()
+        self.run_everseal("renew")
+        self.assertEqual(self.lines(), [self.name], "it has the certificate that came meanwhile")
+        self.assertEqual(self.subjects()[2:], [f"Solved: {failed[0]} (and 1 more)"])
+        self.assertIn(f"the hooks in {_HOOKS} could not be read", self.server.mails[2].get_content())
+
+    def test_a_directory_that_fails_to_be_read_is_not_empty(self):
+        self.write_hook()
+        broken = ("strace", "-qq", "-f", "-o", "/dev/null", "-P", str(_HOOKS),
+                  "-e", "trace=getdents64", "-e", "inject=getdents64:error=EIO")
+        result = self.everseal.run("renew", wrapper=broken)
+        self.assertEqual(result.status, 1, str(result))
+        self.assertIn(f"list {_HOOKS}: Input/output error", result.err)
+
+    def test_issue_says_that_the_directory_cannot_be_read(self):
+        self.hide_hooks()
+        _HOOKS.touch()
+        self.ca.dns.resolve("other.example", ["127.0.0.1"], ["::1"])
+        result = self.run_everseal("issue", "--yes", "-d", f"other.example:{WEBROOT}", status=3)
+        self.assertIn(f"hooks {_HOOKS}", result.err)
+
+    def test_one_that_is_not_executable_any_more_is_told_once(self):
+        hook = self.write_hook()
+        self.run_everseal("renew")
+        hook.chmod(0o644)
+        for _ in range(2):
+            self.run_everseal("renew", "--force")
+        self.assertEqual(self.subjects(), [
+            f"the hook {hook} is not executable any more and is not run; if it is to be: chmod +x {hook}"])
+        self.assertEqual(self.lines(), [self.name])
+        hook.chmod(0o755)
+        self.run_everseal("renew")
+        self.assertEqual(self.lines(), [self.name] * 2)
+
+    def test_a_failing_one_is_not_solved_by_losing_its_mode(self):
+        hook = self.write_hook(text="exit 1")
+        self.run_everseal("renew", status=1)
+        hook.chmod(0o644)
+        result = self.run_everseal("renew", "--force", status=3)
+        self.assertIn(f"{hook} is not executable: chmod +x {hook}", result.err)
+        self.assertEqual(len(self.subjects()), 1)
+
+    def test_one_behind_a_link_that_leads_nowhere_fails(self):
+        (_HOOKS / "away").symlink_to("/not/mounted/hook")
+        result = self.run_everseal("renew", status=1)
+        self.assertIn(f"hook {_HOOKS}/away for {self.name}", result.err)
 
     def test_has_so_much_time(self):
         self.write_settings("[hooks]\ntimeout = 1\n")

@@ -2,6 +2,7 @@
 """The main job: seven differing sites on HTTPS, kept there, and taken back."""
 
 import datetime
+import pathlib
 import re
 
 from harness import MachineCase, main, visitor
@@ -78,6 +79,17 @@ class Secure(MachineCase):
         after = fingerprint()
         for path in ("sites-available/static", "sites-enabled/app", "conf.d/socket.conf"):
             self.assertEqual(after[path], before[path], path)
+
+    def test_where_the_hooks_cannot_be_read_the_site_is_secured_and_that_is_said(self):
+        hooks = pathlib.Path("/etc/everseal/deploy.d")
+        hooks.parent.mkdir(parents=True, exist_ok=True)
+        hooks.symlink_to("/not/mounted")
+        self.addCleanup(hooks.unlink)
+        result = self.run_everseal("secure", "static.example", "--yes", "--json", status=1)
+        [site] = result.json()["sites"]
+        self.assertEqual(site["outcome"], "failed")
+        self.assertIn(f"hooks {hooks}", str(site))
+        self.assert_https("static.example")
 
     def test_no_redirect_and_hsts_and_key_type(self):
         self.run_everseal("secure", "static.example", "--yes", "--no-redirect", "--hsts",

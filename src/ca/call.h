@@ -16,6 +16,7 @@
 #include "ca/policy.h"
 #include "ca/problem.h"
 #include "ca/rate_limits.h"
+#include "ca/validations.h"
 #include "ca/validator.h"
 #include "crypto/public_key.h"
 #include "crypto/random.h"
@@ -44,8 +45,8 @@ struct Context {
   RateLimits limits;
   std::function<void(const std::string&)> log;  // our failures
 
-  std::map<std::string, SignedList, std::less<>> lists{};           // by issuer
-  std::vector<std::pair<std::uint64_t, Validation>> validations{};  // to start after the commit
+  std::map<std::string, SignedList, std::less<>> lists{};  // by issuer
+  Validations validations{};
   // What is to be wrong with certificates of orders that are processed, by order, for tests.
   std::map<std::int64_t, std::shared_ptr<const IssuanceFault>> processed_faults{};
 };

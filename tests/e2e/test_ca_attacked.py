@@ -126,6 +126,22 @@ class Asked(AskedCase):
         self.forget_failures()
         self.issue("a.example")
 
+    def test_S7_whoever_comes_through_a_forwarder_is_not_connected_to_this_machine(self):
+        """A name or port of its own that is not this machine's: others can ask, wherever it listens."""
+        self.serve_challenges()
+        self.ca.dns.resolve("a.example", ["127.0.0.1"], [])
+        policy = self.home / "policy.toml"
+        policy.write_text('other_names = ["localhost:9443"]\n')
+        for options in (("--policy", str(policy)), ("--name", "ca.example")):
+            self.ca.stop_ca()
+            self.ca.start_ca(*options)
+            result = self.issue("a.example", status=1)
+            self.assertIn("a.example leads to 127.0.0.1, a loopback address", result.err)
+            self.forget_failures()
+        self.ca.stop_ca()
+        self.ca.start_ca("--name", "localhost")
+        self.issue("a.example")
+
     def test_S8_the_ca_answers_to_its_own_names_alone(self):
         def status(port, host, path):
             done = subprocess.run(
@@ -135,7 +151,8 @@ class Asked(AskedCase):
             return int(done.stdout)
         for host in ("localhost:8555", "127.0.0.1:8555", "[::1]:8555"):
             self.assertEqual(status(8555, host, "/directory"), 200, host)
-        for host in ("other.example", "other.example:8555", "localhost", "localhost:14000"):
+        for host in ("other.example", "other.example:8555", "localhost", "localhost:14000",
+                     f"{socket.gethostname()}:8555"):  # by which others know this machine
             self.assertEqual(status(8555, host, "/directory"), 421, host)
         self.assertEqual(status(8556, "127.0.0.1:8556", "/requests"), 200)
         for host in ("rebound.example:8556", "rebound.example"):

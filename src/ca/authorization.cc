@@ -95,9 +95,8 @@ Checked<> attempt(Context& context, const Call& call, Authorization& authorizati
         fmt::format("the authorization is {}", to_string(status_at(authorization, call.now))));
   authorization.attempted = type;
   TRY(context.ledger.update(authorization));
-  context.validations.add(
-      static_cast<std::uint64_t>(authorization.id),
-      validation_of(authorization, *call.account, call.base, network_of(call.client)));
+  context.validations.add(static_cast<std::uint64_t>(authorization.id),
+                          validation_of(authorization, *call.account, call.base, call.network));
   return {};
 }
 

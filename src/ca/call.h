@@ -57,7 +57,7 @@ struct Call {
   std::string base{};                // "https://ca.example:8555": what its URLs begin with
   std::string url{};                 // whole
   std::vector<std::string> words{};  // what each "*" of the route stands for
-  std::string client{};              // address
+  std::string network{};             // of the client, as network_of() gives it
   std::string accept{};              // the header of this name, as it is
   Time now{};
   std::string payload{};             // of the JWS; empty: POST-as-GET. Without a JWS: the body

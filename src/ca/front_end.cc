@@ -244,7 +244,7 @@ struct FrontEnd::State {
                        .base = std::move(base),
                        .url = arrival.request.url,
                        .words = *std::move(words),
-                       .client = arrival.client,
+                       .network = network_of(arrival.client),
                        .accept = header_of(arrival.request, "Accept"),
                        .now = context.clock.now()};
       TRY(check_method(exchange));
@@ -281,7 +281,7 @@ struct FrontEnd::State {
     const auto found = limits.find(exchange.route->name);
     const bool is_own = found != limits.end();
     const std::string bucket =
-        fmt::format("{} {}", is_own ? exchange.route->name : "", exchange.call.client);
+        fmt::format("{} {}", is_own ? exchange.route->name : "", exchange.call.network);
     if (request_limits.take(bucket, is_own ? found->second : limits.at(""))) return {};
     auto refusal = refuse(503, "rateLimited", "too many requests from this address");
     refusal.error().headers.push_back({"Retry-After", "1"});

@@ -5,7 +5,7 @@
 namespace everseal::ca {
 namespace {
 
-constexpr std::size_t kNetworkBytes = 8;  // of an IPv6 address
+constexpr std::size_t kBytes = 16, kNetworkBytes = 8;  // of an IPv6 address
 
 template <class Key>
 void decrement(std::map<Key, std::size_t>& counts, const Key& key) {
@@ -22,7 +22,10 @@ std::size_t count_of(const std::map<Key, std::size_t>& counts, const Key& key) {
 }  // namespace
 
 std::string network_of(std::string_view address) {
-  return base::address_bytes(address).value_or("").substr(0, kNetworkBytes);
+  std::string bytes = base::address_bytes(address).value_or("");
+  const bool is_ipv6 = bytes.size() == kBytes;
+  if (is_ipv6) bytes.replace(kNetworkBytes, kBytes - kNetworkBytes, kBytes - kNetworkBytes, '\0');
+  return base::address_text(bytes).value_or("") + (is_ipv6 ? "/64" : "");
 }
 
 void RequesterCounts::add(const Requester& requester) {

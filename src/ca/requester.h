@@ -16,8 +16,8 @@ struct Requester {
   auto operator<=>(const Requester&) const = default;
 };
 
-// What one person has of addresses: an IPv4 address, or the 64 bits that begin an IPv6 address. Not
-// to be read by people.
+// What one person has of addresses: "192.0.2.1", or of IPv6 "2001:db8:0:1::/64". Empty for what is
+// no address.
 std::string network_of(std::string_view address);
 
 // How much one account, one network and all together may have.

@@ -80,7 +80,7 @@ http::Response show(const Context& context, const Call& call, const Account& acc
 Checked<> check_rate(Context& context, const Call& call) {
   if (!context.policy.limits) return {};
   const Limit& limit = context.policy.limits->accounts_per_address;
-  const std::string bucket = "accounts " + call.client;
+  const std::string bucket = "accounts " + call.network;
   const auto wait = TRY(context.limits.wait(bucket, limit));
   if (wait) return rate_limited("too many new accounts from this address", *wait);
   TRY(context.limits.take(bucket, limit));

@@ -73,14 +73,16 @@ http::Response created(const Call& call, const Authorization& authorization, int
   return response;
 }
 
+// `network` is that of whoever asks for it; `base` is that of the accounts' URLs.
 Validation validation_of(const Authorization& authorization, const Account& account,
-                         std::string_view base) {
+                         std::string_view base, std::string network) {
   return {.type = *authorization.attempted,
           .name = authorization.name,
           .wildcard = authorization.wildcard,
           .token = authorization.token,
           .thumbprint = account.thumbprint,
-          .account_url = account_url(base, account.id)};
+          .account_url = account_url(base, account.id),
+          .requester = {.account = account.id, .network = std::move(network)}};
 }
 
 // §7.5.1. Whoever answers twice, or another challenge than the one under way, is only shown it.
@@ -93,8 +95,8 @@ Checked<> attempt(Context& context, const Call& call, Authorization& authorizati
         fmt::format("the authorization is {}", to_string(status_at(authorization, call.now))));
   authorization.attempted = type;
   TRY(context.ledger.update(authorization));
-  context.validations.emplace_back(static_cast<std::uint64_t>(authorization.id),
-                                   validation_of(authorization, *call.account, call.base));
+  context.validations.add(static_cast<std::uint64_t>(authorization.id),
+                          validation_of(authorization, *call.account, call.base, call.network));
   return {};
 }
 
@@ -129,21 +131,21 @@ Checked<> check_failures(Context& context, const Authorization& authorization) {
   return {};
 }
 
-Checked<> look_again(Context& context, const Authorization& authorization, std::string_view base) {
+Checked<> look_again(Context& context, const Authorization& authorization, std::string_view base,
+                     const std::string& network) {
   const auto account = TRY(context.ledger.account(authorization.account));
   if (!account || !authorization.attempted) return {};
-  Validation look = validation_of(authorization, *account, base);
+  Validation look = validation_of(authorization, *account, base, network);
   look.scope = Scope::caa;
-  context.validations.emplace_back(kAgain | static_cast<std::uint64_t>(authorization.id),
-                                   std::move(look));
+  context.validations.add(kAgain | static_cast<std::uint64_t>(authorization.id), std::move(look));
   return {};
 }
 
 // Goes on with an order that a restart interrupted, also if nothing is left to look at.
 Checked<> resume(Context& context, const Order& order, std::string_view base) {
-  if (TRY(look_at_caa_again(context, order, base, context.clock.now())) > 0) return {};
+  if (TRY(look_at_caa_again(context, order, base, {}, context.clock.now())) > 0) return {};
   const auto any = TRY(context.ledger.authorization(order.authorizations.front()));
-  return any ? look_again(context, *any, base) : Checked<>();
+  return any ? look_again(context, *any, base, {}) : Checked<>();
 }
 
 // What a look at CAA alone found.
@@ -167,13 +169,13 @@ bool is_caa_stale(const Policy& policy, const Order& order, const Authorization&
 }
 
 Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std::string_view base,
-                                       Time now) {
+                                       const std::string& network, Time now) {
   if (context.policy.caa_identities.empty()) return 0;
   std::size_t looks = 0;
   for (const std::int64_t id : order.authorizations) {
     const auto each = TRY(context.ledger.authorization(id));
     if (!each || !is_caa_stale(context.policy, order, *each, now)) continue;
-    TRY(look_again(context, *each, base));
+    TRY(look_again(context, *each, base, network));
     looks++;
   }
   return looks;
@@ -267,8 +269,8 @@ Checked<> resume_validations(Context& context, std::string_view base) {
   for (const Authorization& each : TRY(context.ledger.undecided_authorizations())) {
     const auto account = TRY(context.ledger.account(each.account));
     if (account)
-      context.validations.emplace_back(static_cast<std::uint64_t>(each.id),
-                                       validation_of(each, *account, base));
+      context.validations.add(static_cast<std::uint64_t>(each.id),
+                              validation_of(each, *account, base, {}));
   }
   for (const Order& each : TRY(context.ledger.processed_orders())) TRY(resume(context, each, base));
   return {};

@@ -164,6 +164,28 @@ TEST_F(AuthorizationTest, IsMadeBeforeAnOrder) {
             "400 malformed: \"identifier\" is missing");
 }
 
+TEST_F(AuthorizationTest, AnAccountWithTooManyUnderWayIsToldToComeAgain) {
+  occupy(client_);
+  const std::string target = made_for("a.com");
+  const json challenge = read(target).at("challenges").at(0);
+  const Reply refused = answer(challenge);
+  EXPECT_EQ(refused.summary(),
+            "429 rateLimited: this account may have 500 validations under way at once; try again "
+            "when some have ended");
+  EXPECT_EQ(refused.header("Retry-After"), "10");
+  EXPECT_EQ(read(target).at("status"), "pending");
+  EXPECT_EQ(read(target).at("challenges").at(0).at("status"), "pending");
+
+  const Client other = registered();
+  authorize(other, order(other, {"a.com"}).body());
+  EXPECT_THAT(validator_.asked, SizeIs(501));
+
+  validator_.held.clear();
+  validator_.start(1, validator_.asked[0]);
+  EXPECT_EQ(answer(challenge).summary(), "200");
+  EXPECT_EQ(read(target).at("status"), "valid");
+}
+
 TEST_F(AuthorizationTest, GoesOnAfterARestart) {
   validator_.held = {"a.com"};
   const std::string target = made_for("a.com");

@@ -16,6 +16,7 @@
 #include "ca/policy.h"
 #include "ca/problem.h"
 #include "ca/rate_limits.h"
+#include "ca/validations.h"
 #include "ca/validator.h"
 #include "crypto/public_key.h"
 #include "crypto/random.h"
@@ -44,8 +45,8 @@ struct Context {
   RateLimits limits;
   std::function<void(const std::string&)> log;  // our failures
 
-  std::map<std::string, SignedList, std::less<>> lists{};           // by issuer
-  std::vector<std::pair<std::uint64_t, Validation>> validations{};  // to start after the commit
+  std::map<std::string, SignedList, std::less<>> lists{};  // by issuer
+  Validations validations{};
   // What is to be wrong with certificates of orders that are processed, by order, for tests.
   std::map<std::int64_t, std::shared_ptr<const IssuanceFault>> processed_faults{};
 };
@@ -56,7 +57,7 @@ struct Call {
   std::string base{};                // "https://ca.example:8555": what its URLs begin with
   std::string url{};                 // whole
   std::vector<std::string> words{};  // what each "*" of the route stands for
-  std::string client{};              // address
+  std::string network{};             // of the client, as network_of() gives it
   std::string accept{};              // the header of this name, as it is
   Time now{};
   std::string payload{};             // of the JWS; empty: POST-as-GET. Without a JWS: the body

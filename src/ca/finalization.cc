@@ -166,7 +166,7 @@ Checked<> issue(Context& context, Order& order, const IssuanceFault* fault, Time
 
 Checked<> go_on_with_orders(Context& context, const Authorization& authorization,
                             const std::optional<acme::Problem>& problem) {
-  for (Order& each : TRY(context.ledger.processed_orders())) {
+  for (Order& each : TRY(context.ledger.processed_orders(authorization.account))) {
     if (std::ranges::find(each.authorizations, authorization.id) == each.authorizations.end())
       continue;
     TRY(problem ? fail(context, each, *problem) : go_on_or_fail(context, each));

@@ -183,14 +183,10 @@ struct FrontEnd::State {
     return answer;
   }
 
-  void start_validations() {
-    for (auto& [id, validation] : std::exchange(context.validations, {}))
-      context.validator.start(id, std::move(validation));
-  }
-
   // In the transaction of a batch; what was found is forgotten when that is committed.
   Checked<> settle() {
-    std::ranges::move(context.validator.finished(), std::back_inserter(outcomes));
+    std::ranges::move(context.validations.finished(context.validator),
+                      std::back_inserter(outcomes));
     for (const ValidationOutcome& each : outcomes) TRY(decide(context, each));
     return {};
   }
@@ -198,7 +194,7 @@ struct FrontEnd::State {
   // Nothing of a batch is durable: all are told to come again.
   std::vector<Answer> fail(std::span<const http::Arrival> arrivals, const Refusal& why) {
     context.log(why.cause);
-    context.validations.clear();
+    context.validations.take_back(0);
     context.lists.clear();
     std::vector<Answer> answers;
     for (const http::Arrival& each : arrivals)
@@ -248,7 +244,7 @@ struct FrontEnd::State {
                        .base = std::move(base),
                        .url = arrival.request.url,
                        .words = *std::move(words),
-                       .client = arrival.client,
+                       .network = network_of(arrival.client),
                        .accept = header_of(arrival.request, "Accept"),
                        .now = context.clock.now()};
       TRY(check_method(exchange));
@@ -285,7 +281,7 @@ struct FrontEnd::State {
     const auto found = limits.find(exchange.route->name);
     const bool is_own = found != limits.end();
     const std::string bucket =
-        fmt::format("{} {}", is_own ? exchange.route->name : "", exchange.call.client);
+        fmt::format("{} {}", is_own ? exchange.route->name : "", exchange.call.network);
     if (request_limits.take(bucket, is_own ? found->second : limits.at(""))) return {};
     auto refusal = refuse(503, "rateLimited", "too many requests from this address");
     refusal.error().headers.push_back({"Retry-After", "1"});
@@ -322,11 +318,13 @@ struct FrontEnd::State {
     const Fault* const fault = exchange.fault;
     if (fault && fault->issuance) exchange.call.fault = &*fault->issuance;
     TRY(context.ledger.begin_request());
-    const std::size_t validations = context.validations.size();
+    const std::size_t planned = context.validations.planned();
     Answered response = exchange.route->resource(context, exchange.call);
-    if (response && fault) TRY(meddle(*fault, validations));
+    if (response && fault) TRY(meddle(*fault, planned));
+    if (const auto room = context.validations.check_room(planned); response && !room)
+      response = std::unexpected(room.error());
     if (!response) {
-      context.validations.resize(validations);
+      context.validations.take_back(planned);
       TRY(context.ledger.undo_request());
       return response;
     }
@@ -334,12 +332,11 @@ struct FrontEnd::State {
     return response;
   }
 
-  // What a fault makes of the validations since the first `before`.
-  Checked<> meddle(const Fault& fault, std::size_t before) {
+  // What a fault makes of the validations that were added since `planned`.
+  Checked<> meddle(const Fault& fault, std::size_t planned) {
     if (!fault.hold && !fault.validation) return {};
-    for (std::size_t i = before; i < context.validations.size() && fault.validation; i++)
-      TRY(decide(context, {.id = context.validations[i].first, .problem = fault.validation}));
-    context.validations.resize(before);
+    for (const ValidationTask& each : context.validations.take_back(planned))
+      if (fault.validation) TRY(decide(context, {.id = each.id, .problem = fault.validation}));
     return {};
   }
 
@@ -380,7 +377,7 @@ std::vector<Answer> FrontEnd::handle(std::span<const http::Arrival> arrivals) {
   };
   if (const auto done = run()) {
     state_->outcomes.clear();
-    state_->start_validations();
+    state_->context.validations.start(state_->context.validator);
     return answers;
   } else {
     return state_->fail(arrivals, done.error());
@@ -397,7 +394,7 @@ void FrontEnd::settle() { handle(std::span<const http::Arrival>()); }
 Result<> FrontEnd::resume() {
   const auto done = resume_validations(state_->context, "https://" + state_->context.host);
   if (!done) return base::internal(done.error().cause);
-  state_->start_validations();
+  state_->context.validations.start(state_->context.validator);
   return {};
 }
 

@@ -131,6 +131,16 @@ class FrontEndTest : public testing::Test {
     }
   }
 
+  // From now on the account has as many validations under way as it may.
+  void occupy(const Client& client) {
+    for (int number = 0; number < 20; number++) {
+      std::vector<std::string> names;
+      for (int i = 0; i < 25; i++) names.push_back(fmt::format("n{}.o{}.com", i, number));
+      validator_.held.insert(names.begin(), names.end());
+      authorize(client, order(client, names).body());
+    }
+  }
+
   static std::string request_for(const std::vector<std::string>& names,
                                  const crypto::PrivateKey& key) {
     return base::base64url(*crypto::make_certificate_request(key, names));

@@ -340,6 +340,13 @@ Result<std::vector<Order>> Ledger::processed_orders() {
   return list(ask(ORDER_COLUMNS "WHERE status = 'processing' ORDER BY id"), read_order);
 }
 
+// By the index of those that are processed, and not by that of all that the account ever had.
+Result<std::vector<Order>> Ledger::processed_orders(std::int64_t account) {
+  return list(
+      ask(ORDER_COLUMNS "WHERE status = 'processing' AND +account = ?1 ORDER BY id", account),
+      read_order);
+}
+
 Result<std::vector<Order>> Ledger::orders(std::int64_t account, std::int64_t after,
                                           std::size_t most) {
   return list(ask(ORDER_COLUMNS "WHERE account = ?1 AND id > ?2 AND status <> 'invalid' "

@@ -132,8 +132,9 @@ class Ledger {
   Result<std::optional<Order>> open_order(std::int64_t account,
                                           const std::vector<std::string>& names,
                                           std::string_view profile, Time now);
-  // Those that are processed.
+  // Those that are processed; of one account.
   Result<std::vector<Order>> processed_orders();
+  Result<std::vector<Order>> processed_orders(std::int64_t account);
   // At most `most` orders that are not invalid and whose ids are greater than `after`, by id.
   Result<std::vector<Order>> orders(std::int64_t account, std::int64_t after, std::size_t most);
 

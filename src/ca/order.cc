@@ -165,7 +165,7 @@ Answered finalize(Context& context, const Call& call) {
   if (status != OrderStatus::ready)
     return refuse(403, "orderNotReady", fmt::format("the order is {}", to_string(status)));
   found.request = TRY(accept_request(context, call, found));
-  if (TRY(look_at_caa_again(context, found, call.base, call.now)) == 0) {
+  if (TRY(look_at_caa_again(context, found, call.base, call.network, call.now)) == 0) {
     TRY(issue(context, found, call.fault, call.now));
     return show(context, call, found, 200);
   }

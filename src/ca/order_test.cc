@@ -317,6 +317,16 @@ TEST_F(CaaAgain, IsLookedAtWhereItWasEightHoursAgo) {
   EXPECT_EQ(status_of(first), "valid");
 }
 
+TEST_F(CaaAgain, IsPutOffWhereTheAccountHasTooManyUnderWay) {
+  const json again = ordered_again();
+  occupy(client_);
+  const Reply refused = finalize(client_, again, request_for({"a.com"}, key_));
+  EXPECT_EQ(refused.status(), 429);
+  EXPECT_EQ(refused.header("Retry-After"), "10");
+  EXPECT_EQ(looks(), 0u);
+  EXPECT_EQ(status_of(again), "ready");
+}
+
 // One answer forbids: the others are not waited for, and give nothing.
 TEST_F(CaaAgain, OfAllNamesIsWaitedFor) {
   issued(client_, {"a.com", "b.com"});

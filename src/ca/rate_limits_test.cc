@@ -159,5 +159,20 @@ TEST_F(Limited, RequestsOfAnAddress) {
   EXPECT_EQ(get(url("/new-nonce")).status(), 204);
 }
 
+// Whoever has one address of IPv6 has 2^64 of them.
+TEST_F(Limited, RequestsOfANetwork) {
+  Policy policy = front_end_.policy();
+  policy.limits->requests = {{"", {1, 1000ms}}};
+  use(policy);
+  const auto status = [&](const char* client) {
+    const http::Request request{.method = http::Method::get, .url = url("/directory")};
+    const http::Arrival arrival{.request = request, .client = client};
+    return front_end_.handle({&arrival, 1}).front().response.status;
+  };
+  EXPECT_EQ(status("2001:db8:0:1::1"), 200);
+  EXPECT_EQ(status("2001:db8:0:1::2"), 503);
+  EXPECT_EQ(status("2001:db8:0:2::1"), 200);
+}
+
 }  // namespace
 }  // namespace everseal::ca

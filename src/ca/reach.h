@@ -15,7 +15,7 @@ namespace everseal::ca {
 struct Reach {
   enum class Loopback { refused, allowed };
 
-  // Whoever asks a CA that listens on loopback alone is on this machine, too.
+  // Allowed where whoever asks is on this machine, too.
   Loopback loopback = Loopback::refused;
   std::vector<base::Network> also{};   // allowed whatever they are
   std::vector<base::Network> never{};  // refused whatever they are

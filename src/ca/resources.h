@@ -58,9 +58,10 @@ Checked<> decide(Context& context, const ValidationOutcome& outcome);
 
 // RFC 8659 §3: CAA records are looked at before a certificate is issued, for an authorization that
 // is reused too, and the look is at most 8 h old (CA/B baseline requirements §3.2.2.8). Starts the
-// looks that `order` still needs; how many they are. `base` is that of the accounts' URLs.
+// looks that `order` still needs; how many they are. `base` is that of the accounts' URLs,
+// `network` that of whoever finalizes it.
 Checked<std::size_t> look_at_caa_again(Context& context, const Order& order, std::string_view base,
-                                       Time now);
+                                       const std::string& network, Time now);
 
 // Begins what a restart interrupted; `base` is that of the accounts' URLs.
 Checked<> resume_validations(Context& context, std::string_view base);

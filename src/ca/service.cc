@@ -28,13 +28,26 @@ Result<base::FileLock> lock_state(const std::string& directory) {
   auto lock = TRY(base::FileLock::take(path));
   if (lock) return *std::move(lock);
   const auto holder = base::lock_holder(path);
-  return base::transient(fmt::format("another everseal ca (process {}) is at work in {}",
-                                     holder ? holder->process : 0, directory));
+  return base::transient(fmt::format("another everseal ca{} is at work in {}",
+                                     holder ? fmt::format(" (process {})", holder->process) : "",
+                                     directory));
+}
+
+bool is_loopback_host(const std::string& host) {
+  return host == "localhost" || base::kind_of(host) == base::AddressKind::loopback;
 }
 
 bool is_loopback(const std::string& listen) {
   const auto parsed = base::SocketAddress::parse(listen);
-  return parsed && base::kind_of(parsed->address()) == base::AddressKind::loopback;
+  return parsed && is_loopback_host(parsed->address());
+}
+
+// Whether this machine alone can ask the CA. Where something forwards to it, clients elsewhere know
+// it by another name or port, and it answers to none that it was not given.
+bool is_private(const ServiceOptions& options) {
+  return std::ranges::all_of(options.listen, is_loopback) &&
+         (options.name.empty() || is_loopback_host(options.name)) &&
+         options.policy.other_names.empty();
 }
 
 Result<> check_management(const std::string& address) {
@@ -50,10 +63,12 @@ std::string host_name() {
   return name;
 }
 
-// All names by which clients may come: those of the machine, and the addresses that it listens on.
+// All names by which clients may come: those of the machine, which others know it by, and the
+// addresses that it listens on.
 std::vector<std::string> own_names(const ServiceOptions& options) {
   std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
-  if (const std::string host = host_name(); !host.empty()) names.push_back(host);
+  if (const std::string host = host_name(); !host.empty() && !is_private(options))
+    names.push_back(host);
   if (!options.name.empty()) names.push_back(options.name);
   for (const std::string& each : options.policy.other_names)
     if (auto name = OwnNames::parse(each)) names.push_back(std::move(name->host));
@@ -78,8 +93,7 @@ OwnNames callable_names(const ServiceOptions& options, const http::TlsServer& se
 
 // Whoever can ask this CA, and where it connects to for him.
 Reach reach_of(const ServiceOptions& options) {
-  const bool is_private = std::ranges::all_of(options.listen, is_loopback);
-  return {.loopback = is_private ? Reach::Loopback::allowed : Reach::Loopback::refused,
+  return {.loopback = is_private(options) ? Reach::Loopback::allowed : Reach::Loopback::refused,
           .also = options.policy.reach_also,
           .never = options.policy.reach_never};
 }

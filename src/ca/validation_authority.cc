@@ -1,6 +1,5 @@
 #include "ca/validation_authority.h"
 
-#include <fmt/format.h>
 #include <sys/eventfd.h>
 
 #include <utility>
@@ -25,14 +24,6 @@ Proven<> prove(const ValidationContext& context) {
   std::unreachable();
 }
 
-ValidationOutcome too_many(std::uint64_t id) {
-  acme::Problem problem;
-  problem.type = "serverInternal";
-  problem.detail = "too many validations at once; try again later";
-  problem.status = 503;
-  return {.id = id, .problem = std::move(problem)};
-}
-
 }  // namespace
 
 Proven<> validate(const ValidationContext& context) {
@@ -43,8 +34,9 @@ Proven<> validate(const ValidationContext& context) {
 ValidationAuthority::ValidationAuthority(ValidationSettings settings, dns::Resolver& resolver)
     : settings_(std::move(settings)),
       resolver_(resolver),
-      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  for (std::size_t i = 0; i < settings_.threads; i++) threads_.emplace_back([this] { work(); });
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      queue_(settings_.at_work) {
+  for (std::size_t i = 0; i < settings_.at_work.all; i++) threads_.emplace_back([this] { work(); });
 }
 
 ValidationAuthority::~ValidationAuthority() {
@@ -57,15 +49,9 @@ ValidationAuthority::~ValidationAuthority() {
 }
 
 void ValidationAuthority::start(std::uint64_t id, Validation validation) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() < settings_.most_waiting) {
-      waiting_.push_back({id, std::move(validation)});
-      wake_.notify_one();
-      return;
-    }
-  }
-  finish(too_many(id));
+  const std::lock_guard lock(mutex_);
+  queue_.push({id, std::move(validation)});
+  wake_.notify_one();
 }
 
 std::vector<ValidationOutcome> ValidationAuthority::finished() {
@@ -75,26 +61,28 @@ std::vector<ValidationOutcome> ValidationAuthority::finished() {
   return std::exchange(finished_, {});
 }
 
-void ValidationAuthority::finish(ValidationOutcome outcome) {
-  const std::lock_guard lock(mutex_);
-  finished_.push_back(std::move(outcome));
-  ::eventfd_write(event_.get(), 1);
+std::optional<acme::Problem> ValidationAuthority::run(const ValidationTask& task) const {
+  const auto proven =
+      validate({.validation = task.validation,
+                .settings = settings_,
+                .resolver = resolver_,
+                .deadline = std::chrono::steady_clock::now() + settings_.total_timeout});
+  return proven ? std::nullopt : std::optional(proven.error());
 }
 
+// Where one ends at most one that waits gets room, and this thread takes it: no other is woken.
 void ValidationAuthority::work() {
+  std::unique_lock lock(mutex_);
   while (true) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    std::optional<ValidationTask> task;
+    wake_.wait(lock, [&] { return stopping_ || (task = queue_.take()); });
     if (stopping_) return;
-    const Task task = std::move(waiting_.front());
-    waiting_.pop_front();
     lock.unlock();
-    const auto proven =
-        validate({.validation = task.validation,
-                  .settings = settings_,
-                  .resolver = resolver_,
-                  .deadline = std::chrono::steady_clock::now() + settings_.total_timeout});
-    finish({.id = task.id, .problem = proven ? std::nullopt : std::optional(proven.error())});
+    ValidationOutcome outcome{.id = task->id, .problem = run(*task)};
+    lock.lock();
+    queue_.end(task->validation.requester);
+    finished_.push_back(std::move(outcome));
+    ::eventfd_write(event_.get(), 1);
   }
 }
 

@@ -2,21 +2,21 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "base/file_descriptor.h"
 #include "ca/validation_context.h"
+#include "ca/validation_queue.h"
 #include "ca/validator.h"
 #include "dns/resolver.h"
 
 namespace everseal::ca {
 
-// Validates on a fixed number of threads. Each validation ends by settings.total_timeout, one that
-// waits for a thread after those before it. What does not fit into the queue ends at once, as
-// serverInternal.
+// Validates on a fixed number of threads, in the order of a ValidationQueue. Each validation that
+// has begun ends by settings.total_timeout.
 class ValidationAuthority : public Validator {
  public:
   // `resolver` must outlive this.
@@ -30,12 +30,8 @@ class ValidationAuthority : public Validator {
   int event() const override { return event_.get(); }
 
  private:
-  struct Task {
-    std::uint64_t id;
-    Validation validation;
-  };
   void work();
-  void finish(ValidationOutcome outcome);
+  std::optional<acme::Problem> run(const ValidationTask& task) const;
 
   const ValidationSettings settings_;
   dns::Resolver& resolver_;
@@ -43,7 +39,7 @@ class ValidationAuthority : public Validator {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> waiting_;
+  ValidationQueue queue_;
   std::vector<ValidationOutcome> finished_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

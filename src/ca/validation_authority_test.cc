@@ -68,12 +68,28 @@ TEST(Disproven, HasTheStatusOfItsType) {
   EXPECT_EQ(disproven("connection", "").error().status, 400);
 }
 
-TEST_F(ValidationAuthorityTest, RefusesWhatDoesNotFitIntoItsQueue) {
-  ValidationAuthority authority({.threads = 0, .most_waiting = 1}, resolver_);
-  authority.start(1, dns_validation("a.example"));
-  authority.start(2, dns_validation("a.example"));
-  EXPECT_EQ(outcomes(authority, 1).at(2),
-            "serverInternal: too many validations at once; try again later");
+// The server of the first account's names does not answer in time.
+TEST_F(ValidationAuthorityTest, WorksForOthersWhileOneAccountsNamesDoNotAnswer) {
+  StrangerInThread silent("127.0.0.1", 0, [](auto&) {
+    auto answer = StrangerInThread::ok("");
+    answer.before = base::Milliseconds(2000);
+    return answer;
+  });
+  resolver_.put("slow.example", {.v4 = {"127.0.0.1"}});
+  ValidationAuthority authority({.http_port = silent.port(),
+                                 .reach = {.loopback = Reach::Loopback::allowed},
+                                 .step_timeout = base::Milliseconds(300),
+                                 .at_work = {.account = 1, .network = 2, .all = 2}},
+                                resolver_);
+  for (std::uint64_t id = 1; id <= 3; id++)
+    authority.start(id, {.name = "slow.example", .requester = {.account = 1}});
+  Validation other = dns_validation("a.example");
+  other.requester.account = 2;
+  authority.start(4, other);
+  const auto ended = outcomes(authority, 1);
+  EXPECT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended.at(4), "valid");
+  EXPECT_EQ(outcomes(authority, 3).size(), 3u);  // the others end, too
 }
 
 // Each redirect is slow, none too slow: the whole ends nevertheless.

@@ -27,8 +27,8 @@ struct ValidationSettings {
   base::Milliseconds connect_timeout{5000};
   base::Milliseconds step_timeout{10'000};   // of one look-up, one request, one handshake
   base::Milliseconds total_timeout{40'000};  // of one validation
-  std::size_t threads = 16;
-  std::size_t most_waiting = 10'000;  // beyond them validations are refused
+  // At work at once. One for each thread; most of a thread's time is waiting.
+  Shares at_work = {.account = 8, .network = 16, .all = 64};
 };
 
 // A step of a validation, or why it fails: what the client will read (RFC 8555 §6.7).

@@ -9,6 +9,7 @@
 
 #include "acme/resources.h"
 #include "base/result.h"
+#include "ca/requester.h"
 
 namespace everseal::ca {
 
@@ -31,6 +32,7 @@ struct Validation {
   std::string token{};       // base64url
   std::string thumbprint{};  // of the account's key, base64url (RFC 8555 §8.1)
   std::string account_url{};  // for RFC 8657's accounturi
+  Requester requester{};
 };
 
 // How it ended.

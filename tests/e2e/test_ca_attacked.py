@@ -3,17 +3,21 @@
 files that are lost, damaged or everybody's."""
 
 import http.server
+import json
 import os
+import pathlib
 import re
 import shutil
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import Everseal, OwnCaCase, sandbox
 from harness.everseal import binary
 from harness.own_ca_case import CHALLENGES, WEBROOT
+from harness.stranger import Connection, Stranger, request
 
 METADATA = "169.254.169.254"
 SECRET = "AKIAIOSFODNN7EXAMPLE"
@@ -50,7 +54,7 @@ class Server:
         self._server.server_close()
 
 
-class Asked(OwnCaCase):
+class AskedCase(OwnCaCase):
     def setUp(self):
         super().setUp()
         self.everseal = Everseal(self.ca)
@@ -72,6 +76,12 @@ class Asked(OwnCaCase):
         self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
         return result
 
+    @staticmethod
+    def forget_failures():
+        shutil.rmtree("/var/lib/everseal", ignore_errors=True)
+
+
+class Asked(AskedCase):
     def test_S7_a_redirect_does_not_lead_to_the_metadata_of_a_cloud(self):
         """The client would read of the body in the problem document."""
         subprocess.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"], check=True)
@@ -116,6 +126,22 @@ class Asked(OwnCaCase):
         self.forget_failures()
         self.issue("a.example")
 
+    def test_S7_whoever_comes_through_a_forwarder_is_not_connected_to_this_machine(self):
+        """A name or port of its own that is not this machine's: others can ask, wherever it listens."""
+        self.serve_challenges()
+        self.ca.dns.resolve("a.example", ["127.0.0.1"], [])
+        policy = self.home / "policy.toml"
+        policy.write_text('other_names = ["localhost:9443"]\n')
+        for options in (("--policy", str(policy)), ("--name", "ca.example")):
+            self.ca.stop_ca()
+            self.ca.start_ca(*options)
+            result = self.issue("a.example", status=1)
+            self.assertIn("a.example leads to 127.0.0.1, a loopback address", result.err)
+            self.forget_failures()
+        self.ca.stop_ca()
+        self.ca.start_ca("--name", "localhost")
+        self.issue("a.example")
+
     def test_S8_the_ca_answers_to_its_own_names_alone(self):
         def status(port, host, path):
             done = subprocess.run(
@@ -125,7 +151,8 @@ class Asked(OwnCaCase):
             return int(done.stdout)
         for host in ("localhost:8555", "127.0.0.1:8555", "[::1]:8555"):
             self.assertEqual(status(8555, host, "/directory"), 200, host)
-        for host in ("other.example", "other.example:8555", "localhost", "localhost:14000"):
+        for host in ("other.example", "other.example:8555", "localhost", "localhost:14000",
+                     f"{socket.gethostname()}:8555"):  # by which others know this machine
             self.assertEqual(status(8555, host, "/directory"), 421, host)
         self.assertEqual(status(8556, "127.0.0.1:8556", "/requests"), 200)
         for host in ("rebound.example:8556", "rebound.example"):
@@ -142,15 +169,80 @@ class Asked(OwnCaCase):
         renew = self.everseal.run("renew", "--force")
         self.assertEqual(renew.status, 0, f"{renew}\n{self.ca.log()}")
         self.assertEqual(self.ca.ledger("SELECT count(*) FROM authorizations"), [1])
+        time.sleep(1)  # the ledger has whole seconds: else the last look is as new as the next order
         self.ca.dns.set_caa("a.example", "issue", "other.example")
         renew = self.everseal.run("renew", "--force")
         self.assertEqual(renew.status, 1, renew)
         self.assertIn('the CAA records of a.example forbid it: "other.example"', renew.err)
         self.assertEqual(self.ca.ledger("SELECT count(*) FROM certificates WHERE order_id > 0"), [2])
 
+
+class Crowded(AskedCase):
+    """Strangers ask for names of a server that accepts connections and says nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.serve_challenges()
+        self.ca.dns.resolve("honest.example", ["127.0.0.1"], [])
+        self.ca.dns.resolve_others("127.0.0.2")
+        silent = socket.create_server(("127.0.0.2", 80), backlog=1000)
+        self.addCleanup(silent.close)
+
+    def connect(self, source):
+        connection = Connection(self.ca.bundle, source)
+        self.addCleanup(connection.close)
+        return connection
+
     @staticmethod
-    def forget_failures():
-        shutil.rmtree("/var/lib/everseal", ignore_errors=True)
+    def ask(connection, stranger, requests, kid=None):
+        """The answers to these (path, payload), all under way at once: [(status, headers, body), …]."""
+        nonces = [headers["replay-nonce"] for _, headers, _ in
+                  connection.ask([request("HEAD", "/new-nonce")] * len(requests))]
+        return connection.ask([request("POST", path, stranger.jws(path, nonce, payload, kid))
+                               for (path, payload), nonce in zip(requests, nonces, strict=True)])
+
+    def challenge(self, connection, orders):
+        """A new account answers the http-01 challenges of so many orders for 25 names: its answers."""
+        stranger = Stranger()
+        (_, headers, _), = self.ask(connection, stranger, [("/new-account", "{}")])
+        kid, answers = headers["location"], []
+        for number in range(orders):
+            names = [{"type": "dns", "value": f"n{name}.o{number}.example"} for name in range(25)]
+            order = [("/new-order", json.dumps({"identifiers": names}))]
+            (status, _, body), = self.ask(connection, stranger, order, kid)
+            self.assertEqual(status, 201, body)
+            answers += self.ask(connection, stranger, [
+                (f"/chall/{url.rsplit('/', 1)[1]}/http-01", "{}")
+                for url in json.loads(body)["authorizations"]], kid)
+        return answers
+
+    def authorizations(self, condition):
+        return self.ca.ledger(f"SELECT count(*) FROM authorizations WHERE {condition}")[0]
+
+    @staticmethod
+    def at_work():
+        """How many connections to the silent server there are (proc(5))."""
+        lines = map(str.split, pathlib.Path("/proc/net/tcp").read_text().splitlines())
+        return sum(line[2] == "0200007F:0050" and line[3] == "01" for line in lines)
+
+    def test_the_names_of_one_account_do_not_hold_up_others(self):
+        """Also where all come from one address. It has 500 under way, and 8 of them at work."""
+        answers = self.challenge(self.connect("127.0.0.1"), orders=24)
+        sandbox.wait_until("the silent server is asked", lambda: self.at_work() == 8)
+        self.issue("honest.example")
+        self.assertEqual({200, 429}, {status for status, _, _ in answers})
+        refused = [headers for status, headers, _ in answers if status == 429]
+        self.assertEqual({"10"}, {headers["retry-after"] for headers in refused})
+        self.assertEqual(self.authorizations("status = 'pending' AND attempted = ''"), len(refused))
+        self.assertGreater(self.authorizations("status = 'pending' AND attempted <> ''"), 300)
+
+    def test_many_accounts_of_one_address_do_not_hold_up_others(self):
+        connection = self.connect("127.0.0.3")
+        for _ in range(10):
+            self.challenge(connection, orders=1)
+        sandbox.wait_until("the silent server is asked", lambda: self.at_work() == 16)
+        self.issue("honest.example")
+        self.assertLessEqual(self.at_work(), 16)
 
 
 class OwnFiles(OwnCaCase):

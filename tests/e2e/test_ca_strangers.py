@@ -1,57 +1,21 @@
 #!/usr/bin/python3
 """What people without an account can do to `everseal ca`: nothing that stays."""
 
-import base64
 import contextlib
 import itertools
 import json
 import os
 import resource
-import socket
 import ssl
 import threading
 import time
 import unittest
 import urllib.request
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from harness import OwnCaCase, processes, sandbox
+from harness.stranger import BASE, PORT, Connection, Stranger, base64url, connect, request
 
-_PORT = 8555
-_BASE = f"https://localhost:{_PORT}"
 _MIB = 1 << 20
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class Stranger:
-    """A key, and requests signed by it."""
-
-    def __init__(self):
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        numbers = self._key.public_key().public_numbers()
-        self._jwk = {"kty": "EC", "crv": "P-256", "x": base64url(numbers.x.to_bytes(32, "big")),
-                     "y": base64url(numbers.y.to_bytes(32, "big"))}
-
-    def jws(self, path, nonce, payload, kid=None):
-        protected = base64url(json.dumps({
-            "alg": "ES256", "nonce": nonce, "url": _BASE + path,
-            **({"kid": kid} if kid else {"jwk": self._jwk})}).encode())
-        payload = base64url(payload.encode())
-        signature = self._key.sign(f"{protected}.{payload}".encode(), ec.ECDSA(hashes.SHA256()))
-        pair = b"".join(n.to_bytes(32, "big") for n in decode_dss_signature(signature))
-        return json.dumps({"protected": protected, "payload": payload,
-                           "signature": base64url(pair)}).encode()
-
-
-def request(method, path, body=b"", content_type="application/jose+json"):
-    return (f"{method} {path} HTTP/1.1\r\nHost: localhost:{_PORT}\r\n"
-            f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
 
 
 def frame(kind, flags, stream, payload):
@@ -68,46 +32,7 @@ def head(number):
         rest = len(value) - 127
         return bytes([127, rest & 127 | 128, rest >> 7]) + value
     large = b"\x40" + text(b"x") + text(b"y" * 4000) if number == 0 else b"\xbe"
-    return (b"\x83\x84\x87" + b"\x01" + text(f"localhost:{_PORT}".encode()) + large + b"\xbe\xbe")
-
-
-def connect():
-    return socket.create_connection(("127.0.0.1", _PORT), timeout=30)
-
-
-class Connection:
-    """Requests one after another by TLS, many under way at once."""
-
-    def __init__(self, bundle):
-        context = ssl.create_default_context(cafile=bundle)
-        self._socket = context.wrap_socket(connect(), server_hostname="localhost")
-        self._bytes = b""
-
-    def close(self):
-        self._socket.close()
-
-    def ask(self, requests):
-        """The status and headers of each answer: [(int, {…}), …]."""
-        self._socket.sendall(b"".join(requests))
-        return [self._answer(each.startswith(b"HEAD")) for each in requests]
-
-    def _answer(self, has_no_body):
-        while (end := self._bytes.find(b"\r\n\r\n")) < 0:
-            self._receive()
-        lines = [line.split(": ", 1) for line in self._bytes[:end].decode().split("\r\n")]
-        self._bytes = self._bytes[end + 4:]
-        headers = {line[0].lower(): line[1] for line in lines[1:]}
-        length = 0 if has_no_body else int(headers.get("content-length", 0))
-        while len(self._bytes) < length:
-            self._receive()
-        self._bytes = self._bytes[length:]
-        return int(lines[0][0][9:12]), headers
-
-    def _receive(self):
-        part = self._socket.recv(1 << 16)
-        if not part:
-            raise ConnectionError("the CA ended the connection")
-        self._bytes += part
+    return (b"\x83\x84\x87" + b"\x01" + text(f"localhost:{PORT}".encode()) + large + b"\xbe\xbe")
 
 
 class Strangers(OwnCaCase):
@@ -125,7 +50,7 @@ class Strangers(OwnCaCase):
         """Of a client who comes now, with a connection of its own."""
         started = time.monotonic()
         context = ssl.create_default_context(cafile=self.ca.bundle)
-        with urllib.request.urlopen(f"{_BASE}/directory", timeout=20, context=context) as answer:
+        with urllib.request.urlopen(f"{BASE}/directory", timeout=20, context=context) as answer:
             self.assertIn("newOrder", json.load(answer))
         return time.monotonic() - started
 
@@ -134,7 +59,7 @@ class Strangers(OwnCaCase):
         stranger = Stranger()
         signed = stranger.jws("/new-account", "A" * 32, '{"termsOfServiceAgreed":true}')
         torn = signed.replace(b'"signature": "', b'"signature": "AAAA')
-        elsewhere = stranger.jws("/new-order", "A" * 32, "{}", kid=_BASE + "/account/1")
+        elsewhere = stranger.jws("/new-order", "A" * 32, "{}", kid=BASE + "/account/1")
         deep = b'{"protected":' + b"[" * 30_000
         kinds = [
             lambda n: request("HEAD", "/new-nonce"),
@@ -162,7 +87,7 @@ class Strangers(OwnCaCase):
         while left > 0:
             with contextlib.closing(Connection(self.ca.bundle)) as connection:
                 for _ in range(min(left, 2000) // 100):
-                    for status, _ in connection.ask(list(itertools.islice(requests, 100))):
+                    for status, _, _ in connection.ask(list(itertools.islice(requests, 100))):
                         statuses[status] = statuses.get(status, 0) + 1
                     left -= 100
                 connection.ask([request("PUT", "/new-order")])  # ends it
@@ -195,12 +120,12 @@ class Strangers(OwnCaCase):
     def make_accounts(self, count):
         with contextlib.closing(Connection(self.ca.bundle)) as connection:
             for _ in range(count // 100):
-                nonces = [headers["replay-nonce"] for _, headers in
+                nonces = [headers["replay-nonce"] for _, headers, _ in
                           connection.ask([request("HEAD", "/new-nonce")] * 100)]
                 answers = connection.ask([
                     request("POST", "/new-account", Stranger().jws("/new-account", nonce, "{}"))
                     for nonce in nonces])
-                self.assertEqual({201}, {status for status, _ in answers})
+                self.assertEqual({201}, {status for status, _, _ in answers})
 
     def test_slow_and_silent_connections_hold_up_nobody(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

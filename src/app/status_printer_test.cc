@@ -43,6 +43,8 @@ TEST(StatusTable, HasALineForEachCertificate) {
             "late.example          4 days      now         ok      86 days  nginx\n"
             "fine.example +1 more  60 days     in 30 days  ok      30 days  nginx\n"
             "\n"
+            "late.example: 4 days left\n"
+            "\n"
             "2 certificates: 1 well, 1 critical; renewal is due; last run 3 hours ago.\n");
 }
 

@@ -58,10 +58,10 @@ Result<store::CertificateRecord> wanted(const Environment& environment, State& s
 Result<> check_webroots(const Environment& environment, std::span<const IssueName> names) {
   for (const IssueName& each : names) {
     if (each.webroot.empty()) continue;
-    const auto status = environment.files.status(each.webroot);
-    if (!status || status->kind != base::FileKind::directory)
-      return base::invalid(fmt::format("{}: the webroot {} is no directory{}", each.name,
-                                       each.webroot, status ? "" : ": " + status.error().message));
+    const auto real = environment.files.real_path(each.webroot);  // it may be a symlink
+    if (real && TRY(environment.files.status(*real)).kind == base::FileKind::directory) continue;
+    return base::invalid(fmt::format("{}: the webroot {} is no directory{}", each.name,
+                                     each.webroot, real ? "" : ": " + real.error().message));
   }
   return {};
 }

@@ -469,15 +469,16 @@ Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
 // Whether nginx would start again, where it serves something of ours: a restart may be long to
 // come. What it says is told as a chore's failure. Errors: those of the catalog.
 Result<Result<>> test_nginx(const Environment& environment, State& state) {
+  const auto certificates = TRY(state.catalog().certificates());
+  const bool is_used = std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
+  const auto failing = TRY(state.catalog().failing_chores(kNginxTest));
+  if (!is_used && failing.empty()) return Result<>();
   const auto server = Server::find(environment);
   if (!server && server.error().kind != ErrorKind::not_found) return Result<>();  // served says so
-  const auto certificates = TRY(state.catalog().certificates());
-  const bool is_ours =
-      server && std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
-  const std::string config = is_ours ? server->instance().config_path() : "";
-  for (const store::ChoreRecord& each : TRY(state.catalog().failing_chores(kNginxTest)))
+  const std::string config = server && is_used ? server->instance().config_path() : "";
+  for (const store::ChoreRecord& each : failing)
     if (each.subject != config) TRY(state.catalog().remove_chore(each));
-  if (!is_ours) return Result<>();
+  if (config.empty()) return Result<>();
   store::ChoreRecord chore = TRY(state.catalog().chore(kNginxTest, config));
   const Result<> tested = server->test_as_it_stands();
   if (!tested) environment.reporter.failed("nginx", tested.error().message);

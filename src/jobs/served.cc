@@ -302,13 +302,15 @@ Result<ServedReport> check_served(const Environment& environment, State& state) 
   std::vector<Shown> all = live_ones(before);
   ServedReport report;
   const auto server = Server::find(environment);
-  if (!server && !given.empty()) return std::unexpected(server.error());
-  if (server) {  // it need not be there
-    const nginx::Model model = TRY(server->model());
-    const nginx::Sites sites = nginx::find_sites(model);
-    TRY(note_what_nginx_serves(state, model));
-    add_places(all, state, model, sites);
-    add_lost_places(all, model, sites, given);
+  const auto model =
+      server ? server->model() : Result<nginx::Model>(std::unexpected(server.error()));
+  const bool is_absent = !server || (!model && model.error().kind == ErrorKind::not_found);
+  if (!model && !(is_absent && given.empty())) return std::unexpected(model.error());
+  if (model) {
+    const nginx::Sites sites = nginx::find_sites(*model);
+    TRY(note_what_nginx_serves(state, *model));
+    add_places(all, state, *model, sites);
+    add_lost_places(all, *model, sites, given);
     report.unsecured = unsecured_names(sites, before, environment.settings.state + "/live");
   }
   add_places_in_haproxy(all, environment.settings, state);

@@ -129,10 +129,7 @@ class Year : public ca::FrontEndTest {
   void live() {
     for (std::size_t i = 0; i < sites_.size(); i++) agenda_.emplace(kStart, i);
     for (int day = 1; day < 365; day++)
-      at(kStart + days(day), [this] {
-        EXPECT_TRUE(ledger_.forget(clock_.now() - days(8)));
-        limits_.forget_full_ones(clock_.now());
-      });
+      at(kStart + days(day), [this] { EXPECT_TRUE(ledger_.forget(clock_.now() - days(8))); });
     while (sleep_to_next()) turn(due_sites());
   }
 

@@ -197,11 +197,15 @@ class Everseal(Client):
                 "SELECT * FROM versions WHERE certificate_id = ?", (certificate["id"],))]
             next_id = catalog.execute("SELECT max(id) + 1 FROM certificates").fetchone()[0]
             for number, clone in enumerate(clones, next_id):
-                _insert(catalog, "certificates", {
-                    **certificate, "id": number, "name": clone,
-                    "names": certificate["names"].replace(name, clone)})
+                _insert(catalog, "certificates", {**_renamed(certificate, name, clone), "id": number})
                 for version in versions:
-                    _insert(catalog, "versions", {**version, "certificate_id": number})
+                    _insert(catalog, "versions",
+                            {**_renamed(version, name, clone), "certificate_id": number})
+
+
+def _renamed(row, name, clone):
+    return {column: value.replace(name, clone) if isinstance(value, str) else value
+            for column, value in row.items()}
 
 
 def _insert(catalog, table, row):

@@ -39,10 +39,10 @@ Result<std::vector<LostCertificate>> find_lost(const Environment& environment,
   if (const auto live = certificates.live_names()) all.insert(live->begin(), live->end());
   std::vector<LostCertificate> lost;
   for (const std::string& name : all) {
-    const LostCertificate found{base::printable(name), known.contains(name),
-                                base::exists(environment.files, certificates.bundle_path(name))};
-    const bool is_missing = named && named->contains(name) && !found.has_files;
-    if (!found.is_known || is_missing) lost.push_back(found);
+    const bool is_known = known.contains(name), is_named = named && named->contains(name);
+    if (is_known && !is_named) continue;
+    const bool has_files = base::exists(environment.files, certificates.bundle_path(name));
+    if (!is_known || !has_files) lost.push_back({base::printable(name), is_known, has_files});
   }
   return lost;
 }

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <map>
 #include <vector>
 
 #include "base/encoding.h"
+#include "store/newest_schema.h"
 
 namespace everseal::store {
 namespace {
@@ -119,34 +119,42 @@ Result<> take_steps(Database& database, std::int64_t from, std::int64_t to) {
   return {};
 }
 
-// The SQL without blanks, which older versions have set otherwise, of each "table NAME" and so on.
-using Definitions = std::map<std::string, std::string>;
-
-Result<Definitions> definitions_in(Database& database) {
-  Statement rows = TRY(database.prepare("SELECT type || ' ' || name, sql FROM sqlite_schema"));
-  Definitions found;
-  while (TRY(rows.step())) {
-    std::string sql = rows.text(1);
-    std::erase_if(sql, [](char c) { return c == ' ' || c == '\n'; });
-    found.emplace(rows.text(0), std::move(sql));
-  }
-  return found;
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (; !text.empty(); text.remove_prefix(text.find('\n') + 1))
+    lines.push_back(text.substr(0, text.find('\n')));
+  return lines;
 }
 
 // That they are those that our steps make: what somebody else has put in a table's place might
 // never come to an end.
 Result<> check_tables(Database& database, std::int64_t version) {
+  const std::string theirs = TRY(definitions(database));
+  if (version == kSchemaVersion && theirs == kNewestSchema) return {};
   Database empty = TRY(Database::open(":memory:"));
   TRY(take_steps(empty, 0, version));
-  const Definitions ours = TRY(definitions_in(empty)), theirs = TRY(definitions_in(database));
-  std::vector<std::pair<std::string, std::string>> differing;
-  std::ranges::set_symmetric_difference(ours, theirs, std::back_inserter(differing));
-  if (differing.empty()) return {};
+  const std::string ours = TRY(definitions(empty));
+  if (theirs == ours) return {};
+  std::vector<std::string_view> differing;
+  std::ranges::set_symmetric_difference(lines_of(ours), lines_of(theirs),
+                                        std::back_inserter(differing));
+  const std::string_view first = differing.front();
   return base::invalid(fmt::format("no everseal has written schema {} so ({}); {}", version,
-                                   base::printable(differing.front().first), kRemedy));
+                                   base::printable(first.substr(0, first.find(':'))), kRemedy));
 }
 
 }  // namespace
+
+// Older versions have set blanks otherwise.
+Result<std::string> definitions(Database& database) {
+  Statement rows =
+      TRY(database.prepare("SELECT type || ' ' || name || ': ' || replace(replace(coalesce(sql, "
+                           "''), ' ', ''), char(10), "
+                           "'') AS line FROM sqlite_schema ORDER BY line"));
+  std::string all;
+  while (TRY(rows.step())) all.append(rows.text(0)).append("\n");
+  return all;
+}
 
 std::int64_t schema_version() { return kSchemaVersion; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/sqlite.h"
 
@@ -13,6 +14,10 @@ inline constexpr const char* kRemedy =
 
 // The schema of this version's tables.
 std::int64_t schema_version();
+
+// What is in a database, a line "table NAME: SQL" for each, the SQL without blanks, in order.
+// Errors: those of the database.
+Result<std::string> definitions(base::Database& database);
 
 // The schema of the tables that are there; 0 if there are none. Errors: invalid (a newer Everseal
 // wrote them, or none has: they are not exactly those of their schema); those of the database.

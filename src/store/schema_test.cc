@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "store/catalog.h"
+#include "store/newest_schema.h"
 
 namespace everseal::store {
 namespace {
@@ -186,6 +187,12 @@ TEST_F(SchemaTest, NamesTheRemedyWhereTheTablesAreNotThoseOfTheirNumber) {
   }
   auto database = *base::Database::open(path_);
   EXPECT_EQ(number(database, "PRAGMA user_version"), 8);
+}
+
+TEST_F(SchemaTest, IsKnownWithoutGoingItsSteps) {
+  auto database = *base::Database::open(":memory:");
+  ASSERT_TRUE(migrate(database));
+  EXPECT_EQ(*definitions(database), kNewestSchema);
 }
 
 TEST_F(SchemaTest, RefusesWhatWasAddedToItOrPutInATablesPlace) {

@@ -77,7 +77,7 @@ class Outage(KeptCase):
             "SELECT next_look FROM certificates WHERE version = 1 ORDER BY not_after, id")]
         self.assertGreater(looks[0], time.time())
         self.assertEqual(looks, sorted(looks))
-        within_a_day = [look for look in looks if look < looks[-1]]
+        within_a_day = [look for look in looks if look < looks[-1] - 600]  # planning takes its time
         self.assertGreater(len(within_a_day), self.allowed)
         steps = [after - before for before, after in itertools.pairwise(within_a_day)]
         self.assertGreaterEqual(min(steps), 3 * 3600 / self.allowed)

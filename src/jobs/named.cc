@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/encoding.h"
@@ -31,17 +32,19 @@ Result<NamedInNginx> find_named(const Environment& environment) {
 Result<std::vector<LostCertificate>> find_lost(const Environment& environment,
                                                store::Catalog* catalog) {
   const store::CertificateStore certificates(environment.files, environment.settings.state);
-  std::set<std::string> known, all;
+  std::vector<std::string> known;
   if (catalog) known = TRY(catalog->certificate_names());
-  const auto named = find_named(environment);
-  if (named)
-    for (const auto& [name, sites] : *named) all.insert(name);
-  if (const auto live = certificates.live_names()) all.insert(live->begin(), live->end());
+  std::set<std::string> doubtful;
+  if (const auto named = find_named(environment))
+    for (const auto& [name, sites] : *named) doubtful.insert(name);
+  if (auto live = certificates.live_names()) {
+    std::ranges::sort(*live);
+    std::ranges::set_difference(*live, known, std::inserter(doubtful, doubtful.end()));
+  }
   std::vector<LostCertificate> lost;
-  for (const std::string& name : all) {
-    const bool is_known = known.contains(name), is_named = named && named->contains(name);
-    if (is_known && !is_named) continue;
-    const bool has_files = base::exists(environment.files, certificates.bundle_path(name));
+  for (const std::string& name : doubtful) {
+    const bool is_known = std::ranges::binary_search(known, name),
+               has_files = base::exists(environment.files, certificates.bundle_path(name));
     if (!is_known || !has_files) lost.push_back({base::printable(name), is_known, has_files});
   }
   return lost;

@@ -469,8 +469,7 @@ Result<> note_run(State& state, Result<RenewSummary>& summary, Time now) {
 // Whether nginx would start again, where it serves something of ours: a restart may be long to
 // come. What it says is told as a chore's failure. Errors: those of the catalog.
 Result<Result<>> test_nginx(const Environment& environment, State& state) {
-  const auto certificates = TRY(state.catalog().certificates());
-  const bool is_used = std::ranges::any_of(certificates, &store::CertificateRecord::in_nginx);
+  const bool is_used = TRY(state.catalog().has_certificate_in_nginx());
   const auto failing = TRY(state.catalog().failing_chores(kNginxTest));
   if (!is_used && failing.empty()) return Result<>();
   const auto server = Server::find(environment);

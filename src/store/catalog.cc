@@ -349,10 +349,15 @@ Result<std::vector<VersionRecord>> Catalog::read_versions(Statement rows) {
   return found;
 }
 
-Result<std::set<std::string>> Catalog::certificate_names() {
-  Statement rows = TRY(database_.prepare("SELECT name FROM certificates"));
-  std::set<std::string> names;
-  while (TRY(rows.step())) names.insert(rows.text(0));
+Result<bool> Catalog::has_certificate_in_nginx() {
+  Statement rows = TRY(database_.prepare("SELECT 1 FROM certificates WHERE in_nginx LIMIT 1"));
+  return rows.step();
+}
+
+Result<std::vector<std::string>> Catalog::certificate_names() {
+  Statement rows = TRY(database_.prepare("SELECT name FROM certificates ORDER BY name"));
+  std::vector<std::string> names;
+  while (TRY(rows.step())) names.push_back(rows.text(0));
   return names;
 }
 

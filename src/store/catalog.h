@@ -236,9 +236,10 @@ class Catalog {
   Result<std::vector<AccountRecord>> accounts();
   // Whether any certificate comes from this CA.
   Result<bool> has_certificate_of(const std::string& server);
+  Result<bool> has_certificate_in_nginx();
 
   Result<std::vector<CertificateRecord>> certificates();
-  Result<std::set<std::string>> certificate_names();
+  Result<std::vector<std::string>> certificate_names();  // in order
   Result<std::optional<CertificateRecord>> certificate(const std::string& name);
   Result<std::optional<CertificateRecord>> certificate(std::int64_t id);
   // Those whose next look has come, or is days away: a clock that was wrong has set it, as all are

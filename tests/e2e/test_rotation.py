@@ -65,6 +65,22 @@ class RotationCase(OwnCaCase):
         self.assertEqual(result.status, status, f"{result}\n{self.ca.log()[-2000:]}")
         return result
 
+    def kill_at_each(self, calls, moments, command, check, before=lambda: None):
+        """Kills the command before the n-th call of each kind, until it gets through. After each kill
+        one renewal puts all right."""
+        for call in calls:
+            for when in moments:
+                before()
+                result = self.everseal.run(*command, wrapper=kill_at(call, when))
+                if result.status == 0:
+                    break
+                with self.subTest(call=call, when=when):
+                    self.assertIn(result.status, (-signal.SIGKILL, 128 + signal.SIGKILL), str(result))
+                    time.sleep(0.05)  # the roles end, too
+                    self.run_everseal("renew", "--force")
+                    check()
+            print(f"{call}: not reached {when} times")
+
     change_catalog = staticmethod(change_catalog)
 
     def subjects(self):
@@ -242,17 +258,8 @@ class AccountKey(RotationCase):
 
     def test_C2_a_kill_at_any_moment(self):
         """Before the n-th call of each kind that makes something durable or speaks to a process."""
-        for call in ("fsync", "rename", "sendmsg", "unlink,unlinkat"):
-            for when in range(1, 200):
-                result = self.everseal.run("rotate", "account", wrapper=kill_at(call, when))
-                if result.status == 0:
-                    break
-                with self.subTest(call=call, when=when):
-                    self.assertIn(result.status, (-signal.SIGKILL, 128 + signal.SIGKILL), str(result))
-                    time.sleep(0.05)  # the roles end, too
-                    self.run_everseal("renew", "--force")
-                    self.assert_all_fits()
-            print(f"{call}: killed at {when - 1} moments")
+        self.kill_at_each(("fsync", "rename", "sendmsg", "unlink,unlinkat"), range(1, 200),
+                          ("rotate", "account"), self.assert_all_fits)
 
     def test_C11_a_role_that_is_needed_is_killed_while_the_ca_thinks(self):
         """Over the change, which it makes or not, or over which key it knows."""

@@ -37,10 +37,8 @@ Result<std::vector<LostCertificate>> find_lost(const Environment& environment,
   std::set<std::string> doubtful;
   if (const auto named = find_named(environment))
     for (const auto& [name, sites] : *named) doubtful.insert(name);
-  if (auto live = certificates.live_names()) {
-    std::ranges::sort(*live);
+  if (const auto live = certificates.live_names())
     std::ranges::set_difference(*live, known, std::inserter(doubtful, doubtful.end()));
-  }
   std::vector<LostCertificate> lost;
   for (const std::string& name : doubtful) {
     const bool is_known = std::ranges::binary_search(known, name),

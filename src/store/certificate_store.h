@@ -65,7 +65,7 @@ class CertificateStore {
 
   // What is on disk, whatever the catalog knows of it; by name, in order.
   Result<std::vector<std::string>> names() const;
-  // What live/ names, whether it leads anywhere or not.
+  // What live/ names, whether it leads anywhere or not; in order.
   Result<std::vector<std::string>> live_names() const;
   struct Versions {
     std::vector<int> complete{}, pending{};  // ascending
